@@ -1,0 +1,59 @@
+"""Texts and personal data: they stand beside the events, never in them.
+
+An event holds a ``Sealed`` reference: an identifier and a salted SHA-256 commitment. The bytes live in
+the store's ``content`` table. Deleting that row erases the text; the log still verifies, and whatever
+was not erased can be shown to be the original.
+"""
+
+import hashlib
+import os
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+TEXT: Final = "text/plain; charset=utf-8"
+JSON: Final = "application/json"
+_SALT_BYTES: Final = 16
+
+
+class Sealed(Struct, frozen=True, gc=False):
+    """What an event says about a content: where it is, how large, and the commitment to it."""
+
+    id: UUID
+    commitment: str
+    """Hexadecimal SHA-256 over salt, media type, a zero byte and the body."""
+    size: int
+    """Bytes of the body."""
+
+
+class Content(Struct, frozen=True, gc=False):
+    """The content itself, as the store keeps it."""
+
+    id: UUID
+    salt: bytes
+    media_type: str
+    body: bytes
+
+    def commitment(self) -> str:
+        """The commitment that an event about this content must carry."""
+        return commitment(self.salt, self.media_type, self.body)
+
+    def text(self) -> str:
+        """The body as text; bytes that are not UTF-8 are shown as replacement characters."""
+        return self.body.decode("utf-8", "replace")
+
+
+def commitment(salt: bytes, media_type: str, body: bytes) -> str:
+    """Hexadecimal SHA-256 over ``salt``, ``media_type``, a zero byte and ``body``."""
+    return hashlib.sha256(b"%b%b\0%b" % (salt, media_type.encode(), body)).hexdigest()
+
+
+def seal(body: bytes, media_type: str = TEXT) -> tuple[Sealed, Content]:
+    """A fresh reference and the content it commits to.
+
+    Salt and identifier are random: equal texts cannot be recognised by their commitments.
+    """
+    noise = os.urandom(_SALT_BYTES + 16)
+    content = Content(UUID(bytes=noise[_SALT_BYTES:], version=4), noise[:_SALT_BYTES], media_type, body)
+    return Sealed(content.id, content.commitment(), len(body)), content
