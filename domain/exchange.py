@@ -1,0 +1,259 @@
+"""One ticket's conversation with one helpdesk: every message in and out, and what became of it.
+
+Whatever arrives is kept before it is understood; whatever leaves is intended before it is sent. So a
+crash between any two steps leaves a recorded question, never a lost or a doubled message.
+"""
+
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.aggregate import Aggregate, Event, mutates
+from domain.content import Sealed
+from domain.errors import NothingToDo, NotNow
+
+
+class Direction(Enum):
+    IN = "in"
+    OUT = "out"
+
+
+class Outcome(Enum):
+    """What became of a message."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    DISPATCHED = "dispatched"
+    PARKED = "parked"
+    SKIPPED = "skipped"
+
+
+class Message(Struct, gc=False):
+    """The present state of one message of the conversation."""
+
+    reference: int
+    """Version of the event in this stream that began it."""
+    direction: Direction
+    outcome: Outcome = Outcome.PENDING
+    raw: Sealed | None = None
+    attempts: int = 0
+    event_position: int = 0
+    """Outgoing: the position of the event of ours that it tells of."""
+
+
+class Exchange(Aggregate):
+    KIND: Final = "exchange"
+
+    def __init__(self, originator_id: UUID) -> None:
+        super().__init__(originator_id)
+        self.helpdesk = ""
+        self.number = 0
+        """Our ticket; 0 as long as there is none."""
+        self.external_id = ""
+        self.messages: dict[int, Message] = {}
+        """Those that still need something: pending and parked ones."""
+        self.decided_until = 0
+        """Events of the ticket up to this position have been decided on."""
+
+    class Opened(Event, tag="exchange.opened", frozen=True, kw_only=True, gc=False):
+        helpdesk: str
+        number: int = 0
+
+    def open(self, helpdesk: str, number: int = 0) -> None:
+        """Begin the conversation: from our side with a ticket, from theirs with a message."""
+        assert not self.version
+        self.trigger(Exchange.Opened, helpdesk=helpdesk, number=number)
+        if number:
+            self.claim(f"exchange:{helpdesk}", str(number))
+
+    @mutates(Opened)
+    def _opened(self, event: Opened) -> None:
+        self.helpdesk, self.number = event.helpdesk, event.number
+
+    class Linked(Event, tag="exchange.linked", frozen=True, kw_only=True, gc=False):
+        number: int
+        external_id: str
+
+    def link(self, number: int, external_id: str) -> None:
+        """Our ticket and theirs are the same request."""
+        if (number, external_id) == (self.number, self.external_id):
+            raise NothingToDo("this link is known")
+        if number != self.number:
+            self.claim(f"exchange:{self.helpdesk}", str(number))
+        if external_id and external_id != self.external_id:
+            self.claim(f"link:{self.helpdesk}", external_id)
+        self.trigger(Exchange.Linked, number=number, external_id=external_id)
+
+    @mutates(Linked)
+    def _linked(self, event: Linked) -> None:
+        self.number, self.external_id = event.number, event.external_id
+
+    # -- in ------------------------------------------------------------------------------------------
+
+    class MessageReceived(Event, tag="exchange.message-received", frozen=True, kw_only=True, gc=False):
+        message_id: str
+        """The partner's identifier of the message, or a hash of its content where it has none."""
+        raw: Sealed
+        mapping: str
+        """Name and version of the mapping that will read it first."""
+
+    def receive(self, message_id: str, raw: bytes, media_type: str, mapping: str) -> int:
+        """Keep a message exactly as it came; returns its reference. Storing refuses one seen before."""
+        self.claim(f"message:{self.helpdesk}", message_id)
+        self.trigger(
+            Exchange.MessageReceived, message_id=message_id, raw=self.seal_bytes(raw, media_type), mapping=mapping
+        )
+        return self.version
+
+    @mutates(MessageReceived)
+    def _message_received(self, event: MessageReceived) -> None:
+        reference = event.originator_version
+        self.messages[reference] = Message(reference, Direction.IN, raw=event.raw)
+
+    class Applied(Event, tag="exchange.applied", frozen=True, kw_only=True, gc=False):
+        reference: int
+        number: int
+        ticket_version: int
+        """Of the ticket after the message had its effect."""
+
+    def apply_message(self, reference: int, number: int, ticket_version: int) -> None:
+        self._must_wait(reference)
+        self.trigger(Exchange.Applied, reference=reference, number=number, ticket_version=ticket_version)
+
+    @mutates(Applied)
+    def _applied(self, event: Applied) -> None:
+        self.messages.pop(event.reference, None)
+
+    class Ignored(Event, tag="exchange.ignored", frozen=True, kw_only=True, gc=False):
+        reference: int
+        why: str
+        """A stable code, not a text of the message."""
+
+    def ignore(self, reference: int, why: str) -> None:
+        """The message is understood, and rightly has no effect."""
+        self._must_wait(reference)
+        self.trigger(Exchange.Ignored, reference=reference, why=why)
+
+    @mutates(Ignored)
+    def _ignored(self, event: Ignored) -> None:
+        self.messages.pop(event.reference, None)
+
+    class MessageRefused(Event, tag="exchange.refused", frozen=True, kw_only=True, gc=False):
+        reference: int
+        code: str
+        detail: Sealed
+
+    def refuse(self, reference: int, code: str, detail: str) -> None:
+        """The message is understood, and our rules do not permit what it asks."""
+        self._must_wait(reference)
+        self.trigger(Exchange.MessageRefused, reference=reference, code=code, detail=self.seal(detail))
+
+    @mutates(MessageRefused)
+    def _refused(self, event: MessageRefused) -> None:
+        self.messages.pop(event.reference, None)
+
+    # -- out -----------------------------------------------------------------------------------------
+
+    class DispatchDecided(Event, tag="exchange.dispatch-decided", frozen=True, kw_only=True, gc=False):
+        event_position: int
+        """Of the event that the partner is told, or not told."""
+        disclosed: bool
+        rule: str
+        """Name and version of the rule that decided."""
+        raw: Sealed | None = None
+        """What will be sent."""
+
+    def decide_dispatch(self, event_position: int, rule: str, raw: bytes | None, media_type: str = "") -> int | None:
+        """Record whether the partner is told of an event, before anything is sent; the reference if so."""
+        if event_position <= self.decided_until:
+            raise NothingToDo(f"position {event_position} was decided before")
+        sealed = None if raw is None else self.seal_bytes(raw, media_type)
+        self.trigger(
+            Exchange.DispatchDecided,
+            event_position=event_position, disclosed=raw is not None, rule=rule, raw=sealed,
+        )  # fmt: skip
+        return self.version if sealed else None
+
+    @mutates(DispatchDecided)
+    def _dispatch_decided(self, event: DispatchDecided) -> None:
+        self.decided_until = max(self.decided_until, event.event_position)
+        if event.disclosed:
+            reference = event.originator_version
+            self.messages[reference] = Message(
+                reference, Direction.OUT, raw=event.raw, event_position=event.event_position
+            )
+
+    class Dispatched(Event, tag="exchange.dispatched", frozen=True, kw_only=True, gc=False):
+        reference: int
+        receipt: str
+        """What the partner's system answered, such as the Message-ID it accepted."""
+
+    def record_dispatch(self, reference: int, receipt: str) -> None:
+        self._must_wait(reference)
+        self.trigger(Exchange.Dispatched, reference=reference, receipt=receipt)
+
+    @mutates(Dispatched)
+    def _dispatched(self, event: Dispatched) -> None:
+        self.messages.pop(event.reference, None)
+
+    class Failed(Event, tag="exchange.failed", frozen=True, kw_only=True, gc=False):
+        reference: int
+        attempt: int
+        code: str
+        detail: Sealed
+
+    def record_failure(self, reference: int, code: str, detail: str) -> None:
+        """An attempt did not succeed; there may be another."""
+        message = self._must_wait(reference)
+        self.trigger(
+            Exchange.Failed, reference=reference, attempt=message.attempts + 1, code=code, detail=self.seal(detail)
+        )
+
+    @mutates(Failed)
+    def _failed(self, event: Failed) -> None:
+        self.messages[event.reference].attempts = event.attempt
+
+    # -- what an operator must look at ---------------------------------------------------------------
+
+    class Parked(Event, tag="exchange.parked", frozen=True, kw_only=True, gc=False):
+        reference: int
+        code: str
+        detail: Sealed
+
+    def park(self, reference: int, code: str, detail: str) -> None:
+        """Stop here, this message alone, until an operator decides."""
+        self._must_wait(reference)
+        self.trigger(Exchange.Parked, reference=reference, code=code, detail=self.seal(detail))
+
+    @mutates(Parked)
+    def _parked(self, event: Parked) -> None:
+        self.messages[event.reference].outcome = Outcome.PARKED
+
+    class Resumed(Event, tag="exchange.resumed", frozen=True, kw_only=True, gc=False):
+        reference: int
+        how: str
+        """``retry`` or ``skip``."""
+
+    def resume(self, reference: int, *, skip: bool) -> None:
+        message = self.messages.get(reference)
+        if message is None or message.outcome is not Outcome.PARKED:
+            raise NotNow(f"message {reference} is not parked")
+        self.trigger(Exchange.Resumed, reference=reference, how="skip" if skip else "retry")
+
+    @mutates(Resumed)
+    def _resumed(self, event: Resumed) -> None:
+        if event.how == "skip":
+            self.messages.pop(event.reference, None)
+        else:
+            message = self.messages[event.reference]
+            message.outcome, message.attempts = Outcome.PENDING, 0
+
+    def _must_wait(self, reference: int) -> Message:
+        message = self.messages.get(reference)
+        if message is None or message.outcome is not Outcome.PENDING:
+            raise NotNow(f"message {reference} does not wait for anything")
+        return message

@@ -1,0 +1,88 @@
+"""A partner helpdesk and its terms: how we talk to it, what it may see, in which state the interface is."""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+from domain.aggregate import Aggregate, Event, mutates
+from domain.errors import Invalid, NothingToDo
+
+
+class InterfaceState(Enum):
+    NOT_INTERFACED = "not interfaced"
+    TESTING = "testing"
+    LIVE = "live"
+    PAUSED = "paused"
+
+
+class Policy(Enum):
+    """How much of a partner's work comes back to us, and how much of ours goes there."""
+
+    CLOSING_ONLY = "closing only"
+    """Internal traffic stays local: only opening and outcome are exchanged (the 2004 model)."""
+    FULL = "full"
+    """Everything public flows, both ways."""
+
+
+class Helpdesk(Aggregate):
+    KIND: Final = "helpdesk"
+
+    def __init__(self, originator_id: UUID) -> None:
+        super().__init__(originator_id)
+        self.name = self.adapter = ""
+        self.units: tuple[str, ...] = ()
+        self.address = self.sender = ""
+        self.policy = Policy.CLOSING_ONLY
+        self.interface = InterfaceState.NOT_INTERFACED
+
+    class Registered(Event, tag="helpdesk.registered", frozen=True, kw_only=True, gc=False):
+        name: str
+        adapter: str
+        """Name in ``adapters.registry``."""
+        units: tuple[str, ...] = ()
+        """Support units that work with this helpdesk: their tickets go there by themselves."""
+        address: str = ""
+        """Where its machine mail goes (an address of a machine, not of a person)."""
+        sender: str = ""
+        """The address its machine mail comes from; mail from elsewhere is not believed."""
+
+    def register(self, name: str, adapter: str, units: Iterable[str] = (), *, address: str = "", sender: str = "") -> None:
+        """Register, or change the terms of registration."""
+        if not name or not name.isidentifier():
+            raise Invalid(f"{name!r} is not a name for a helpdesk: letters, digits and underscores")
+        terms = (name, adapter, tuple(units), address, sender)
+        if self.version and terms == (self.name, self.adapter, self.units, self.address, self.sender):
+            raise NothingToDo(f"helpdesk {name} is registered with these terms")
+        self.trigger(
+            Helpdesk.Registered, name=name, adapter=adapter, units=tuple(units), address=address, sender=sender
+        )
+
+    @mutates(Registered)
+    def _registered(self, event: Registered) -> None:
+        self.name, self.adapter, self.units = event.name, event.adapter, event.units
+        self.address, self.sender = event.address, event.sender
+
+    class PolicySet(Event, tag="helpdesk.policy-set", frozen=True, kw_only=True, gc=False):
+        policy: str
+
+    def set_policy(self, policy: Policy) -> None:
+        if policy is self.policy and self.version > 1:
+            raise NothingToDo(f"the policy is {policy.value}")
+        self.trigger(Helpdesk.PolicySet, policy=policy.value)
+
+    @mutates(PolicySet)
+    def _policy_set(self, event: PolicySet) -> None:
+        self.policy = Policy(event.policy)
+
+    class InterfaceSet(Event, tag="helpdesk.interface-set", frozen=True, kw_only=True, gc=False):
+        state: str
+
+    def set_interface(self, state: InterfaceState) -> None:
+        if state is self.interface:
+            raise NothingToDo(f"the interface is {state.value}")
+        self.trigger(Helpdesk.InterfaceSet, state=state.value)
+
+    @mutates(InterfaceSet)
+    def _interface_set(self, event: InterfaceSet) -> None:
+        self.interface = InterfaceState(event.state)
