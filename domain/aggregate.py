@@ -130,4 +130,6 @@ class Aggregate:
 
     def state(self) -> dict[str, Any]:
         """All that replaying must reproduce, for comparison."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("pending_")}
+        return {
+            name: value for name, value in vars(self).items() if not name.startswith("pending_")
+        }

@@ -146,7 +146,9 @@ class Calendar(Struct, frozen=True, kw_only=True, dict=True):
             raise self._outside(a if a < table.first else b)
         first, last = bisect_right(table.ends, a), bisect_left(table.starts, b)
         return [
-            (max(a, table.starts[index]), min(b, table.ends[index])) for index in range(first, last)
+            (max(a, table.starts[index]), min(b, table.ends[index]))
+            for index in range(first, last)
+            if a < b
         ]
 
     def days(self) -> list[WorkingPeriod]:

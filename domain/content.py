@@ -55,5 +55,7 @@ def seal(body: bytes, media_type: str = TEXT) -> tuple[Sealed, Content]:
     Salt and identifier are random: equal texts cannot be recognised by their commitments.
     """
     noise = os.urandom(_SALT_BYTES + 16)
-    content = Content(UUID(bytes=noise[_SALT_BYTES:], version=4), noise[:_SALT_BYTES], media_type, body)
+    content = Content(
+        UUID(bytes=noise[_SALT_BYTES:], version=4), noise[:_SALT_BYTES], media_type, body
+    )
     return Sealed(content.id, content.commitment(), len(body)), content

@@ -99,7 +99,9 @@ class SupportUnit(_Named):
     def _contacts_changed(self, event: ContactsChanged) -> None:
         self.contacts = event.contacts
 
-    class ServiceLevelDeclared(Event, tag="unit.service-level-declared", frozen=True, kw_only=True, gc=False):
+    class ServiceLevelDeclared(
+        Event, tag="unit.service-level-declared", frozen=True, kw_only=True, gc=False
+    ):
         level: str
         zone: str
         """IANA name of the zone in which the unit works."""
@@ -155,7 +157,11 @@ class Site(_Named):
     @property
     def offered(self) -> bool:
         """Whether a ticket may be routed to it (GGUS routing rule 8)."""
-        return bool(self.version) and not self.retired and self.facts.certification == Certification.CERTIFIED.value
+        return (
+            bool(self.version)
+            and not self.retired
+            and self.facts.certification == Certification.CERTIFIED.value
+        )
 
     class Registered(Event, tag="site.registered", frozen=True, kw_only=True, gc=False):
         name: str
@@ -173,7 +179,9 @@ class Site(_Named):
             self.trigger(Site.Registered, name=self._name(name), facts=facts)
             return True
         changed = tuple(
-            field for field in Facts.__struct_fields__ if getattr(facts, field) != getattr(self.facts, field)
+            field
+            for field in Facts.__struct_fields__
+            if getattr(facts, field) != getattr(self.facts, field)
         )
         if changed:
             self.trigger(Site.FactsChanged, facts=facts, changed=changed)
@@ -226,14 +234,27 @@ class VirtualOrganisation(_Named):
         """Whether it may have TEAM tickets."""
         alarms: bool = False
 
-    def register(self, name: str, title: str = "", *, team: bool = False, alarms: bool = False) -> None:
+    def register(
+        self, name: str, title: str = "", *, team: bool = False, alarms: bool = False
+    ) -> None:
         if self.version and not self.retired:
             raise NothingToDo(f"VO {name} is registered")
-        self.trigger(VirtualOrganisation.Registered, name=self._name(name), title=title, team=team, alarms=alarms)
+        self.trigger(
+            VirtualOrganisation.Registered,
+            name=self._name(name),
+            title=title,
+            team=team,
+            alarms=alarms,
+        )
 
     @mutates(Registered)
     def _registered(self, event: Registered) -> None:
-        self.name, self.title, self.team, self.alarms = event.name, event.title, event.team, event.alarms
+        self.name, self.title, self.team, self.alarms = (
+            event.name,
+            event.title,
+            event.team,
+            event.alarms,
+        )
         self.retired = False
 
     class Retired(Event, tag="vo.retired", frozen=True, kw_only=True, gc=False):
@@ -333,7 +354,9 @@ class Person(Aggregate):
         self.grants -= {Grant(event.role, event.scope)}
 
     def _seal_details(self, name: str, mail: str, phone: str) -> Sealed:
-        return self.seal_bytes(msgspec.json.encode({"name": name, "mail": mail, "phone": phone}), JSON)
+        return self.seal_bytes(
+            msgspec.json.encode({"name": name, "mail": mail, "phone": phone}), JSON
+        )
 
 
 def identity_key(kind: str, identity: str) -> str:

@@ -7,7 +7,7 @@ HOUR_S: Final = 3600
 WORKING_DAY_S: Final = 8 * HOUR_S
 
 _UNITS: Final = (("d", WORKING_DAY_S), ("h", HOUR_S), ("min", 60), ("s", 1))
-_FORM: Final = re.compile(r"\s*".join(rf"(?:(\d{{1,9}})\s*{unit}\b)?" for unit, _ in _UNITS))
+_FORM: Final = re.compile(r"\s*".join(rf"(?:(\d{{1,9}})\s*{unit})?" for unit, _ in _UNITS))
 
 
 class DurationUnreadable(ValueError):

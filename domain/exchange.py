@@ -94,7 +94,9 @@ class Exchange(Aggregate):
 
     # -- in ------------------------------------------------------------------------------------------
 
-    class MessageReceived(Event, tag="exchange.message-received", frozen=True, kw_only=True, gc=False):
+    class MessageReceived(
+        Event, tag="exchange.message-received", frozen=True, kw_only=True, gc=False
+    ):
         message_id: str
         """The partner's identifier of the message, or a hash of its content where it has none."""
         raw: Sealed
@@ -105,7 +107,10 @@ class Exchange(Aggregate):
         """Keep a message exactly as it came; returns its reference. Storing refuses one seen before."""
         self.claim(f"message:{self.helpdesk}", message_id)
         self.trigger(
-            Exchange.MessageReceived, message_id=message_id, raw=self.seal_bytes(raw, media_type), mapping=mapping
+            Exchange.MessageReceived,
+            message_id=message_id,
+            raw=self.seal_bytes(raw, media_type),
+            mapping=mapping,
         )
         return self.version
 
@@ -122,7 +127,9 @@ class Exchange(Aggregate):
 
     def apply_message(self, reference: int, number: int, ticket_version: int) -> None:
         self._must_wait(reference)
-        self.trigger(Exchange.Applied, reference=reference, number=number, ticket_version=ticket_version)
+        self.trigger(
+            Exchange.Applied, reference=reference, number=number, ticket_version=ticket_version
+        )
 
     @mutates(Applied)
     def _applied(self, event: Applied) -> None:
@@ -150,7 +157,9 @@ class Exchange(Aggregate):
     def refuse(self, reference: int, code: str, detail: str) -> None:
         """The message is understood, and our rules do not permit what it asks."""
         self._must_wait(reference)
-        self.trigger(Exchange.MessageRefused, reference=reference, code=code, detail=self.seal(detail))
+        self.trigger(
+            Exchange.MessageRefused, reference=reference, code=code, detail=self.seal(detail)
+        )
 
     @mutates(MessageRefused)
     def _refused(self, event: MessageRefused) -> None:
@@ -158,7 +167,9 @@ class Exchange(Aggregate):
 
     # -- out -----------------------------------------------------------------------------------------
 
-    class DispatchDecided(Event, tag="exchange.dispatch-decided", frozen=True, kw_only=True, gc=False):
+    class DispatchDecided(
+        Event, tag="exchange.dispatch-decided", frozen=True, kw_only=True, gc=False
+    ):
         event_position: int
         """Of the event that the partner is told, or not told."""
         disclosed: bool
@@ -167,7 +178,9 @@ class Exchange(Aggregate):
         raw: Sealed | None = None
         """What will be sent."""
 
-    def decide_dispatch(self, event_position: int, rule: str, raw: bytes | None, media_type: str = "") -> int | None:
+    def decide_dispatch(
+        self, event_position: int, rule: str, raw: bytes | None, media_type: str = ""
+    ) -> int | None:
         """Record whether the partner is told of an event, before anything is sent; the reference if so."""
         if event_position <= self.decided_until:
             raise NothingToDo(f"position {event_position} was decided before")
@@ -210,7 +223,11 @@ class Exchange(Aggregate):
         """An attempt did not succeed; there may be another."""
         message = self._must_wait(reference)
         self.trigger(
-            Exchange.Failed, reference=reference, attempt=message.attempts + 1, code=code, detail=self.seal(detail)
+            Exchange.Failed,
+            reference=reference,
+            attempt=message.attempts + 1,
+            code=code,
+            detail=self.seal(detail),
         )
 
     @mutates(Failed)

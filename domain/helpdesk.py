@@ -47,15 +47,34 @@ class Helpdesk(Aggregate):
         sender: str = ""
         """The address its machine mail comes from; mail from elsewhere is not believed."""
 
-    def register(self, name: str, adapter: str, units: Iterable[str] = (), *, address: str = "", sender: str = "") -> None:
+    def register(
+        self,
+        name: str,
+        adapter: str,
+        units: Iterable[str] = (),
+        *,
+        address: str = "",
+        sender: str = "",
+    ) -> None:
         """Register, or change the terms of registration."""
         if not name or not name.isidentifier():
             raise Invalid(f"{name!r} is not a name for a helpdesk: letters, digits and underscores")
         terms = (name, adapter, tuple(units), address, sender)
-        if self.version and terms == (self.name, self.adapter, self.units, self.address, self.sender):
+        if self.version and terms == (
+            self.name,
+            self.adapter,
+            self.units,
+            self.address,
+            self.sender,
+        ):
             raise NothingToDo(f"helpdesk {name} is registered with these terms")
         self.trigger(
-            Helpdesk.Registered, name=name, adapter=adapter, units=tuple(units), address=address, sender=sender
+            Helpdesk.Registered,
+            name=name,
+            adapter=adapter,
+            units=tuple(units),
+            address=address,
+            sender=sender,
         )
 
     @mutates(Registered)

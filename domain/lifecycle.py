@@ -63,7 +63,10 @@ STEPS: Final[Mapping[Action, tuple[frozenset[Status], Status]]] = MappingProxyTy
 assert set(STEPS) == set(Action), "every action has a row"
 
 POSSIBLE: Final[Mapping[Status, frozenset[Action]]] = MappingProxyType(
-    {status: frozenset(a for a, (sources, _) in STEPS.items() if status in sources) for status in Status}
+    {
+        status: frozenset(a for a, (sources, _) in STEPS.items() if status in sources)
+        for status in Status
+    }
 )
 """The actions that each status permits; none for verified and closed."""
 

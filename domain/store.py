@@ -103,3 +103,7 @@ class EventStore(Protocol):
     async def next_number(self) -> int:
         """A ticket number that was never given before."""
         ...
+
+    async def next_numbers(self, count: int) -> list[int]:
+        """Several of them, ascending, for an import."""
+        ...

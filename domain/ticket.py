@@ -21,6 +21,7 @@ from domain.vocabulary import (
     SOLVED_QUALIFIERS,
     SUBJECT_CHARACTERS_MAX,
     TEXT_CHARACTERS_MAX,
+    TPM,
     UNSOLVED_QUALIFIERS,
     NotificationMode,
     Priority,
@@ -109,9 +110,13 @@ class Ticket(Aggregate):
             problem_at=problem_at,
         )
 
-    def open_from_archive(self, number: int, *, submitter: UUID | None, particulars: Particulars) -> None:
+    def open_from_archive(
+        self, number: int, *, submitter: UUID | None, particulars: Particulars
+    ) -> None:
         """Open a ticket whose texts the archive does not hold."""
-        self.trigger(Ticket.Opened, number=number, subject=None, submitter=submitter, particulars=particulars)
+        self.trigger(
+            Ticket.Opened, number=number, subject=None, submitter=submitter, particulars=particulars
+        )
 
     @mutates(Opened)
     def _opened(self, event: Opened) -> None:
@@ -119,10 +124,19 @@ class Ticket(Aggregate):
         self.number = event.number
         self.subject, self.description = event.subject, event.description
         self.submitter = event.submitter
-        self.type, self.category, self.issue_type = TicketType(about.type), about.category, about.issue_type
+        self.type, self.category, self.issue_type = (
+            TicketType(about.type),
+            about.category,
+            about.issue_type,
+        )
         self.priority = self.original_priority = Priority(about.priority)
-        self.vo, self.vo_specific, self.affected_site = about.vo, about.vo_specific, about.affected_site
+        self.vo, self.vo_specific, self.affected_site = (
+            about.vo,
+            about.vo_specific,
+            about.affected_site,
+        )
         self.notification = NotificationMode(about.notification)
+        self.unit = TPM
         self.opened_at = self.status_since = event.occurred_at
 
     # -- routing -------------------------------------------------------------------------------------
@@ -139,7 +153,9 @@ class Ticket(Aggregate):
             raise NothingToDo(f"the ticket is already assigned to {unit}")
         self._must_permit(Action.ASSIGN)
         _at_most("note", note, TEXT_CHARACTERS_MAX)
-        self.trigger(Ticket.Assigned, unit=unit, notified_site=notified_site, note=self.seal_optional(note))
+        self.trigger(
+            Ticket.Assigned, unit=unit, notified_site=notified_site, note=self.seal_optional(note)
+        )
 
     @mutates(Assigned)
     def _assigned(self, event: Assigned) -> None:
@@ -147,7 +163,9 @@ class Ticket(Aggregate):
         self.assignee = None
         self._becomes(Status.ASSIGNED, event)
 
-    class SiteNotificationEnded(Event, tag="ticket.site-notification-ended", frozen=True, kw_only=True, gc=False):
+    class SiteNotificationEnded(
+        Event, tag="ticket.site-notification-ended", frozen=True, kw_only=True, gc=False
+    ):
         """The notified site left the infrastructure; its NGI keeps the ticket (GGUS routing rule 8)."""
 
         site: str
@@ -218,7 +236,9 @@ class Ticket(Aggregate):
         self._becomes(Status.WAITING_FOR_REPLY, event)
         self.remind_on = event.remind_on
 
-    class SubmitterReplied(Event, tag="ticket.submitter-replied", frozen=True, kw_only=True, gc=False):
+    class SubmitterReplied(
+        Event, tag="ticket.submitter-replied", frozen=True, kw_only=True, gc=False
+    ):
         text: Sealed | None
 
     def record_reply(self, text: str) -> None:
@@ -264,7 +284,9 @@ class Ticket(Aggregate):
         self._becomes(Status.SOLVED, event)
         self.solution, self.qualifier = event.solution, event.qualifier
 
-    class FoundUnsolvable(Event, tag="ticket.found-unsolvable", frozen=True, kw_only=True, gc=False):
+    class FoundUnsolvable(
+        Event, tag="ticket.found-unsolvable", frozen=True, kw_only=True, gc=False
+    ):
         solution: Sealed | None
         qualifier: str
 
@@ -351,7 +373,10 @@ class Ticket(Aggregate):
             _one_of("priority", value, [priority.value for priority in Priority])
             self._must_say("justification", justification)
         self.trigger(
-            Ticket.Reclassified, field=field, value=value, justification=self.seal_optional(justification)
+            Ticket.Reclassified,
+            field=field,
+            value=value,
+            justification=self.seal_optional(justification),
         )
 
     def particular(self, field: str) -> str:
@@ -360,7 +385,9 @@ class Ticket(Aggregate):
 
     @mutates(Reclassified)
     def _reclassified(self, event: Reclassified) -> None:
-        setattr(self, event.field, Priority(event.value) if event.field == "priority" else event.value)
+        setattr(
+            self, event.field, Priority(event.value) if event.field == "priority" else event.value
+        )
 
     # -- histories from elsewhere --------------------------------------------------------------------
 

@@ -1,0 +1,189 @@
+"""Who may do what: one table of role x relation x action; whatever has no row is denied.
+
+API, command line, pages and exchange all ask here, and a refusal says which role would have been needed.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.directory import Grant
+from domain.errors import Forbidden
+from domain.lifecycle import Action
+from domain.ticket import Ticket
+from domain.vocabulary import TPM, TicketType
+
+
+class Right(Enum):
+    """What can be permitted apart from the actions of the lifecycle."""
+
+    OPEN = "open"
+    OPEN_TEAM = "open-team"
+    OPEN_ALARM = "open-alarm"
+    OPEN_OPERATIONS = "open-operations"
+    """OPS and SECURITY tickets."""
+    READ = "read"
+    READ_INTERNAL = "read-internal"
+    COMMENT = "comment"
+    COMMENT_INTERNAL = "comment-internal"
+    TAKE = "take"
+    RECLASSIFY = "reclassify"
+    SEND = "send"
+    """Send a ticket to a partner helpdesk by hand; retry or skip a parked message."""
+    READ_STATISTICS = "read-statistics"
+    READ_DIRECTORY = "read-directory"
+    AUDIT = "audit"
+    """Read the event log itself."""
+    ADMINISTER = "administer"
+    """Change the directory, grant roles, run imports, erase."""
+
+
+class Role(Enum):
+    """The relation of an actor to a ticket is part of the role: a submitter is one only of own tickets."""
+
+    SUBMITTER = "submitter"
+    TEAM = "teamer"
+    """Teamer of the ticket's VO, for TEAM and ALARM tickets."""
+    ALARMER = "alarmer"
+    UNIT = "unit member"
+    """Supporter in the responsible unit."""
+    SUPPORTER = "supporter"
+    TPM = "first line"
+    HELPDESK = "partner helpdesk"
+    """Only for tickets that are exchanged with it."""
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    RULE = "rule"
+    """The system's own rules, timers and imports."""
+    USER = "user"
+    """Anybody who is signed in."""
+
+
+_SUBMITTER_LIKE: Final = frozenset({Role.SUBMITTER, Role.TEAM, Role.ALARMER})
+_SUPPORT: Final = frozenset({Role.SUPPORTER, Role.UNIT, Role.TPM})
+_STAFF: Final = _SUPPORT | {Role.HELPDESK, Role.RULE, Role.ADMIN}
+
+PERMITTED: Final[Mapping[Action | Right, frozenset[Role]]] = MappingProxyType({
+    Action.ASSIGN:          _STAFF,
+    Action.START_WORK:      _STAFF,
+    Action.REQUEST_REPLY:   _STAFF,
+    Action.RECORD_REPLY:    _SUBMITTER_LIKE | {Role.HELPDESK, Role.RULE},
+    Action.PUT_ON_HOLD:     _STAFF,
+    Action.SOLVE:           _STAFF,
+    Action.FIND_UNSOLVABLE: _STAFF,
+    Action.VERIFY:          _SUBMITTER_LIKE | {Role.RULE},
+    Action.REOPEN:          _SUBMITTER_LIKE | _STAFF,
+    Action.CLOSE:           frozenset({Role.RULE, Role.ADMIN}),
+    Right.OPEN:             frozenset({Role.USER, Role.HELPDESK, Role.RULE, Role.ADMIN}),
+    Right.OPEN_TEAM:        frozenset({Role.TEAM, Role.ALARMER}),
+    Right.OPEN_ALARM:       frozenset({Role.ALARMER}),
+    Right.OPEN_OPERATIONS:  _SUPPORT | {Role.HELPDESK, Role.RULE, Role.ADMIN},
+    Right.READ:             _SUBMITTER_LIKE | _STAFF | {Role.AUDITOR},
+    Right.READ_INTERNAL:    _SUPPORT | {Role.ADMIN, Role.AUDITOR, Role.RULE},
+    Right.COMMENT:          _SUBMITTER_LIKE | _STAFF,
+    Right.COMMENT_INTERNAL: _SUPPORT | {Role.HELPDESK, Role.ADMIN, Role.RULE},
+    Right.TAKE:             _SUPPORT | {Role.ADMIN, Role.RULE},
+    Right.RECLASSIFY:       _STAFF,
+    Right.SEND:             _SUPPORT | {Role.ADMIN, Role.RULE},
+    Right.READ_STATISTICS:  _SUPPORT | {Role.ADMIN, Role.AUDITOR},
+    Right.READ_DIRECTORY:   frozenset({Role.USER, Role.RULE, Role.ADMIN, Role.AUDITOR}),
+    Right.AUDIT:            frozenset({Role.AUDITOR, Role.ADMIN}),
+    Right.ADMINISTER:       frozenset({Role.ADMIN, Role.RULE}),
+})  # fmt: skip
+
+assert set(PERMITTED) == set(Action) | set(Right), "every action and right has a row"
+
+
+class Actor(Struct, frozen=True, gc=False):
+    """Who asks, with what was granted."""
+
+    name: str
+    """As it is written into events: ``user:<person id>``, ``helpdesk:<name>``, ``rule:<name>@<version>``."""
+    person: UUID | None = None
+    grants: frozenset[Grant] = frozenset()
+
+    @classmethod
+    def rule(cls, name: str) -> "Actor":
+        """The system itself; ``name`` has the form ``name@version``."""
+        return cls(f"rule:{name}", grants=_RULE)
+
+    @classmethod
+    def importer(cls, name: str) -> "Actor":
+        return cls(f"import:{name}", grants=_RULE)
+
+    @classmethod
+    def helpdesk(cls, name: str) -> "Actor":
+        return cls(f"helpdesk:{name}", grants=frozenset({Grant("helpdesk", name)}))
+
+    def roles(self, ticket: Ticket | None = None, *, exchanged_with: str = "") -> frozenset[Role]:
+        """All roles this actor has, towards ``ticket`` where one is given."""
+        roles: set[Role] = set()
+        if self.person is not None:
+            roles.add(Role.USER)
+            if ticket is not None and ticket.submitter == self.person:
+                roles.add(Role.SUBMITTER)
+        for grant in self.grants:
+            roles |= _roles_of(grant, ticket, exchanged_with)
+        return frozenset(roles)
+
+
+_RULE: Final = frozenset({Grant("rule")})
+GRANTABLE: Final = ("supporter", "tpm", "teamer", "alarmer", "auditor", "admin")
+"""The roles that a person can be granted; the first needs a unit, teamer and alarmer a VO as scope."""
+
+
+def _roles_of(grant: Grant, ticket: Ticket | None, exchanged_with: str) -> set[Role]:
+    match grant.role:
+        case "supporter":
+            unit = ticket is not None and grant.scope == ticket.unit
+            return {Role.SUPPORTER, Role.UNIT} if unit else {Role.SUPPORTER}
+        case "tpm":
+            return {Role.TPM, Role.SUPPORTER} | (
+                {Role.UNIT} if ticket is not None and ticket.unit in ("", TPM) else set()
+            )
+        case "teamer" | "alarmer":
+            role = Role.TEAM if grant.role == "teamer" else Role.ALARMER
+            shared = ticket is None or (
+                ticket.vo == grant.scope and ticket.type in (TicketType.TEAM, TicketType.ALARM)
+            )
+            return {role} if shared else set()
+        case "helpdesk":
+            return {Role.HELPDESK} if ticket is None or exchanged_with == grant.scope else set()
+        case "auditor":
+            return {Role.AUDITOR}
+        case "admin":
+            return {Role.ADMIN}
+        case "rule":
+            return {Role.RULE}
+        case _:
+            return set()
+
+
+def require(
+    actor: Actor, what: Action | Right, ticket: Ticket | None = None, *, exchanged_with: str = ""
+) -> Role:
+    """The role that permits it (the first by name). Raises ``Forbidden`` naming those that would."""
+    permitting = PERMITTED[what]
+    held = actor.roles(ticket, exchanged_with=exchanged_with) & permitting
+    if not held:
+        needed = sorted(role.value for role in permitting)
+        raise Forbidden(
+            f"{what.value} needs one of the roles: {', '.join(needed)}", possible=needed
+        )
+    return min(held, key=_by_name)
+
+
+def permitted(
+    actor: Actor, whats: Iterable[Action | Right], ticket: Ticket | None = None
+) -> list[Action | Right]:
+    """Those of ``whats`` that the actor may do: for buttons and ``possible`` lists."""
+    roles = actor.roles(ticket)
+    return [what for what in whats if roles & PERMITTED[what]]
+
+
+def _by_name(role: Role) -> str:
+    return role.value
