@@ -130,6 +130,7 @@ def _folder() -> Iterator[Path]:
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3
     folder = Path(tempfile.mkdtemp(prefix="ticketledger-test-", dir=memory if roomy else None))
+    folder.chmod(0o711)  # the account of the server passes through
     yield folder
     shutil.rmtree(folder)
 

@@ -11,7 +11,6 @@ program does not, it is started again. Blocking; call it before the event loop o
 """
 
 import fcntl
-import logging
 import os
 import shutil
 import subprocess
@@ -27,7 +26,7 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.store.postmaster import Postmaster, RunningServer, socket_folder
 from adapters.store.server_account import Account, AccountUnusable, account_for, reachable
-from adapters.store.server_binaries import Binaries, ServerBinariesMissing, choose
+from adapters.store.server_binaries import ServerBinariesMissing, choose
 
 __all__ = [
     "AccountUnusable", "DataDirectoryInUse", "EmbeddedServer", "ServerBinariesMissing", "ServerStartFailed",
@@ -35,8 +34,6 @@ __all__ = [
 
 OWNER: Final = "ticketledger_owner"
 DATABASE: Final = "ticketledger"
-
-log = logging.getLogger(__name__)
 
 # For one host that does other things too: small, safe, quiet.
 SETTINGS: Final[Mapping[str, str]] = {
@@ -75,7 +72,9 @@ class ServerStartFailed(Exception):
 class EmbeddedServer:
     """A running server. As a context manager it stops at the end of the block."""
 
-    def __init__(self, version: str, socket: Path, owned: tuple[Postmaster, IO[str]] | None) -> None:
+    def __init__(
+        self, version: str, socket: Path, owned: tuple[Postmaster, IO[str]] | None
+    ) -> None:
         self.version = version
         self._socket = socket
         self._owned = owned
@@ -92,8 +91,7 @@ class EmbeddedServer:
         """
         data_dir = data_dir.absolute()
         account = account_for(data_dir)
-        account.folder(data_dir, 0o711 if account.foreign else 0o700)
-        account.must_reach(data_dir)
+        account.make_reachable(data_dir)
         lock = _locked(data_dir)
         if lock is None:
             if not shared:
@@ -118,16 +116,14 @@ class EmbeddedServer:
             _make_cluster(cluster, folder, account)
         if binaries.major >= 18:
             settings = {**_SINCE_18, **settings}
-        socket = account.folder(socket_folder(data_dir), 0o700)
+        socket = account.folder(socket_folder(data_dir))
         options = [f"-c{name}={value}" for name, value in settings.items()]
         command = [str(folder / "postgres"), "-D", str(cluster), "-k", str(socket), *options]
-        postmaster = Postmaster(command, cluster, account, _fresh_log(data_dir))
+        postmaster = Postmaster(command, cluster, socket, account, _fresh_log(data_dir))
         server = cls(binaries.version, socket, (postmaster, lock))
-        postmaster.start()
         try:
-            if not postmaster.wait_until_ready(_START_S_MAX):
-                raise ServerStartFailed(_last_words(f"PostgreSQL {binaries.version} did not start", data_dir))
-            server._make_database()
+            postmaster.start()
+            server._become_ready(data_dir)
         except BaseException:
             server.stop()
             raise
@@ -166,7 +162,12 @@ class EmbeddedServer:
         finally:
             lock.close()
 
-    def _make_database(self) -> None:
+    def _become_ready(self, data_dir: Path) -> None:
+        """Wait for the server's answer; make the database, also when the first start ended before it."""
+        assert self._owned is not None, "only the program that starts a server waits for it"
+        if not self._owned[0].wait_until_ready(_START_S_MAX):
+            what = f"PostgreSQL {self.version} did not start"
+            raise ServerStartFailed(_last_words(what, data_dir))
         with psycopg.connect(self.dsn(database="postgres"), autocommit=True) as connection:
             known = "SELECT FROM pg_database WHERE datname = %s"
             if connection.execute(known, (DATABASE,)).fetchone() is None:
@@ -208,7 +209,7 @@ def _make_cluster(cluster: Path, binaries: Path, account: Account) -> None:
     """Run initdb beside the final place, then rename: a crash half-way leaves nothing that looks whole."""
     draft = cluster.with_name("cluster.new")
     shutil.rmtree(draft, ignore_errors=True)
-    account.folder(draft, 0o700)
+    account.folder(draft)
     # Sorting by code point is the same everywhere and fast; C.UTF-8 knows the letters of all languages.
     made = subprocess.run(
         [
@@ -224,6 +225,11 @@ def _make_cluster(cluster: Path, binaries: Path, account: Account) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         raise ServerStartFailed(f"initdb failed: {made.stderr.strip()[-2000:]}")
     draft.rename(cluster)
+    folder = os.open(cluster.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name must not be lost in a power cut that keeps what follows
+    finally:
+        os.close(folder)
 
 
 def _fresh_log(data_dir: Path) -> Path:

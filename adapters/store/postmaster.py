@@ -17,12 +17,14 @@ from adapters.store.server_account import Account
 
 log = logging.getLogger(__name__)
 
+_SOCKET_LOCK: Final = ".s.PGSQL.5432.lock"
 _SOCKET_BYTES_MAX: Final = 107  # sockaddr_un.sun_path less its closing zero
 _FAST, _IMMEDIATE = signal.SIGINT, signal.SIGQUIT  # what PostgreSQL calls these shutdowns
 _FAST_S_MAX: Final = 30.0
 _IMMEDIATE_S_MAX: Final = 10.0
 _AGAIN_AFTER_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_AFTER_S: Final = 60.0
+_FIRST_TRIES_MAX: Final = 3  # what never worked is given up sooner
 _LOOK_EVERY_S: Final = 0.02
 
 # Runs as `python -I -S -c`, becomes the server by exec and so costs no memory. A helper in the forked
@@ -56,7 +58,9 @@ class RunningServer:
             return None
         if len(lines) < 5 or not _runs(int(lines[0]), cluster):
             return None
-        return cls(int(lines[0]), Path(lines[4]), ready=len(lines) > 7 and lines[7].strip() == "ready")
+        return cls(
+            int(lines[0]), Path(lines[4]), ready=len(lines) > 7 and lines[7].strip() == "ready"
+        )
 
     def end(self) -> None:
         """Shut down a server whose program is gone (it may already be at it). It is no child of ours."""
@@ -73,7 +77,7 @@ class RunningServer:
 def socket_folder(data_dir: Path) -> Path:
     """Return where the socket goes; the same for all programs that use this data directory."""
     folder = data_dir / "socket"
-    if len(os.fsencode(folder / ".s.PGSQL.5432.lock")) <= _SOCKET_BYTES_MAX:
+    if len(os.fsencode(folder / _SOCKET_LOCK)) <= _SOCKET_BYTES_MAX:
         return folder
     short = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"ticketledger-{short}"
@@ -85,15 +89,19 @@ class Postmaster:
     The kernel ties the child to the thread that started it, so that thread must live as long as we do.
     """
 
-    def __init__(self, command: list[str], cluster: Path, account: Account, log_path: Path) -> None:
+    def __init__(
+        self, command: list[str], cluster: Path, socket: Path, account: Account, log_path: Path
+    ) -> None:
         ids = (account.uid, account.gid) if account.foreign else (-1, -1)
         self._command = [
             sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *map(str, ids), *command,
         ]  # fmt: skip
         self._cluster = cluster
+        self._socket = socket
         self._log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._has_worked = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="postgres-keeper", daemon=True)
 
     @property
@@ -110,6 +118,7 @@ class Postmaster:
         while time.monotonic() < give_up_at and self._keeper.is_alive():
             running = RunningServer.of(self._cluster)
             if running is not None and running.ready and running.pid == self.pid:
+                self._has_worked.set()
                 return True
             time.sleep(_LOOK_EVERY_S)
         return False
@@ -117,7 +126,11 @@ class Postmaster:
     def stop(self) -> None:
         """End the server: cleanly, then without waiting for anybody, then by force."""
         self._stopping.set()
-        for how, seconds_max in ((_FAST, _FAST_S_MAX), (_IMMEDIATE, _IMMEDIATE_S_MAX), (signal.SIGKILL, 10.0)):
+        for how, seconds_max in (
+            (_FAST, _FAST_S_MAX),
+            (_IMMEDIATE, _IMMEDIATE_S_MAX),
+            (signal.SIGKILL, 10.0),
+        ):
             process = self._process
             if process is not None:
                 process.send_signal(how)  # does nothing once the process was waited for
@@ -134,15 +147,22 @@ class Postmaster:
             if self._stopping.is_set():
                 return
             deaths = 1 if time.monotonic() - started_at > _STEADY_AFTER_S else deaths + 1
-            if deaths == len(_AGAIN_AFTER_S):
-                log.error("the server ended again (code %d) and is given up; see %s", code, self._log_path)
+            tries_max = len(_AGAIN_AFTER_S) if self._has_worked.is_set() else _FIRST_TRIES_MAX
+            if deaths == tries_max:
+                log.error(
+                    "the server ended again (code %d) and is given up; see %s", code, self._log_path
+                )
                 return
-            log.error("the server ended (code %d) and is started again; see %s", code, self._log_path)
+            log.error(
+                "the server ended (code %d) and is started again; see %s", code, self._log_path
+            )
 
     def _run_once(self) -> int:
-        # What a killed program left may name a process number that now is somebody else's.
+        # What a killed server left may name a process number that by now is somebody else's, or that
+        # nobody reaps (containers without an init); PostgreSQL would believe it to be alive.
         if RunningServer.of(self._cluster) is None:
             (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+            (self._socket / _SOCKET_LOCK).unlink(missing_ok=True)
         with self._log_path.open("ab") as log_file:
             # A session of its own: Ctrl-C at the terminal is for us, we end the server when we are ready.
             self._process = subprocess.Popen(

@@ -7,6 +7,7 @@ said, not opened. Only programs are helped: they are linked or copied to where i
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,26 +28,31 @@ class Account:
     gid: int
     foreign: bool
 
-    def own(self, path: Path) -> None:
+    def folder(self, path: Path) -> Path:
+        """Make a private folder of the account; refuse one that is there and somebody else's."""
+        path.mkdir(mode=0o700, exist_ok=True)
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {os.geteuid(), self.uid}:
+            raise AccountUnusable(f"{path} belongs to another user (number {status.st_uid})")
         if self.foreign:
             os.chown(path, self.uid, self.gid)
-
-    def folder(self, path: Path, mode: int) -> Path:
-        """Make the folder, or check that an existing one is not somebody else's; set its mode."""
-        path.mkdir(parents=True, exist_ok=True)
-        status = path.lstat()
-        if path.is_symlink() or status.st_uid not in {os.geteuid(), self.uid}:
-            raise AccountUnusable(f"{path} belongs to another user (number {status.st_uid})")
-        self.own(path)
-        path.chmod(mode)
+        path.chmod(0o700)
         return path
 
-    def must_reach(self, folder: Path) -> None:
-        """Refuse a folder that the account cannot enter because one above it is closed."""
-        if (closed := self.closed_above(folder)) is not None:
+    def make_reachable(self, data_dir: Path) -> None:
+        """Make the data directory, ours and not the account's; open nothing but it, to pass through.
+
+        Raises AccountUnusable if a folder on the way there is closed to the account.
+        """
+        if not data_dir.exists():
+            data_dir.mkdir(mode=0o711 if self.foreign else 0o700, parents=True)
+        status = data_dir.stat()
+        if self.foreign and status.st_uid == os.geteuid() and not status.st_mode & stat.S_IXOTH:
+            data_dir.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+        if (closed := self.closed_above(data_dir)) is not None:
             raise AccountUnusable(
                 f"the server runs as user {pwd.getpwuid(self.uid).pw_name!r}, which cannot reach "
-                f"{folder}: {closed} is closed to it. Choose a data directory elsewhere (as root: "
+                f"{data_dir}: {closed} is closed to it. Choose a data directory elsewhere (as root: "
                 f"/var/lib/ticketledger), or open the way with: chmod o+x {closed}",
             )
 
@@ -57,7 +63,7 @@ class Account:
         resolved = folder.resolve()
         for step in (*reversed(resolved.parents), resolved):
             status = step.stat()
-            enters = 0o100 if status.st_uid == self.uid else 0o001
+            enters = stat.S_IXUSR if status.st_uid == self.uid else stat.S_IXOTH
             if not status.st_mode & enters:
                 return step
         return None

@@ -44,7 +44,8 @@ def wheel_folder() -> Path | None:
 
 def system_folder() -> Path | None:
     """Return the newest system server's folder that is new enough, None where there is none."""
-    return next((found.folder for found in map(_inspect, _system_folders()) if _usable(found)), None)
+    found = (each for each in map(_inspect, _system_folders()) if each is not None)
+    return next((each.folder for each in found if each.major >= OLDEST_MAJOR), None)
 
 
 def choose(major: int | None = None, folder: Path | None = None) -> Binaries:
@@ -56,7 +57,7 @@ def choose(major: int | None = None, folder: Path | None = None) -> Binaries:
     chosen = folder or (Path(own) if (own := os.environ.get(OWN_CHOICE)) else None)
     folders = [chosen] if chosen is not None else list(_candidates())
     found = [binaries for binaries in map(_inspect, folders) if binaries is not None]
-    fitting = [each for each in found if _usable(each) and major in {None, each.major}]
+    fitting = [each for each in found if each.major >= OLDEST_MAJOR and major in {None, each.major}]
     if not fitting:
         wanted = f"version {major}" if major else f"version {OLDEST_MAJOR} or newer"
         seen = ", ".join(f"{each.version} in {each.folder}" for each in found) or "none"
@@ -93,7 +94,3 @@ def _inspect(folder: Path) -> Binaries | None:
     if answer.returncode != 0 or match is None:
         return None
     return Binaries(folder, int(match[1]), int(match[2] or 0))
-
-
-def _usable(binaries: Binaries | None) -> bool:
-    return binaries is not None and binaries.major >= OLDEST_MAJOR
