@@ -72,10 +72,10 @@ class Aggregate:
 
     # -- writing -------------------------------------------------------------------------------------
 
-    def trigger(self, kind: type[Event], **fields: Any) -> None:
+    def trigger(self, event_type: type[Event], /, **fields: Any) -> None:
         """Let an event happen: build it, apply it, keep it for storing."""
         provenance, occurred_at = attribution()
-        event = kind(
+        event = event_type(
             originator_id=self.id,
             originator_version=self.version + 1,
             occurred_at=occurred_at,
@@ -112,8 +112,7 @@ class Aggregate:
         """Change state as ``event`` says. Accepts whatever was once recorded."""
         self.mutators[type(event)](self, event)
         self.version = event.originator_version
-        if event.occurred_at > self.at:
-            self.at = event.occurred_at
+        self.at = max(self.at, event.occurred_at)
 
     @classmethod
     def replay(cls, originator_id: UUID, events: Iterable[Event]) -> Self:
@@ -122,8 +121,7 @@ class Aggregate:
         mutators, at = cls.mutators, BEGINNING
         for event in events:
             mutators[type(event)](aggregate, event)
-            if event.occurred_at > at:
-                at = event.occurred_at
+            at = max(at, event.occurred_at)
             aggregate.version = event.originator_version
         aggregate.at = at
         return aggregate

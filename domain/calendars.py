@@ -116,8 +116,7 @@ class Calendar(Struct, frozen=True, kw_only=True, dict=True):
         index = bisect_right(table.starts, seconds) - 1
         if index < 0:
             return 0
-        start, end = table.starts[index], table.ends[index]
-        return table.befores[index] + (seconds if seconds < end else end) - start
+        return table.befores[index] + min(seconds, table.ends[index]) - table.starts[index]
 
     def between_epoch(self, a: int, b: int) -> int:
         """Like ``between``."""

@@ -18,7 +18,8 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from domain import commands as c
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, Claim, Event
+from domain.content import Content
 from domain.directory import Grant, Person, Site, SupportUnit, VirtualOrganisation
 from domain.errors import Forbidden, Invalid, Refused, StaleVersion, TicketNotFound, UnknownValue
 from domain.identifiers import NUMBER_MAX, named_id, ticket_id
@@ -75,7 +76,8 @@ class Ledger:
         After an ``OpenTicket`` the following commands mean the new ticket, whatever number they name.
         Needs an ``acting`` block whose actor is ``actor``. Raises what ``domain.errors`` lists.
         """
-        first, *rest = commands = [await self._routed(command) for command in commands]
+        commands = tuple([await self._routed(command) for command in commands])
+        first, *rest = commands
         if isinstance(first, c.OpenTicket):
             ticket = await self._open(first, actor)
             self._decide(ticket, rest, actor, exchanged_with)
@@ -265,7 +267,9 @@ class LiveDirectory:
 
 def collect(aggregates: Sequence[Aggregate], answer: Answer | None = None) -> Append:
     """One append of everything that waits in these aggregates."""
-    events, contents, claims = [], [], []
+    events: list[Event] = []
+    contents: list[Content] = []
+    claims: list[Claim] = []
     for aggregate in aggregates:
         events += aggregate.collect_events()
         contents += aggregate.pending_contents

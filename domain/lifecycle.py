@@ -81,8 +81,8 @@ class Ball(Enum):
 
 
 BALL: Final[Mapping[Status, Ball]] = MappingProxyType(
-    {status: Ball.SUPPORT for status in OPEN}
-    | {status: Ball.NOBODY for status in TERMINAL}
+    dict.fromkeys(OPEN, Ball.SUPPORT)
+    | dict.fromkeys(TERMINAL, Ball.NOBODY)
     | {Status.WAITING_FOR_REPLY: Ball.SUBMITTER, Status.ON_HOLD: Ball.THIRD_PARTY}
 )
 

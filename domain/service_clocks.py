@@ -73,7 +73,7 @@ def explain(
             working_s, response = 0, False
         else:
             stay = stays[number]
-            level, allowances, calendar = levels.terms(stay.unit)
+            level, _, calendar = levels.terms(stay.unit)
             working_s = calendar.between_epoch(spell.from_at, to_at)
             response = stay.awaited and (
                 stay.answered_at is None or spell.from_at < stay.answered_at
@@ -82,7 +82,7 @@ def explain(
                 answered_s[number] = answered_s.get(number, 0) + working_s
                 why = (
                     f"no response yet: {format_working(answered_s[number])} of "
-                    f"{format_working(allowances[priority])} used (level {level}, {priority})"
+                    f"{format_working(levels.allowed_s(stay.unit, priority))} used (level {level}, {priority})"
                 )
             elif spell.status == WAITING:
                 why = "the submitter has to reply: left out of the solution time without waiting"
@@ -99,7 +99,7 @@ def explain(
                 response,
                 number is not None and spell.status == WAITING,
                 why,
-            )  # fmt: skip
+            )
         )
     return segments
 

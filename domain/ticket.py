@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
 
-
 from msgspec import Struct
 
 from domain.aggregate import BEGINNING, Aggregate, Event, mutates
