@@ -68,7 +68,15 @@ def program(data_dir: Path) -> Iterator[Callable[[], tuple[subprocess.Popen, int
 
 
 def gone(pid: int, seconds_max: float = 5.0) -> bool:
-    return until(lambda: not psutil.pid_exists(pid), seconds_max)
+    return until(lambda: not psutil.pid_exists(pid) or dead_but_listed(pid), seconds_max)
+
+
+def dead_but_listed(pid: int) -> bool:
+    """Whether nobody has asked yet how it ended (a container without an init never does)."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def until(condition: Callable[[], bool], seconds_max: float) -> bool:
