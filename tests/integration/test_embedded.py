@@ -22,7 +22,7 @@ from adapters.store.embedded import (
     ServerStartFailed,
 )
 from adapters.store.postmaster import RunningServer
-from adapters.store.server_account import account_for
+from adapters.store.server_account import account_for, reachable
 
 FAST = {"fsync": "off"}
 FOLDERS = {"wheel": server_binaries.wheel_folder(), "system": server_binaries.system_folder()}
@@ -240,7 +240,7 @@ def test_a_server_that_outlived_its_program_is_replaced(data_dir):
         remember(server, "kept")
     account = account_for(data_dir)
     orphan = subprocess.Popen(
-        [FOLDERS["wheel"] / "postgres", "-D", data_dir / "cluster", "-k", data_dir / "socket", "-h", ""],
+        [reachable(FOLDERS["wheel"], account, data_dir / "copies") / "postgres", "-D", data_dir / "cluster", "-k", data_dir / "socket", "-h", ""],
         user=account.uid, group=account.gid, extra_groups=[] if account.foreign else None,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
