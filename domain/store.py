@@ -107,3 +107,11 @@ class EventStore(Protocol):
     async def next_numbers(self, count: int) -> list[int]:
         """Several of them, ascending, for an import."""
         ...
+
+    async def erase(self, ids: Iterable[UUID]) -> int:
+        """Delete contents for ever; how many there were. The events that refer to them stay."""
+        ...
+
+    async def purge_answers(self, before: datetime) -> int:
+        """Forget the answers that were recorded before an instant; how many there were."""
+        ...

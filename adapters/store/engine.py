@@ -15,7 +15,7 @@ from adapters.store.parcel import pack
 from domain.content import Content
 from domain.errors import StoreUnavailable
 from domain.formats import decode
-from domain.store import Answer, Append, Receipt, Recorded, StoredAnswer
+from domain.store import Answer, Append, EventStore, Receipt, Recorded, StoredAnswer
 
 ALWAYS: Final = 2**63 - 1
 """A version or position that no log reaches."""
@@ -35,12 +35,12 @@ CONTENTS: Final = "SELECT id, salt, media_type, body FROM ledger.content WHERE i
 ANSWER: Final = """
     SELECT request_hash, body, position, recorded_at FROM ledger.answer WHERE scope = %b AND key = %b
 """
-NEXT_NUMBER: Final = "SELECT nextval('ledger.ticket_number')"
+NEXT_NUMBERS: Final = "SELECT nextval('ledger.ticket_number') FROM generate_series(1, %b)"
 ERASE: Final = "DELETE FROM ledger.content WHERE id = ANY(%b) RETURNING id"
 PURGE: Final = "DELETE FROM ledger.answer WHERE recorded_at < %b RETURNING key"
 
 
-class PostgresStore:
+class PostgresStore(EventStore):
     """Open it once per process, in the event loop that uses it."""
 
     def __init__(self, writer: GroupCommit, pool: AsyncConnectionPool[Connection]) -> None:
@@ -90,8 +90,11 @@ class PostgresStore:
         return await self.writer.submit(pack(append))
 
     async def next_number(self) -> int:
-        ((number,),) = await self.rows(NEXT_NUMBER)
-        return int(number)
+        (number,) = await self.next_numbers(1)
+        return number
+
+    async def next_numbers(self, count: int) -> list[int]:
+        return sorted(number for (number,) in await self.rows(NEXT_NUMBERS, [count]))
 
     async def erase(self, ids: Iterable[UUID]) -> int:
         """Delete contents for ever; how many there were. The events that refer to them stay."""

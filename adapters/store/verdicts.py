@@ -30,7 +30,7 @@ def judge(parcel: Parcel, standing: Standing) -> Conflict | None:
         return KeyReplayed(f"the idempotency key {answer.key!r} was used before")
     heads: dict[UUID, int | None] = {}
     for originator_id, version in zip(parcel.ids, parcel.versions, strict=True):
-        head = heads[originator_id] if originator_id in heads else standing.heads[originator_id]
+        head = heads.get(originator_id, standing.heads.get(originator_id))
         # Programs of the library may begin a stream at 0; ours begin at 1.
         if version != (head or 0) + 1 and not (version == 0 and head is None):
             return StaleVersion(version - 1, head or 0)
