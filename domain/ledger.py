@@ -34,6 +34,8 @@ from domain.vocabulary import DEFAULTS, TicketType, Visibility, Vocabulary
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 Together = Callable[[Ticket], Awaitable[Sequence[Aggregate]]]
 """What is stored in the same append as the ticket. Called again when the decision must be repeated."""
+AnswerTo = Callable[[Ticket], Answer]
+"""What will be answered, from the ticket as it was decided: numbers and versions are known only then."""
 AsOf = datetime | int
 """A time (as things happened) or a position (as they were recorded)."""
 
@@ -67,7 +69,7 @@ class Ledger:
         self,
         *commands: c.Command,
         actor: Actor,
-        answer: Answer | None = None,
+        answer: AnswerTo | None = None,
         exchanged_with: str = "",
         together: Together | None = None,
     ) -> Outcome:
@@ -189,10 +191,10 @@ class Ledger:
         return receipt
 
     async def _save(
-        self, ticket: Ticket, answer: Answer | None, together: Together | None
+        self, ticket: Ticket, answer: AnswerTo | None, together: Together | None
     ) -> Receipt:
         others = await together(ticket) if together else ()
-        receipt = await self.store.append(collect((ticket, *others), answer))
+        receipt = await self.store.append(collect((ticket, *others), answer and answer(ticket)))
         self._kept[ticket.id] = ticket
         if len(self._kept) > _TICKETS_KEPT:
             self._kept.popitem(last=False)
