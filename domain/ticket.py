@@ -112,7 +112,7 @@ class Ticket(Aggregate):
     def open_from_archive(
         self, number: int, *, submitter: UUID | None, particulars: Particulars
     ) -> None:
-        """Open a ticket whose texts the archive does not hold."""
+        """Open a ticket whose texts the archive does not hold (its life is told in ``domain.archive``)."""
         self.trigger(
             Ticket.Opened, number=number, subject=None, submitter=submitter, particulars=particulars
         )
@@ -161,6 +161,18 @@ class Ticket(Aggregate):
         self.unit, self.notified_site = event.unit, event.notified_site
         self.assignee = None
         self._becomes(Status.ASSIGNED, event)
+
+    class HandedOver(Event, tag="ticket.handed-over", frozen=True, kw_only=True, gc=False):
+        """Another unit has it, in the status it was in and with the same supporter.
+
+        Happens only in histories from helpdesks where passing a ticket on says nothing about its status.
+        """
+
+        unit: str
+
+    @mutates(HandedOver)
+    def _handed_over(self, event: HandedOver) -> None:
+        self.unit = event.unit
 
     class SiteNotificationEnded(
         Event, tag="ticket.site-notification-ended", frozen=True, kw_only=True, gc=False
@@ -270,6 +282,7 @@ class Ticket(Aggregate):
         solution: Sealed | None
         """Missing only in imported histories."""
         qualifier: str
+        """Empty where an imported history has none."""
 
     def solve(self, solution: str, qualifier: str = SOLVED_QUALIFIERS[0]) -> None:
         """A solved ticket always carries a solution text: the submitter gets it by mail."""
@@ -402,6 +415,18 @@ class Ticket(Aggregate):
     @mutates(HistoryGap)
     def _history_gap(self, event: HistoryGap) -> None:
         self.missing_versions += event.missing_versions
+
+    class UpdatedElsewhere(
+        Event, tag="ticket.updated-elsewhere", frozen=True, kw_only=True, gc=False
+    ):
+        """The archive counts an update here that changed nothing we keep."""
+
+        fields: tuple[str, ...] = ()
+        """What changed, in the archive's words; empty where it does not show what."""
+
+    @mutates(UpdatedElsewhere)
+    def _updated_elsewhere(self, _: UpdatedElsewhere) -> None:
+        """Read from the log by those who want to know that something happened."""
 
     class Erased(Event, tag="ticket.erased", frozen=True, kw_only=True, gc=False):
         """A text was deleted from beside the log. The event that refers to it stays."""
