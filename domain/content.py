@@ -22,7 +22,7 @@ class Sealed(Struct, frozen=True, gc=False):
 
     id: UUID
     commitment: str
-    """Hexadecimal SHA-256 over salt, media type, a zero byte and the body."""
+    """Hexadecimal SHA-256, see ``commitment``."""
     size: int
     """Bytes of the body."""
 
@@ -45,8 +45,12 @@ class Content(Struct, frozen=True, gc=False):
 
 
 def commitment(salt: bytes, media_type: str, body: bytes) -> str:
-    """Hexadecimal SHA-256 over ``salt``, ``media_type``, a zero byte and ``body``."""
-    return hashlib.sha256(b"%b%b\0%b" % (salt, media_type.encode(), body)).hexdigest()
+    """Hexadecimal SHA-256 over ``<bytes of salt> <bytes of media type> `` in decimal, salt, media type, body.
+
+    The lengths come first, so that no other division of the same bytes has the same commitment.
+    """
+    kind = media_type.encode()
+    return hashlib.sha256(b"%d %d %b%b%b" % (len(salt), len(kind), salt, kind, body)).hexdigest()
 
 
 def seal(body: bytes, media_type: str = TEXT) -> tuple[Sealed, Content]:

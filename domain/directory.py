@@ -7,6 +7,7 @@ Mail addresses and names are contents, never event fields.
 
 from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from msgspec import Struct
 
 from domain.aggregate import Aggregate, Event, mutates
 from domain.content import JSON, Sealed
-from domain.errors import Invalid, NothingToDo, TooLong
-from domain.vocabulary import NAME_CHARACTERS_MAX
+from domain.errors import EntryNotFound, Invalid, NothingToDo
+from domain.texts import must_be_line, must_be_name, must_be_one_of, must_fit, must_say
 
 
 class UnitKind(Enum):
@@ -38,6 +39,10 @@ class Certification(Enum):
     CLOSED = "Closed"
 
 
+_CERTIFICATIONS: Final = tuple(each.value for each in Certification)
+TITLE_CHARACTERS_MAX: Final = 500
+
+
 class _Named(Aggregate):
     """An entry with a public name, which may end."""
 
@@ -52,10 +57,7 @@ class _Named(Aggregate):
             raise NothingToDo(f"{self.name or 'this entry'} is not in the directory")
 
     def _name(self, name: str) -> str:
-        if not name.strip() or name != name.strip():
-            raise Invalid(f"{name!r} is not a name: it is empty or has spaces around it")
-        if len(name) > NAME_CHARACTERS_MAX:
-            raise TooLong("name", len(name), NAME_CHARACTERS_MAX)
+        must_be_name("name", name)
         return name
 
     def seal_contacts(self, contacts: Mapping[str, str]) -> Sealed:
@@ -81,6 +83,7 @@ class SupportUnit(_Named):
     def register(self, name: str, title: str = "", kind: UnitKind = UnitKind.OTHER) -> None:
         if self.version and not self.retired:
             raise NothingToDo(f"support unit {name} is registered")
+        must_be_line("title", title, TITLE_CHARACTERS_MAX)
         self.trigger(SupportUnit.Registered, name=self._name(name), title=title, kind=kind.value)
 
     @mutates(Registered)
@@ -112,6 +115,8 @@ class SupportUnit(_Named):
         self._must_exist()
         if (level, zone, calendar) == (self.level, self.zone, self.calendar):
             raise NothingToDo("this service level is declared")
+        for field, value in (("level", level), ("zone", zone), ("calendar", calendar)):
+            must_be_line(field, value)
         self.trigger(SupportUnit.ServiceLevelDeclared, level=level, zone=zone, calendar=calendar)
 
     @mutates(ServiceLevelDeclared)
@@ -174,7 +179,11 @@ class Site(_Named):
 
     def record(self, name: str, facts: Facts) -> bool:
         """State what is known now; False when that is nothing new."""
-        Certification(facts.certification)
+        must_be_one_of("certification", facts.certification, _CERTIFICATIONS)
+        for field in ("title", "ngi", "country", "zone", "tier", "external_id"):
+            must_be_line(field, getattr(facts, field), TITLE_CHARACTERS_MAX)
+        for scope in facts.scopes:
+            must_be_name("scope", scope)
         if not self.version or self.retired:
             self.trigger(Site.Registered, name=self._name(name), facts=facts)
             return True
@@ -239,6 +248,7 @@ class VirtualOrganisation(_Named):
     ) -> None:
         if self.version and not self.retired:
             raise NothingToDo(f"VO {name} is registered")
+        must_be_line("title", title, TITLE_CHARACTERS_MAX)
         self.trigger(
             VirtualOrganisation.Registered,
             name=self._name(name),
@@ -269,11 +279,21 @@ class VirtualOrganisation(_Named):
         self.retired = True
 
 
+IDENTITY_KINDS: Final = ("mail", "dn", "login", "subject")
+IDENTITY_CHARACTERS_MAX: Final = 500
+
+
 class Grant(Struct, frozen=True, order=True, gc=False):
     """A role and where it holds: ``("supporter", "NGI_DE")``, ``("teamer", "atlas")``, ``("auditor", "")``."""
 
     role: str
     scope: str = ""
+
+
+GRANTABLE: Final[Mapping[str, str]] = MappingProxyType({
+    "supporter": "unit", "tpm": "", "teamer": "VO", "alarmer": "VO", "auditor": "", "admin": "",
+})  # fmt: skip
+"""The roles that a person can be granted, and what each needs as its scope."""
 
 
 class Person(Aggregate):
@@ -285,7 +305,7 @@ class Person(Aggregate):
         super().__init__(originator_id)
         self.details: Sealed | None = None
         self.identities: dict[str, Sealed] = {}
-        """By kind and commitment: the kinds are ``mail``, ``dn``, ``login``, ``subject``."""
+        """By kind and commitment."""
         self.grants: frozenset[Grant] = frozenset()
 
     class Registered(Event, tag="person.registered", frozen=True, kw_only=True, gc=False):
@@ -308,6 +328,7 @@ class Person(Aggregate):
         details: Sealed
 
     def change_details(self, *, name: str, mail: str = "", phone: str = "") -> None:
+        self._must_be_registered()
         self.trigger(Person.DetailsChanged, details=self._seal_details(name, mail, phone))
 
     @mutates(DetailsChanged)
@@ -320,6 +341,9 @@ class Person(Aggregate):
 
     def add_identity(self, kind: str, identity: str) -> None:
         """Also known as ``identity``; nobody else may be."""
+        self._must_be_registered()
+        must_be_one_of("kind", kind, IDENTITY_KINDS)
+        must_say("identity", identity, IDENTITY_CHARACTERS_MAX)
         self.claim(f"identity:{kind}", identity_key(kind, identity))
         self.trigger(Person.IdentityAdded, kind=kind, identity=self.seal(identity))
 
@@ -332,6 +356,12 @@ class Person(Aggregate):
         scope: str = ""
 
     def grant(self, grant: Grant) -> None:
+        self._must_be_registered()
+        must_be_one_of("role", grant.role, GRANTABLE)
+        if bool(grant.scope) != bool(GRANTABLE[grant.role]):
+            needed = GRANTABLE[grant.role] or "no scope"
+            raise Invalid(f"the role {grant.role} needs {needed}, not {grant.scope!r}")
+        must_be_line("scope", grant.scope)
         if grant in self.grants:
             raise NothingToDo(f"the role {grant.role} is granted")
         self.trigger(Person.RoleGranted, role=grant.role, scope=grant.scope)
@@ -353,7 +383,13 @@ class Person(Aggregate):
     def _role_revoked(self, event: RoleRevoked) -> None:
         self.grants -= {Grant(event.role, event.scope)}
 
+    def _must_be_registered(self) -> None:
+        if not self.version:
+            raise EntryNotFound(self.KIND, str(self.id))
+
     def _seal_details(self, name: str, mail: str, phone: str) -> Sealed:
+        for field, value in (("name", name), ("mail", mail), ("phone", phone)):
+            must_fit(field, value, IDENTITY_CHARACTERS_MAX)
         return self.seal_bytes(
             msgspec.json.encode({"name": name, "mail": mail, "phone": phone}), JSON
         )

@@ -1,6 +1,7 @@
-"""How streams are named. Identifiers are computed where a thing has a public name, so that finding its
-stream needs no look-up and registering it twice is a version conflict.
+"""How streams are named.
 
+Identifiers are computed where a thing has a public name, so that finding its stream needs no look-up
+and registering it twice is a version conflict.
 Tickets and directory entries have public names; persons, exchanges and contents do not, and get random ones.
 """
 

@@ -10,9 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from time import monotonic
-from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -20,29 +18,36 @@ from msgspec import Struct, structs
 from domain import commands as c
 from domain.aggregate import Aggregate, Claim, Event
 from domain.content import Content
-from domain.directory import Grant, Person, Site, SupportUnit, VirtualOrganisation
-from domain.errors import Forbidden, Invalid, Refused, StaleVersion, TicketNotFound, UnknownValue
-from domain.identifiers import NUMBER_MAX, named_id, ticket_id
-from domain.lifecycle import Action, Status
-from domain.provenance import Provenance, acting, attribution
-from domain.rights import Actor, Right, require
-from domain.routing import RULE, route
+from domain.decisions import decide, must_open
+from domain.errors import (
+    Invalid,
+    Refused,
+    RoutingNotPossible,
+    StaleVersion,
+    StoreUnavailable,
+    TicketNotFound,
+)
+from domain.identifiers import NUMBER_MAX, ticket_id
+from domain.lifecycle import Action
+from domain.live_directory import AggregateT, LiveDirectory, load
+from domain.provenance import by_rule, current
+from domain.rights import Actor, require
+from domain.routing import RULE, Route, route
 from domain.store import Answer, Append, EventStore, Receipt, Recorded
 from domain.ticket import Ticket
-from domain.vocabulary import DEFAULTS, TicketType, Visibility, Vocabulary
+from domain.vocabulary import DEFAULTS, Vocabulary
 
-AggregateT = TypeVar("AggregateT", bound=Aggregate)
 Together = Callable[[Ticket], Awaitable[Sequence[Aggregate]]]
-"""What is stored in the same append as the ticket. Called again when the decision must be repeated."""
+"""What is stored in the same append as the ticket. Called again when the decision must be repeated.
+
+It must not execute commands: the ticket is locked while it runs.
+"""
 AnswerTo = Callable[[Ticket], Answer]
 """What will be answered, from the ticket as it was decided: numbers and versions are known only then."""
 AsOf = datetime | int
 """A time (as things happened) or a position (as they were recorded)."""
 
 _TICKETS_KEPT: Final = 2_000
-_ENTRIES_KEPT: Final = 5_000
-_ENTRY_FRESH_S: Final = 1.0
-"""Directory entries may have been changed by another process; this is how long we may not know."""
 _ATTEMPTS_MAX: Final = 8
 _LOCKS: Final = 251
 """Tickets share these by number: enough that two busy ones rarely wait for each other."""
@@ -56,10 +61,12 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 class Ledger:
+    """Decides and stores, for one process. Any number of processes may share a store."""
+
     def __init__(self, store: EventStore, vocabulary: Vocabulary = DEFAULTS) -> None:
         self.store = store
         self.vocabulary = vocabulary
-        self.directory = LiveDirectory(self)
+        self.directory = LiveDirectory(store)
         self._kept: OrderedDict[UUID, Ticket] = OrderedDict()
         self._locks = [asyncio.Lock() for _ in range(_LOCKS)]
 
@@ -76,41 +83,27 @@ class Ledger:
         """Carry out one command, or several on one ticket, as one append.
 
         After an ``OpenTicket`` the following commands mean the new ticket, whatever number they name.
-        Needs an ``acting`` block whose actor is ``actor``. Raises what ``domain.errors`` lists.
+        Needs an ``acting`` block of the same actor. Raises what ``domain.errors`` lists; after
+        ``StoreUnavailable`` the events may be stored or not, after all others nothing is. A repetition
+        meets the effects of the first: whoever gives an ``answer`` looks its key up after a refusal.
         """
-        commands = tuple([await self._routed(command) for command in commands])
-        first, *rest = commands
+        assert current().actor == actor.name, "events name the one whose rights were asked"
+        routed = [await self._routed(command, actor) for command in commands]
+        first, rest = routed[0], _on_ticket(routed[1:])
         if isinstance(first, c.OpenTicket):
-            ticket = await self._open(first, actor)
-            self._decide(ticket, rest, actor, exchanged_with)
-            return Outcome(ticket, await self._save(ticket, answer, together))
-        stream = ticket_id(self._checked(first.number))
-        async with self._alone(stream):
-            for attempt in range(_ATTEMPTS_MAX):
-                kept = self._kept.pop(stream, None)
-                ticket = kept or await self._load(first.number)
-                try:
-                    self._decide(ticket, commands, actor, exchanged_with)
-                    return Outcome(ticket, await self._save(ticket, answer, together))
-                except StaleVersion:
-                    insists = any(
-                        getattr(each, "expected_version", None) is not None for each in commands
-                    )
-                    if attempt == _ATTEMPTS_MAX - 1 or (insists and kept is None):
-                        raise
-                except Refused:
-                    if kept is None:
-                        raise
-            raise AssertionError  # the loop returns or raises
+            return await self._open(first, rest, actor, answer, together)
+        return await self._update([first, *rest], actor, answer, exchanged_with, together)
 
-    async def _open(self, command: c.OpenTicket, actor: Actor) -> Ticket:
-        about = command.particulars
-        self._must_know("category", about.category, self.vocabulary.categories)
-        self._must_know("issue_type", about.issue_type, self.vocabulary.issue_types)
-        require(actor, _OPENING[TicketType(about.type)])
-        if about.type in (TicketType.TEAM.value, TicketType.ALARM.value):
-            _must_speak_for(actor, about.vo)
-        path = await route(self.directory, unit=command.unit, notified_site=command.notified_site)
+    async def _open(
+        self,
+        command: c.OpenTicket,
+        rest: Sequence[c.TicketCommand],
+        actor: Actor,
+        answer: AnswerTo | None,
+        together: Together | None,
+    ) -> Outcome:
+        must_open(actor, command, self.vocabulary)
+        path = await self._route(command.unit, command.notified_site)
         number = await self.store.next_number()
         ticket = Ticket(ticket_id(number))
         ticket.open(
@@ -118,38 +111,60 @@ class Ledger:
             subject=command.subject,
             description=command.description,
             submitter=command.submitter or actor.person,
-            particulars=about,
+            particulars=command.particulars,
             problem_at=command.problem_at,
         )
         if path.direct:
             with by_rule(RULE):
                 ticket.assign(path.unit, notified_site=path.notified_site)
-        return ticket
+        decide(ticket, rest, actor, self.vocabulary)
+        return Outcome(ticket, await self._save(ticket, answer, together))
 
-    def _decide(
-        self, ticket: Ticket, commands: Sequence[Any], actor: Actor, exchanged_with: str
-    ) -> None:
-        for command in commands:
-            expected = command.expected_version
-            if expected is not None and expected != ticket.version:
-                raise StaleVersion(expected, ticket.version)
-            if isinstance(command, c.Reclassify):
-                self._must_know_value(command)
-            right, act = _ACTS[type(command)]
-            require(
-                actor,
-                right(command) if callable(right) else right,
-                ticket,
-                exchanged_with=exchanged_with,
-            )
-            act(ticket, command, actor)
+    async def _update(
+        self,
+        commands: Sequence[c.TicketCommand],
+        actor: Actor,
+        answer: AnswerTo | None,
+        exchanged_with: str,
+        together: Together | None,
+    ) -> Outcome:
+        number = commands[0].number
+        if any(command.number != number for command in commands):
+            raise Invalid("commands that are stored together must be about one ticket")
+        stream = ticket_id(self._checked(number))
+        insists = any(command.expected_version is not None for command in commands)
+        async with self._alone(stream):
+            kept = self._kept.pop(stream, None)
+            for attempts_left in reversed(range(_ATTEMPTS_MAX)):
+                ticket = kept.fork() if kept else await self.ticket(number)
+                try:
+                    decide(ticket, commands, actor, self.vocabulary, exchanged_with=exchanged_with)
+                    return Outcome(ticket, await self._save(ticket, answer, together))
+                except StoreUnavailable:
+                    raise  # it may be stored: deciding again could do it twice
+                except StaleVersion:
+                    if not attempts_left or (insists and kept is None):
+                        raise
+                except Refused:
+                    if kept is None:
+                        raise
+                kept = None
+        raise AssertionError  # the loop returns or raises
 
-    async def _routed(self, command: c.Command) -> c.Command:
-        """An assignment with its site resolved to the NGI, and refused where the directory has no such unit."""
+    async def _routed(self, command: c.Command, actor: Actor) -> c.Command:
+        """An assignment with its site resolved to the NGI; refused where the directory has no such unit."""
         if not isinstance(command, c.Assign):
             return command
-        path = await route(self.directory, unit=command.unit, notified_site=command.notified_site)
+        require(actor, Action.ASSIGN)  # whether he may on this ticket is asked later
+        path = await self._route(command.unit, command.notified_site)
         return structs.replace(command, unit=path.unit, notified_site=path.notified_site)
+
+    async def _route(self, unit: str, notified_site: str) -> Route:
+        try:
+            return await route(self.directory, unit=unit, notified_site=notified_site)
+        except RoutingNotPossible:
+            self.directory.forget_all()
+            return await route(self.directory, unit=unit, notified_site=notified_site)
 
     # -- reading -------------------------------------------------------------------------------------
 
@@ -176,13 +191,15 @@ class Ledger:
 
     async def load(self, kind: type[AggregateT], originator_id: UUID) -> AggregateT | None:
         """Any other aggregate, or None when its stream is empty."""
-        found = await self.store.stream(originator_id)
-        return kind.replay(originator_id, [recorded.event for recorded in found]) if found else None
+        return await load(self.store, kind, originator_id)
 
     # -- storing -------------------------------------------------------------------------------------
 
     async def save(self, *aggregates: Aggregate, answer: Answer | None = None) -> Receipt | None:
-        """Store what these aggregates decided, all or nothing; None when there is nothing to store."""
+        """Store what these aggregates decided, all or nothing; None when there is nothing to store.
+
+        After a refusal they are of no use any more: load them afresh.
+        """
         append = collect(aggregates, answer)
         if not append.events:
             return None
@@ -195,76 +212,22 @@ class Ledger:
     ) -> Receipt:
         others = await together(ticket) if together else ()
         receipt = await self.store.append(collect((ticket, *others), answer and answer(ticket)))
+        if others:
+            self.directory.forget(other.id for other in others)
         self._kept[ticket.id] = ticket
         if len(self._kept) > _TICKETS_KEPT:
             self._kept.popitem(last=False)
         return receipt
 
-    async def _load(self, number: int) -> Ticket:
-        return await self.ticket(number)
-
     def _alone(self, stream: UUID) -> asyncio.Lock:
         """One command at a time on a ticket in this process: conflicts are left to other processes."""
         return self._locks[stream.int % _LOCKS]
-
-    # -- checks --------------------------------------------------------------------------------------
 
     @staticmethod
     def _checked(number: int) -> int:
         if not 0 < number <= NUMBER_MAX:
             raise TicketNotFound(number)
         return number
-
-    def _must_know_value(self, command: c.Reclassify) -> None:
-        match command.field:
-            case "category":
-                self._must_know("category", command.value, self.vocabulary.categories)
-            case "issue_type":
-                self._must_know("issue_type", command.value, self.vocabulary.issue_types)
-
-    @staticmethod
-    def _must_know(field: str, value: str, possible: Sequence[str]) -> None:
-        if value not in possible:
-            raise UnknownValue(field, value, possible)
-
-
-class LiveDirectory:
-    """Units, sites, VOs and persons as the log has them now, kept for a moment."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._entries: dict[UUID, tuple[float, Aggregate | None]] = {}
-
-    async def unit(self, name: str) -> SupportUnit | None:
-        return await self._entry(SupportUnit, named_id(SupportUnit.KIND, name))
-
-    async def site(self, name: str) -> Site | None:
-        found = await self._entry(Site, named_id(Site.KIND, name))
-        if found is None and (stream := await self._ledger.store.holder("site-alias", name)):
-            found = await self._entry(Site, stream)
-        return found
-
-    async def vo(self, name: str) -> VirtualOrganisation | None:
-        return await self._entry(VirtualOrganisation, named_id(VirtualOrganisation.KIND, name))
-
-    async def person(self, person: UUID) -> Person | None:
-        return await self._entry(Person, person)
-
-    def forget(self, streams: Any) -> None:
-        for stream in streams:
-            self._entries.pop(stream, None)
-
-    async def _entry(self, kind: type[AggregateT], stream: UUID) -> AggregateT | None:
-        now = monotonic()
-        known = self._entries.get(stream)
-        if known is not None and known[0] > now:
-            assert known[1] is None or isinstance(known[1], kind)
-            return known[1]
-        found = await self._ledger.load(kind, stream)
-        if len(self._entries) >= _ENTRIES_KEPT:
-            self._entries.clear()
-        self._entries[stream] = (now + _ENTRY_FRESH_S, found)
-        return found
 
 
 def collect(aggregates: Sequence[Aggregate], answer: Answer | None = None) -> Append:
@@ -293,85 +256,7 @@ def until(history: Sequence[Recorded], as_of: datetime) -> list[Recorded]:
     return known
 
 
-def by_rule(rule: str) -> Any:
-    """An ``acting`` block for what a rule does in consequence of the command in force."""
-    cause, occurred_at = attribution()
-    return acting(
-        Provenance(
-            actor=f"rule:{rule}",
-            command_id=cause.command_id,
-            correlation_id=cause.correlation_id,
-            causation_id=f"command:{cause.command_id}",
-            origin=cause.origin,
-        ),
-        occurred_at,
-    )
-
-
-def _must_speak_for(actor: Actor, vo: str) -> None:
-    if not vo:
-        raise Invalid("TEAM and ALARM tickets belong to a VO: name it")
-    if not actor.grants & {Grant("teamer", vo), Grant("alarmer", vo)}:
-        raise Forbidden(f"only teamers and alarmers of {vo} may open its TEAM and ALARM tickets")
-
-
-def _take(ticket: Ticket, command: c.Take, actor: Actor) -> None:
-    person = command.person or actor.person
-    if person is None:
-        raise Invalid("name the person who takes the ticket")
-    ticket.take(person)
-
-
-def _comment(ticket: Ticket, command: c.Comment, actor: Actor) -> None:
-    public = command.visibility is Visibility.PUBLIC
-    by_submitter = actor.person is not None and actor.person == ticket.submitter
-    if public and by_submitter and ticket.status is Status.WAITING_FOR_REPLY:
-        ticket.record_reply(command.text)
-    else:
-        ticket.comment(command.text, command.visibility)
-
-
-def _comment_right(command: c.Comment) -> Right:
-    return Right.COMMENT if command.visibility is Visibility.PUBLIC else Right.COMMENT_INTERNAL
-
-
-_OPENING: Final = MappingProxyType({
-    TicketType.USER: Right.OPEN,
-    TicketType.TEAM: Right.OPEN_TEAM,
-    TicketType.ALARM: Right.OPEN_ALARM,
-    TicketType.OPS: Right.OPEN_OPERATIONS,
-    TicketType.SECURITY: Right.OPEN_OPERATIONS,
-})  # fmt: skip
-
-_ACTS: Final[dict[type, tuple[Any, Callable[[Ticket, Any, Actor], None]]]] = {
-    c.Assign: (
-        Action.ASSIGN,
-        lambda t, x, _: t.assign(x.unit, notified_site=x.notified_site, note=x.note),
-    ),
-    c.Take: (Right.TAKE, _take),
-    c.Release: (Right.TAKE, lambda t, _, __: t.release()),
-    c.StartWork: (Action.START_WORK, lambda t, x, _: t.start_work(x.note)),
-    c.RequestReply: (
-        Action.REQUEST_REPLY,
-        lambda t, x, _: t.request_reply(x.question, x.remind_on),
-    ),
-    c.RecordReply: (Action.RECORD_REPLY, lambda t, x, _: t.record_reply(x.text)),
-    c.PutOnHold: (Action.PUT_ON_HOLD, lambda t, x, _: t.put_on_hold(x.reason, x.remind_on)),
-    c.Solve: (Action.SOLVE, lambda t, x, _: t.solve(x.solution, x.qualifier)),
-    c.FindUnsolvable: (
-        Action.FIND_UNSOLVABLE,
-        lambda t, x, _: t.find_unsolvable(x.reason, x.qualifier),
-    ),
-    c.Verify: (Action.VERIFY, lambda t, _, __: t.verify()),
-    c.Reopen: (Action.REOPEN, lambda t, x, _: t.reopen(x.comment)),
-    c.Close: (Action.CLOSE, lambda t, _, __: t.close()),
-    c.Comment: (_comment_right, _comment),
-    c.Reclassify: (
-        Right.RECLASSIFY,
-        lambda t, x, _: t.reclassify(x.field, x.value, x.justification),
-    ),
-    c.EndSiteNotification: (Right.ADMINISTER, lambda t, _, __: t.end_site_notification()),
-}
-"""What each command needs the right for, and does."""
-
-assert set(_ACTS) == set(c.TicketCommand.__args__), "every command has a row"
+def _on_ticket(commands: Sequence[c.Command]) -> list[c.TicketCommand]:
+    narrowed = [command for command in commands if not isinstance(command, c.OpenTicket)]
+    assert len(narrowed) == len(commands), "only the first command can open a ticket"
+    return narrowed

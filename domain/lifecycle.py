@@ -45,6 +45,8 @@ TERMINAL: Final = frozenset(Status) - OPEN
 """Nobody works on a ticket in these, and the clocks of the service levels stand still."""
 
 _DONE: Final = frozenset({Status.SOLVED, Status.UNSOLVED})
+FINAL: Final = TERMINAL - _DONE
+"""Nothing happens to a ticket in these any more."""
 
 STEPS: Final[Mapping[Action, tuple[frozenset[Status], Status]]] = MappingProxyType({
     # action                 from                               to

@@ -6,9 +6,9 @@ an author would be a hole in the audit trail.
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -51,7 +51,9 @@ def acting(provenance: Provenance, occurred_at: datetime | None = None) -> Gener
 
     ``occurred_at`` is the source's own time for it (aware), where it differs from now.
     """
-    assert occurred_at is None or occurred_at.tzinfo is not None
+    if occurred_at is not None:
+        assert occurred_at.tzinfo is not None
+        occurred_at = occurred_at.astimezone(UTC)
     token = _acting.set((provenance, occurred_at))
     try:
         yield
@@ -68,3 +70,18 @@ def attribution() -> tuple[Provenance, datetime]:
     """The provenance in force and the time at which the thing happened."""
     provenance, occurred_at = _acting.get()
     return provenance, occurred_at or clock.now()
+
+
+def by_rule(rule: str) -> AbstractContextManager[None]:
+    """An ``acting`` block for what ``rule`` does in consequence of the command in force."""
+    cause, occurred_at = _acting.get()
+    return acting(
+        Provenance(
+            actor=f"rule:{rule}",
+            command_id=cause.command_id,
+            correlation_id=cause.correlation_id,
+            causation_id=f"command:{cause.command_id}",
+            origin=cause.origin,
+        ),
+        occurred_at,
+    )

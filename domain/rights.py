@@ -3,7 +3,7 @@
 API, command line, pages and exchange all ask here, and a refusal says which role would have been needed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.directory import Grant
+from domain.directory import GRANTABLE, Grant
 from domain.errors import Forbidden
 from domain.lifecycle import Action
 from domain.ticket import Ticket
@@ -26,6 +26,8 @@ class Right(Enum):
     OPEN_ALARM = "open-alarm"
     OPEN_OPERATIONS = "open-operations"
     """OPS and SECURITY tickets."""
+    OPEN_FOR_ANOTHER = "open-for-another"
+    """Name another person as the submitter."""
     READ = "read"
     READ_INTERNAL = "read-internal"
     COMMENT = "comment"
@@ -82,6 +84,7 @@ PERMITTED: Final[Mapping[Action | Right, frozenset[Role]]] = MappingProxyType({
     Right.OPEN_TEAM:        frozenset({Role.TEAM, Role.ALARMER}),
     Right.OPEN_ALARM:       frozenset({Role.ALARMER}),
     Right.OPEN_OPERATIONS:  _SUPPORT | {Role.HELPDESK, Role.RULE, Role.ADMIN},
+    Right.OPEN_FOR_ANOTHER: _STAFF,
     Right.READ:             _SUBMITTER_LIKE | _STAFF | {Role.AUDITOR},
     Right.READ_INTERNAL:    _SUPPORT | {Role.ADMIN, Role.AUDITOR, Role.RULE},
     Right.COMMENT:          _SUBMITTER_LIKE | _STAFF,
@@ -127,40 +130,54 @@ class Actor(Struct, frozen=True, gc=False):
             if ticket is not None and ticket.submitter == self.person:
                 roles.add(Role.SUBMITTER)
         for grant in self.grants:
-            roles |= _roles_of(grant, ticket, exchanged_with)
+            if meaning := _ROLES_OF.get(grant.role):
+                roles |= meaning(grant.scope, ticket, exchanged_with)
         return frozenset(roles)
 
 
 _RULE: Final = frozenset({Grant("rule")})
-GRANTABLE: Final = ("supporter", "tpm", "teamer", "alarmer", "auditor", "admin")
-"""The roles that a person can be granted; the first needs a unit, teamer and alarmer a VO as scope."""
 
 
-def _roles_of(grant: Grant, ticket: Ticket | None, exchanged_with: str) -> set[Role]:
-    match grant.role:
-        case "supporter":
-            unit = ticket is not None and grant.scope == ticket.unit
-            return {Role.SUPPORTER, Role.UNIT} if unit else {Role.SUPPORTER}
-        case "tpm":
-            return {Role.TPM, Role.SUPPORTER} | (
-                {Role.UNIT} if ticket is not None and ticket.unit in ("", TPM) else set()
-            )
-        case "teamer" | "alarmer":
-            role = Role.TEAM if grant.role == "teamer" else Role.ALARMER
-            shared = ticket is None or (
-                ticket.vo == grant.scope and ticket.type in (TicketType.TEAM, TicketType.ALARM)
-            )
-            return {role} if shared else set()
-        case "helpdesk":
-            return {Role.HELPDESK} if ticket is None or exchanged_with == grant.scope else set()
-        case "auditor":
-            return {Role.AUDITOR}
-        case "admin":
-            return {Role.ADMIN}
-        case "rule":
-            return {Role.RULE}
-        case _:
-            return set()
+def _supporter(scope: str, ticket: Ticket | None, _: str) -> set[Role]:
+    responsible = ticket is not None and ticket.unit == scope
+    return {Role.SUPPORTER, Role.UNIT} if responsible else {Role.SUPPORTER}
+
+
+def _first_line(_: str, ticket: Ticket | None, __: str) -> set[Role]:
+    return {Role.TPM} | _supporter(TPM, ticket, "")
+
+
+def _teamer(scope: str, ticket: Ticket | None, _: str) -> set[Role]:
+    return {Role.TEAM} if _shared(scope, ticket) else set()
+
+
+def _alarmer(scope: str, ticket: Ticket | None, _: str) -> set[Role]:
+    return {Role.ALARMER} if _shared(scope, ticket) else set()
+
+
+def _shared(vo: str, ticket: Ticket | None) -> bool:
+    return ticket is None or (
+        ticket.vo == vo and ticket.type in {TicketType.TEAM, TicketType.ALARM}
+    )
+
+
+def _partner(scope: str, ticket: Ticket | None, exchanged_with: str) -> set[Role]:
+    return {Role.HELPDESK} if scope and (ticket is None or exchanged_with == scope) else set()
+
+
+_ROLES_OF: Final[Mapping[str, Callable[[str, Ticket | None, str], set[Role]]]] = MappingProxyType({
+    "supporter": _supporter,
+    "tpm": _first_line,
+    "teamer": _teamer,
+    "alarmer": _alarmer,
+    "helpdesk": _partner,
+    "auditor": lambda *_: {Role.AUDITOR},
+    "admin": lambda *_: {Role.ADMIN},
+    "rule": lambda *_: {Role.RULE},
+})  # fmt: skip
+"""What a granted role means towards a ticket. A role without a row means nothing."""
+
+assert set(GRANTABLE) <= set(_ROLES_OF), "what can be granted means something"
 
 
 def require(

@@ -5,21 +5,21 @@ changes). Commands ask ``lifecycle`` and hold all rules; mutators accept whateve
 Who may act is not decided here but in ``domain.rights``, before the ticket is asked.
 """
 
-from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.aggregate import BEGINNING, Aggregate, Event, mutates
 from domain.content import Sealed
-from domain.errors import Invalid, NothingToDo, NotNow, TooLong, TransitionNotAllowed, UnknownValue
-from domain.lifecycle import OPEN, POSSIBLE, STEPS, Action, Status
+from domain.errors import Invalid, NothingToDo, NotNow, TransitionNotAllowed
+from domain.lifecycle import FINAL, OPEN, POSSIBLE, STEPS, Action, Status
+from domain.texts import must_be_line, must_be_name, must_be_one_of, must_fit, must_say
 from domain.vocabulary import (
     DEFAULTS,
     SOLVED_QUALIFIERS,
     SUBJECT_CHARACTERS_MAX,
-    TEXT_CHARACTERS_MAX,
     TPM,
     UNSOLVED_QUALIFIERS,
     NotificationMode,
@@ -29,8 +29,11 @@ from domain.vocabulary import (
 )
 
 
-class Particulars(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a ticket is about, apart from its texts. Names are those of the directory."""
+class Particulars(Struct, frozen=True, kw_only=True, gc=False):
+    """What a ticket is about, apart from its texts. Names are those of the directory.
+
+    Stored in full: an installation may change its lists, and with them these defaults, at any time.
+    """
 
     type: str = TicketType.USER.value
     category: str = DEFAULTS.categories[0]
@@ -68,6 +71,14 @@ class Ticket(Aggregate):
         self.reopenings = 0
         self.missing_versions = 0
 
+    def fork(self) -> "Ticket":
+        """A second ticket with this state, on which to decide without touching this one."""
+        assert not self.pending_events
+        other = Ticket.__new__(Ticket)
+        vars(other).update(vars(self))  # every value but the three lists is immutable
+        other.pending_events, other.pending_contents, other.pending_claims = [], [], []
+        return other
+
     # -- opening -------------------------------------------------------------------------------------
 
     class Opened(Event, tag="ticket.opened", frozen=True, kw_only=True, gc=False):
@@ -92,13 +103,12 @@ class Ticket(Aggregate):
         problem_at: datetime | None = None,
     ) -> None:
         """Open the ticket. It waits for first-line support until it is assigned."""
-        if not subject.strip():
-            raise Invalid("a ticket needs a subject")
-        _at_most("subject", subject, SUBJECT_CHARACTERS_MAX)
-        _at_most("description", description, TEXT_CHARACTERS_MAX)
+        must_say("subject", subject, SUBJECT_CHARACTERS_MAX)
+        must_fit("description", description)
         particulars = particulars or Particulars()
-        if particulars.vo_specific and not particulars.vo:
-            raise Invalid("a VO specific problem needs the name of the VO")
+        _must_be_sound(particulars)
+        if problem_at is not None and problem_at.tzinfo is None:
+            raise Invalid("problem_at needs a time zone")
         self.trigger(
             Ticket.Opened,
             number=number,
@@ -136,7 +146,7 @@ class Ticket(Aggregate):
         )
         self.notification = NotificationMode(about.notification)
         self.unit = TPM
-        self.opened_at = self.status_since = event.occurred_at
+        self.opened_at = self.status_since = self.at
 
     # -- routing -------------------------------------------------------------------------------------
 
@@ -148,10 +158,12 @@ class Ticket(Aggregate):
 
     def assign(self, unit: str, *, notified_site: str = "", note: str = "") -> None:
         """Route to a support unit. The new unit starts at ``assigned`` and with nobody in person."""
+        self._must_permit(Action.ASSIGN)
         if unit == self.unit and notified_site == self.notified_site:
             raise NothingToDo(f"the ticket is already assigned to {unit}")
-        self._must_permit(Action.ASSIGN)
-        _at_most("note", note, TEXT_CHARACTERS_MAX)
+        must_be_name("unit", unit)
+        must_be_line("notified_site", notified_site)
+        must_fit("note", note)
         self.trigger(
             Ticket.Assigned, unit=unit, notified_site=notified_site, note=self.seal_optional(note)
         )
@@ -160,7 +172,7 @@ class Ticket(Aggregate):
     def _assigned(self, event: Assigned) -> None:
         self.unit, self.notified_site = event.unit, event.notified_site
         self.assignee = None
-        self._becomes(Status.ASSIGNED, event)
+        self._becomes(Status.ASSIGNED)
 
     class HandedOver(Event, tag="ticket.handed-over", frozen=True, kw_only=True, gc=False):
         """Another unit has it, in the status it was in and with the same supporter.
@@ -182,6 +194,7 @@ class Ticket(Aggregate):
         site: str
 
     def end_site_notification(self) -> None:
+        self._must_not_be_final()
         if not self.notified_site:
             raise NothingToDo("no site is notified")
         self.trigger(Ticket.SiteNotificationEnded, site=self.notified_site)
@@ -225,12 +238,12 @@ class Ticket(Aggregate):
 
     def start_work(self, note: str = "") -> None:
         self._must_permit(Action.START_WORK)
-        _at_most("note", note, TEXT_CHARACTERS_MAX)
+        must_fit("note", note)
         self.trigger(Ticket.WorkStarted, note=self.seal_optional(note))
 
     @mutates(WorkStarted)
-    def _work_started(self, event: WorkStarted) -> None:
-        self._becomes(Status.IN_PROGRESS, event)
+    def _work_started(self, _: WorkStarted) -> None:
+        self._becomes(Status.IN_PROGRESS)
 
     class ReplyRequested(Event, tag="ticket.reply-requested", frozen=True, kw_only=True, gc=False):
         question: Sealed | None
@@ -239,12 +252,12 @@ class Ticket(Aggregate):
     def request_reply(self, question: str, remind_on: date | None = None) -> None:
         """Ask the submitter something; the ticket waits for the answer."""
         self._must_permit(Action.REQUEST_REPLY)
-        self._must_say("question", question)
+        must_say("question", question)
         self.trigger(Ticket.ReplyRequested, question=self.seal(question), remind_on=remind_on)
 
     @mutates(ReplyRequested)
     def _reply_requested(self, event: ReplyRequested) -> None:
-        self._becomes(Status.WAITING_FOR_REPLY, event)
+        self._becomes(Status.WAITING_FOR_REPLY)
         self.remind_on = event.remind_on
 
     class SubmitterReplied(
@@ -255,12 +268,12 @@ class Ticket(Aggregate):
     def record_reply(self, text: str) -> None:
         """The submitter answered: the ball is with the support unit again."""
         self._must_permit(Action.RECORD_REPLY)
-        self._must_say("reply", text)
+        must_say("reply", text)
         self.trigger(Ticket.SubmitterReplied, text=self.seal(text))
 
     @mutates(SubmitterReplied)
-    def _submitter_replied(self, event: SubmitterReplied) -> None:
-        self._becomes(Status.IN_PROGRESS, event)
+    def _submitter_replied(self, _: SubmitterReplied) -> None:
+        self._becomes(Status.IN_PROGRESS)
 
     class PutOnHold(Event, tag="ticket.put-on-hold", frozen=True, kw_only=True, gc=False):
         reason: Sealed | None
@@ -268,12 +281,12 @@ class Ticket(Aggregate):
 
     def put_on_hold(self, reason: str, remind_on: date | None = None) -> None:
         self._must_permit(Action.PUT_ON_HOLD)
-        self._must_say("reason", reason)
+        must_say("reason", reason)
         self.trigger(Ticket.PutOnHold, reason=self.seal(reason), remind_on=remind_on)
 
     @mutates(PutOnHold)
     def _put_on_hold(self, event: PutOnHold) -> None:
-        self._becomes(Status.ON_HOLD, event)
+        self._becomes(Status.ON_HOLD)
         self.remind_on = event.remind_on
 
     # -- outcome -------------------------------------------------------------------------------------
@@ -287,13 +300,13 @@ class Ticket(Aggregate):
     def solve(self, solution: str, qualifier: str = SOLVED_QUALIFIERS[0]) -> None:
         """A solved ticket always carries a solution text: the submitter gets it by mail."""
         self._must_permit(Action.SOLVE)
-        self._must_say("solution", solution)
-        _one_of("qualifier", qualifier, SOLVED_QUALIFIERS)
+        must_say("solution", solution)
+        must_be_one_of("qualifier", qualifier, SOLVED_QUALIFIERS)
         self.trigger(Ticket.Solved, solution=self.seal(solution), qualifier=qualifier)
 
     @mutates(Solved)
     def _solved(self, event: Solved) -> None:
-        self._becomes(Status.SOLVED, event)
+        self._becomes(Status.SOLVED)
         self.solution, self.qualifier = event.solution, event.qualifier
 
     class FoundUnsolvable(
@@ -305,13 +318,13 @@ class Ticket(Aggregate):
     def find_unsolvable(self, reason: str, qualifier: str = UNSOLVED_QUALIFIERS[-1]) -> None:
         """Give up, and say why in the place of the solution."""
         self._must_permit(Action.FIND_UNSOLVABLE)
-        self._must_say("reason", reason)
-        _one_of("qualifier", qualifier, UNSOLVED_QUALIFIERS)
+        must_say("reason", reason)
+        must_be_one_of("qualifier", qualifier, UNSOLVED_QUALIFIERS)
         self.trigger(Ticket.FoundUnsolvable, solution=self.seal(reason), qualifier=qualifier)
 
     @mutates(FoundUnsolvable)
     def _found_unsolvable(self, event: FoundUnsolvable) -> None:
-        self._becomes(Status.UNSOLVED, event)
+        self._becomes(Status.UNSOLVED)
         self.solution, self.qualifier = event.solution, event.qualifier
 
     class Verified(Event, tag="ticket.verified", frozen=True, kw_only=True, gc=False):
@@ -322,8 +335,8 @@ class Ticket(Aggregate):
         self.trigger(Ticket.Verified)
 
     @mutates(Verified)
-    def _verified(self, event: Verified) -> None:
-        self._becomes(Status.VERIFIED, event)
+    def _verified(self, _: Verified) -> None:
+        self._becomes(Status.VERIFIED)
 
     class Reopened(Event, tag="ticket.reopened", frozen=True, kw_only=True, gc=False):
         comment: Sealed | None
@@ -331,12 +344,12 @@ class Ticket(Aggregate):
     def reopen(self, comment: str) -> None:
         """The outcome is not accepted, or a better one is to be given."""
         self._must_permit(Action.REOPEN)
-        self._must_say("comment", comment)
+        must_say("comment", comment)
         self.trigger(Ticket.Reopened, comment=self.seal(comment))
 
     @mutates(Reopened)
-    def _reopened(self, event: Reopened) -> None:
-        self._becomes(Status.REOPENED, event)
+    def _reopened(self, _: Reopened) -> None:
+        self._becomes(Status.REOPENED)
         self.reopenings += 1
 
     class Closed(Event, tag="ticket.closed", frozen=True, kw_only=True, gc=False):
@@ -347,8 +360,8 @@ class Ticket(Aggregate):
         self.trigger(Ticket.Closed)
 
     @mutates(Closed)
-    def _closed(self, event: Closed) -> None:
-        self._becomes(Status.CLOSED, event)
+    def _closed(self, _: Closed) -> None:
+        self._becomes(Status.CLOSED)
 
     # -- diary ---------------------------------------------------------------------------------------
 
@@ -358,9 +371,8 @@ class Ticket(Aggregate):
 
     def comment(self, text: str, visibility: Visibility) -> None:
         """Add an entry to the public or the internal diary. Final tickets take no more."""
-        if self.status in {Status.VERIFIED, Status.CLOSED}:
-            raise NotNow(f"a {self.status.value} ticket is final; open a new one that refers to it")
-        self._must_say("text", text)
+        self._must_not_be_final()
+        must_say("text", text)
         self.trigger(Ticket.Commented, text=self.seal(text), visibility=visibility.value)
 
     @mutates(Commented)
@@ -376,14 +388,20 @@ class Ticket(Aggregate):
 
     def reclassify(self, field: str, value: str, justification: str = "") -> None:
         """Change priority, category, issue type, VO or affected site. A new priority needs a reason."""
-        if self.status in {Status.VERIFIED, Status.CLOSED}:
-            raise NotNow(f"a {self.status.value} ticket is final")
-        _one_of("field", field, _RECLASSIFIABLE)
+        self._must_not_be_final()
+        must_be_one_of("field", field, _RECLASSIFIABLE)
         if value == self.particular(field):
             raise NothingToDo(f"{field} already is {value!r}")
         if field == "priority":
-            _one_of("priority", value, [priority.value for priority in Priority])
-            self._must_say("justification", justification)
+            must_be_one_of("priority", value, [priority.value for priority in Priority])
+            must_say("justification", justification)
+        elif field in {"category", "issue_type"}:
+            must_be_name(field, value)
+        else:
+            must_be_line(field, value)
+        if field == "vo" and not value and self.vo_specific:
+            raise Invalid(_VO_SPECIFIC)
+        must_fit("justification", justification)
         self.trigger(
             Ticket.Reclassified,
             field=field,
@@ -435,7 +453,7 @@ class Ticket(Aggregate):
         why: Sealed
 
     def erase(self, content: UUID, why: str) -> None:
-        self._must_say("why", why)
+        must_say("why", why)
         self.trigger(Ticket.Erased, content=content, why=self.seal(why))
 
     @mutates(Erased)
@@ -444,18 +462,18 @@ class Ticket(Aggregate):
 
     # -- helpers -------------------------------------------------------------------------------------
 
-    def _becomes(self, status: Status, event: Event) -> None:
+    def _becomes(self, status: Status) -> None:
         self.status = status
-        self.status_since = event.occurred_at
+        self.status_since = self.at
         self.remind_on = None
 
     def _must_permit(self, action: Action) -> None:
         possible = POSSIBLE[self.status]
         if action in possible:
             return
-        if STEPS[action][1] is self.status:
-            raise NothingToDo(f"the ticket already is {self.status.value}")
         names = sorted(each.value for each in possible)
+        if STEPS[action][1] is self.status and action is not Action.RECORD_REPLY:
+            raise NothingToDo(f"the ticket already is {self.status.value}", possible=names)
         raise TransitionNotAllowed(
             f"{action.value} is not possible while the ticket is {self.status.value}"
             + (f" (possible: {', '.join(names)})" if names else "; this status is final"),
@@ -463,24 +481,32 @@ class Ticket(Aggregate):
         )
 
     def _must_be_open(self) -> None:
+        self._must_not_be_final()
         if self.status not in OPEN:
             raise NotNow(f"a {self.status.value} ticket has no supporter; reopen it first")
 
-    @staticmethod
-    def _must_say(field: str, text: str) -> None:
-        if not text.strip():
-            raise Invalid(f"{field} must not be empty")
-        _at_most(field, text, TEXT_CHARACTERS_MAX)
+    def _must_not_be_final(self) -> None:
+        if self.status in FINAL:
+            raise NotNow(f"a {self.status.value} ticket is final; open a new one that refers to it")
 
 
-_RECLASSIFIABLE = ("priority", "category", "issue_type", "vo", "affected_site")
+_RECLASSIFIABLE: Final = ("priority", "category", "issue_type", "vo", "affected_site")
+_VO_SPECIFIC: Final = "a VO specific problem needs the name of the VO"
 
 
-def _at_most(field: str, text: str, limit: int) -> None:
-    if len(text) > limit:
-        raise TooLong(field, len(text), limit)
+def _must_be_sound(about: Particulars) -> None:
+    for field, words in _WORDS.items():
+        must_be_one_of(field, getattr(about, field), words)
+    must_be_name("category", about.category)
+    must_be_name("issue_type", about.issue_type)
+    must_be_line("vo", about.vo)
+    must_be_line("affected_site", about.affected_site)
+    if about.vo_specific and not about.vo:
+        raise Invalid(_VO_SPECIFIC)
 
 
-def _one_of(field: str, value: str, possible: Iterable[str]) -> None:
-    if value not in possible:
-        raise UnknownValue(field, value, possible)
+_WORDS: Final = {
+    "type": tuple(each.value for each in TicketType),
+    "priority": tuple(each.value for each in Priority),
+    "notification": tuple(each.value for each in NotificationMode),
+}
