@@ -9,12 +9,13 @@ from uuid import UUID
 
 import msgspec
 
-from domain import directory, exchange, helpdesk, ticket
+from domain import directory, exchange, helpdesk, publications, ticket
 from domain.aggregate import Aggregate, Event
 
 AGGREGATES: Final[tuple[type[Aggregate], ...]] = (
     ticket.Ticket, exchange.Exchange, helpdesk.Helpdesk,
     directory.SupportUnit, directory.Site, directory.VirtualOrganisation, directory.Person,
+    publications.CalendarVersions, publications.PolicyVersions,
 )  # fmt: skip
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {
