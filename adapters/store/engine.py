@@ -71,7 +71,13 @@ class PostgresStore(EventStore):
             kwargs={"autocommit": True, "prepare_threshold": 0},
         )
         await pool.open()
-        return cls(writer, pool)
+        store = cls(writer, pool)
+        try:
+            await store.head()
+        except psycopg.ProgrammingError as error:
+            await store.close()
+            raise StoreUnavailable("the database holds no ledger: migrate it first") from error
+        return store
 
     async def close(self) -> None:
         """Finish the writes under way and disconnect."""

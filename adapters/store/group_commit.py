@@ -138,9 +138,10 @@ class GroupCommit:
                         await self._append(self._connection, batch)
                     else:
                         await self._append_checked(self._connection, batch, after_loss=True)
-            except (psycopg.OperationalError, TimeoutError) as error:
+            except (psycopg.Error, TimeoutError) as error:
                 self.losses += 1
                 lost = error
+                batch = [parcel for parcel in batch if not parcel.receipt.done()]
                 await self._connection.close()
                 deadline = asyncio.get_running_loop().time() + PATIENCE_S
             else:
@@ -149,7 +150,7 @@ class GroupCommit:
         _refuse_all(batch, f"the database was lost twice: {first_line(lost)}")
 
     async def _append(self, connection: Connection, batch: list[Parcel]) -> None:
-        """Raises ``psycopg.OperationalError`` when the connection is lost, and only then."""
+        """Raises ``psycopg.Error`` when the connection is lost, and only then."""
         try:
             _tell(batch, await statements.send(connection, batch))
         except errors.UniqueViolation:
@@ -170,16 +171,16 @@ class GroupCommit:
                 standing = await statements.standing(connection, batch)
                 for place, receipt in stored.items():
                     _tell([batch[place]], [receipt])
-                good = []
-                for place, parcel in enumerate(batch):
-                    if place in stored:
-                        continue
-                    if refusal := judge(parcel, standing):
-                        _refuse(parcel, refusal)
-                    else:
-                        good.append(parcel)
+                unknown = [parcel for place, parcel in enumerate(batch) if place not in stored]
+                verdicts = [(parcel, judge(parcel, standing)) for parcel in unknown]
+                good = [parcel for parcel, refusal in verdicts if refusal is None]
                 receipts = await statements.send(connection, good) if good else []
             _tell(good, receipts)
+            for parcel, refusal in verdicts:
+                if (
+                    refusal
+                ):  # not before the commit: it may lean on a command that was stored with it
+                    _refuse(parcel, refusal)
         except psycopg.Error as error:
             if connection.closed:
                 raise

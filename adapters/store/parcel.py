@@ -28,7 +28,7 @@ class Parcel:
 
     receipt: Future[Receipt]
 
-    def __init__(  # noqa: PLR0913, PLR0917 - four parallel columns, as the statement takes them
+    def __init__(
         self,
         ids: list[UUID],
         versions: list[int],

@@ -72,7 +72,7 @@ class Wakeup:
                     await self._listen(connection)
                 finally:
                     await connection.close()
-            except (psycopg.OperationalError, TimeoutError):
+            except (psycopg.Error, TimeoutError):
                 await asyncio.sleep(_PAUSE_S)
 
     async def _listen(self, connection: Connection) -> None:

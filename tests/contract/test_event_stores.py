@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -14,9 +14,8 @@ from domain import clock
 from domain.aggregate import Claim
 from domain.content import Content, seal
 from domain.errors import AlreadyClaimed, Invalid, KeyReplayed, StaleVersion, TooLarge
-from domain.provenance import Provenance
 from domain.store import Answer, Append, EventStore, Receipt, StoredAnswer
-from domain.ticket import Ticket
+from tests.storing import large, one, taken
 
 LINK = "link:osg"
 
@@ -28,21 +27,6 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[EventStore]:
     else:
         async with await PostgresStore.open(request.getfixturevalue("database")) as store:
             yield store
-
-
-def taken(stream: UUID, version: int, unit: str = "") -> Ticket.Taken:
-    cause = Provenance(actor="user:x", command_id=uuid4(), correlation_id="c", causation_id=unit)
-    return Ticket.Taken(
-        originator_id=stream,
-        originator_version=version,
-        occurred_at=clock.now(),
-        provenance=cause,
-        person=stream,
-    )
-
-
-def one(stream: UUID, version: int, **beside) -> Append:
-    return Append([taken(stream, version)], **beside)
 
 
 async def test_positions_start_at_one_and_have_no_holes(store: EventStore):
@@ -249,10 +233,6 @@ async def test_ticket_numbers_are_given_once(store: EventStore):
 
 
 # -- limits ----------------------------------------------------------------------------------------------
-
-
-def large(size: int) -> Content:
-    return Content(uuid4(), b"salt", "application/octet-stream", b"x" * size)
 
 
 async def test_what_is_too_large_is_refused_before_anything_is_sent(store: EventStore):
