@@ -1,0 +1,9 @@
+"""The routes below ``/api/v1``, one file a subject."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from api.routes import commands, tickets
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (commands.router, tickets.router)

@@ -1,0 +1,49 @@
+"""The web application over running services: routes, problems, documentation, pages."""
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from api import documentation, problems
+from api.bootstrap import Services
+from api.documentation import PROBLEMS
+from api.edge import Edge, Measures
+from api.routes import ROUTERS, health, session
+
+PREFIX: Final = "/api/v1"
+TAGS: Final = {
+    "commands": "What changes tickets. Every answer names the `position` it reached in the log.",
+    "tickets": "Tickets and their histories, now or as of any moment.",
+    "queues": "What waits for whom.",
+    "sites": "Every ticket of a site, NGI or VO in a time frame.",
+    "directory": "Support units, sites, VOs, helpdesks.",
+    "exchanges": "What is exchanged with partner helpdesks.",
+    "levels": "Service levels.",
+    "audit": "The event log itself.",
+    "operation": "How the service is doing.",
+    "session": "Signing in with a browser.",
+}
+
+
+def create_app(services: Services) -> FastAPI:
+    """``services`` are running already, and are ended by whoever started them."""
+    app = FastAPI(
+        title="Ticket Ledger",
+        description="One helpdesk for a federation of helpdesks. Times in answers are UTC.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.measures = Measures()
+    problems.install(app)
+    documentation.install(app, TAGS)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX, responses=PROBLEMS)
+    app.include_router(session.router, responses=PROBLEMS)
+    app.include_router(health.router)
+    app.add_middleware(
+        Edge, body_bytes_max=services.settings.body_bytes_max, measures=app.state.measures
+    )
+    return app

@@ -1,0 +1,118 @@
+"""The one place where the parts are put together: database, store, ledger, projections, workers."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psycopg
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
+from adapters.store.embedded import EmbeddedServer
+from adapters.store.engine import PostgresStore
+from adapters.store.migrate import migrate
+from adapters.store.wakeup import Wakeup
+from api.auth import Tokens
+from api.settings import Settings
+from api.workers import Workers
+from domain.errors import StoreUnavailable
+from domain.ledger import Ledger
+from projections.runner import Projector
+
+T = TypeVar("T")
+Question = Callable[[Connection], Awaitable[T]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything a request, a page, a worker or a command of the command line may need."""
+
+    settings: Settings
+    conninfo: str
+    """Of the user who may migrate; ``adapters.store.connection.service_conninfo`` makes the service's from it."""
+    store: PostgresStore
+    ledger: Ledger
+    tokens: Tokens
+    wakeup: Wakeup
+    projector: Projector
+    workers: Workers
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set when the program ends: streams and long waits end then."""
+        return self.workers.stopping
+
+    async def ask(self, question: Question[T]) -> T:
+        """Ask the projections on a reading connection, anew when the database went away meanwhile.
+
+        Raises ``StoreUnavailable`` within a few seconds.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE_S
+        while True:
+            try:
+                async with self.store.pool.connection(deadline - loop.time()) as connection:
+                    try:
+                        return await question(connection)
+                    except psycopg.OperationalError as error:
+                        if not connection.closed or loop.time() >= deadline:
+                            raise _unavailable(error) from error
+            except (PoolTimeout, PoolClosed) as error:
+                raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"the database cannot be asked: {first_line(error)}")
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, shared_server: bool = True, work: bool = True
+) -> AsyncGenerator[Services]:
+    """All services, running, until the end of the block.
+
+    ``shared_server`` permits to use the own PostgreSQL of another program on the same data directory.
+    Without ``work`` no worker is started: for commands that only write, or read the log itself.
+    Raises ``DataDirectoryInUse``, ``MigrationRefused``, ``StoreUnavailable``, ``psycopg.Error``.
+    """
+    async with AsyncExitStack() as stack:
+        conninfo = _database(settings, stack, shared=shared_server)
+        await migrate(conninfo)
+        store = await stack.enter_async_context(
+            await PostgresStore.open(conninfo, readers_max=settings.readers_max)
+        )
+        wakeup = await stack.enter_async_context(Wakeup(conninfo))
+        services = Services(
+            settings=settings,
+            conninfo=conninfo,
+            store=store,
+            ledger=Ledger(store),
+            tokens=Tokens(store),
+            wakeup=wakeup,
+            projector=Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup),
+            workers=Workers(),
+        )
+        stack.push_async_callback(services.workers.stop)
+        if work:
+            add_workers(services)
+            services.workers.start()
+        yield services
+
+
+def add_workers(services: Services) -> None:
+    """One line for everything that runs beside the requests."""
+    services.workers.add("projector", services.projector.run)
+
+
+def _database(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> str:
+    """The connection string of the database to use; starts an own server when none is given.
+
+    This blocks: nothing else runs in the loop yet.
+    """
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    server = EmbeddedServer.start(settings.data_dir, shared=shared)
+    stack.callback(server.stop)
+    return server.dsn()

@@ -1,0 +1,56 @@
+"""``ticketledger``: the command line. Heavy modules are imported by the commands that need them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli import directory, operation, reading, serving, tokens, writing
+from api.cli.common import Options, plain_error
+
+app = typer.Typer(
+    name="ticketledger",
+    help="One helpdesk for a federation of helpdesks, kept as an event log.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the own PostgreSQL. Environment: TICKETLEDGER_DATA_DIR."),
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="Another PostgreSQL instead. Environment: TICKETLEDGER_DATABASE_URL."),
+    ] = None,
+) -> None:
+    """Times are shown with their zone; most reading commands know ``--json``."""
+    context.obj = Options(data_dir=data_dir, database_url=database_url)
+
+
+serving.install(app)
+writing.install(app)
+reading.install(app)
+operation.install(app)
+app.add_typer(tokens.app, name="token")
+app.add_typer(directory.app, name="directory")
+
+
+def main() -> None:
+    """Run it. What was to be expected ends with one line and exit code 1, wrong usage with 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # the edge: what we know is told plainly, what we do not is ours
+        message = plain_error(error)
+        if message is None:
+            raise
+        print(f"ticketledger: {message}", file=sys.stderr)
+        sys.exit(1)

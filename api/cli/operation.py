@@ -1,0 +1,5 @@
+import typer
+
+
+def install(app: typer.Typer) -> None:
+    pass

@@ -1,0 +1,113 @@
+"""``ticketledger serve``: everything in one process, until it is told to end."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.common import settings_of
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+    from api.bootstrap import Services
+    from api.settings import Settings
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 for any free port.")]
+
+
+def install(app: typer.Typer) -> None:
+    app.command()(serve)
+
+
+def serve(context: typer.Context, host: Host = None, port: Port = None) -> None:
+    """Serve API and pages, keep the projections, exchange with partners."""
+    asyncio.run(_serve(settings_of(context, host=host, port=port)))
+
+
+async def _serve(settings: "Settings") -> None:
+    from api import logs  # noqa: PLC0415
+    from api.bootstrap import running  # noqa: PLC0415
+
+    logs.configure()
+    async with running(settings, shared_server=False) as services:
+        await serve_until_told(services, greet=True)
+
+
+async def serve_until_told(services: "Services", *, greet: bool = False) -> None:
+    """Serve HTTP over running services until SIGTERM, SIGINT or ``services.stopping``."""
+    server = _server(services)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        services.stopping.set()
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, end)
+    serving = asyncio.create_task(server.serve())
+    ending = asyncio.create_task(services.stopping.wait())
+    try:
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0.01)
+        if greet and server.started:
+            _greet(server, services)
+        await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        ending.cancel()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(name)
+
+
+def _server(services: "Services") -> "Server":
+    import uvicorn  # noqa: PLC0415
+
+    from api.app import create_app  # noqa: PLC0415
+
+    class QuietServer(uvicorn.Server):
+        """Signals are ours: the database must outlive the last request."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield
+
+    return QuietServer(
+        uvicorn.Config(
+            create_app(services),
+            host=services.settings.host,
+            port=services.settings.port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+    )
+
+
+def address(server: "Server") -> str:
+    """Where it listens, also when the system chose the port."""
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _greet(server: "Server", services: "Services") -> None:
+    at = address(server)
+    print(f"Ticket Ledger listens at {at}", flush=True)
+    if sys.stdout.isatty():
+        option = (
+            "" if services.settings.database_url else f"--data-dir {services.settings.data_dir} "
+        )
+        print(
+            f"First steps: ticketledger {option}token create --name Me --mail me@example.org "
+            "--role admin\n"
+            f"             curl -H 'Authorization: Bearer tl_...' {at}/api/v1/session\n"
+            "End with Ctrl-C.",
+            flush=True,
+        )

@@ -1,0 +1,242 @@
+"""What a route needs, as annotated types: ``Reader``, ``Writer``, ``Auditor``, ``Administrator``, ``Desk``.
+
+All are asynchronous: a plain function would be run in a thread for every request.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from fastapi import Depends, Path, Query, Request, Response
+from msgspec import Struct
+
+from api.auth import NotSignedIn, Scope
+from api.bootstrap import Question, Services, T
+from api.commanding import Caller, carry_out
+from api.moments import POSITION_MAX
+from api.problems import BadRequest, NotYet, ScopeMissing
+from domain.commands import Command
+from domain.errors import Forbidden
+from domain.identifiers import NUMBER_MAX
+from domain.ledger import Ledger
+from domain.lifecycle import Action
+from domain.rights import PERMITTED, Actor, Right, Role, require
+
+COOKIE: Final = "ticketledger_session"
+KEY_CHARACTERS_MAX: Final = 255
+_CORRELATION: Final = re.compile(r"[A-Za-z0-9._:@/+=-]{1,100}")
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_VERSION: Final = re.compile(r'(?:W/)?"(\d{1,9})"')
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Visit(Struct, frozen=True, gc=False):
+    """One request of one caller."""
+
+    request: Request
+    services: Services
+    caller: Caller
+
+    @property
+    def actor(self) -> Actor:
+        return self.caller.actor
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.services.ledger
+
+    def require(self, what: Action | Right) -> Role:
+        """The role that permits it without regard to a certain ticket. Raises ``Forbidden``."""
+        return require(self.actor, what)
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether the caller may read every ticket, not only those of the own person or VO."""
+        return bool(self.actor.roles() & _READING_ALL)
+
+    def require_reading_all(self) -> None:
+        if not self.reads_all:
+            needed = sorted(role.value for role in _READING_ALL)
+            raise Forbidden(f"this needs one of the roles: {', '.join(needed)}", possible=needed)
+
+    @property
+    def reads_internal(self) -> bool:
+        return bool(self.actor.roles() & PERMITTED[Right.READ_INTERNAL])
+
+    async def ask(self, question: Question[T], after: int | None = None) -> T:
+        """Ask the projections, once they have reached position ``after``. Raises ``NotYet``."""
+        if after is not None:
+            patience_s = self.services.settings.wait_s_max
+            if not await self.services.projector.wait_for(after, patience_s):
+                raise NotYet(f"position {after} is not in the projections yet; ask again")
+        return await self.services.ask(question)
+
+
+_READING_ALL: Final = PERMITTED[Right.READ] - {Role.SUBMITTER, Role.TEAM, Role.ALARMER}
+
+
+class Desk(Visit, frozen=True, gc=False):
+    """A visit that changes something: what the headers say about it was checked."""
+
+    correlation_id: str
+    key: str | None
+    expected_version: int | None
+
+    async def carry_out(self, command: Command, status: int = 200) -> Response:
+        """Execute and answer. ``command`` holds ``expected_version`` where it is about a ticket."""
+        request = self.request
+        digest = b""
+        if self.key is not None:
+            asked = f"{request.method} {request.url.path}\n".encode() + await request.body()
+            digest = hashlib.sha256(asked).digest()
+        done = await carry_out(
+            self.ledger,
+            self.caller,
+            command,
+            correlation_id=self.correlation_id,
+            key=self.key,
+            request_hash=digest,
+        )
+        headers = {"ETag": f'"{done.version}"', "X-Correlation-ID": self.correlation_id}
+        if status == 201:
+            headers["Location"] = f"/api/v1/tickets/{done.number}"
+        if done.replayed:
+            headers["Idempotent-Replay"] = "true"
+        return Response(done.body, status, headers, "application/json")
+
+
+def answer(content: Any, headers: dict[str, str] | None = None) -> Response:
+    """A struct as JSON; times are in UTC with Z."""
+    return Response(_encode(content), 200, headers, "application/json")
+
+
+# -- who asks --------------------------------------------------------------------------------------
+
+
+async def caller_of(request: Request) -> Caller:
+    """Of a bearer token, else of a session cookie. Raises ``NotSignedIn``."""
+    services: Services = request.app.state.services
+    header = request.headers.get("authorization")
+    if header is not None:
+        kind, _, token = header.partition(" ")
+        if kind.lower() != "bearer":
+            raise NotSignedIn
+        access = await services.tokens.of_token(token.strip())
+    elif cookie := request.cookies.get(COOKIE):
+        access = await services.tokens.of_session(cookie)
+        if request.method not in _SAFE:
+            must_be_same_site(request)
+    else:
+        raise NotSignedIn
+    person = await services.ledger.directory.person(access.person)
+    if person is None:
+        raise NotSignedIn
+    actor = Actor(f"user:{access.person}", access.person, person.grants)
+    return Caller(actor, access.scopes, access.person)
+
+
+def must_be_same_site(request: Request) -> None:
+    """Refuse what a foreign page makes a browser send (a cookie comes along by itself)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        good = site in ("same-origin", "none")
+    else:
+        origin = request.headers.get("origin")
+        good = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not good:
+        raise BadRequest("another site made this request", "cross-site", 403)
+
+
+def _visiting(scope: Scope) -> Callable[[Request], Awaitable[Visit]]:
+    async def visit(request: Request) -> Visit:
+        return Visit(request, request.app.state.services, await _with_scope(request, scope))
+
+    return visit
+
+
+async def _with_scope(request: Request, scope: Scope) -> Caller:
+    caller = await caller_of(request)
+    if scope not in caller.scopes:
+        raise ScopeMissing(scope.value)
+    return caller
+
+
+async def _desk(request: Request) -> Desk:
+    return await desk(request, await _with_scope(request, Scope.WRITE))
+
+
+async def desk(request: Request, caller: Caller) -> Desk:
+    headers = request.headers
+    return Desk(
+        request,
+        request.app.state.services,
+        caller,
+        correlation_id(headers.get("x-correlation-id")),
+        _key(headers.get("idempotency-key")),
+        _expected_version(headers.get("if-match")),
+    )
+
+
+Reader = Annotated[Visit, Depends(_visiting(Scope.READ))]
+Auditor = Annotated[Visit, Depends(_visiting(Scope.AUDIT))]
+Administrator = Annotated[Visit, Depends(_visiting(Scope.ADMIN))]
+Writer = Annotated[Desk, Depends(_desk)]
+
+
+# -- what the request says -------------------------------------------------------------------------
+
+Number = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="Of the ticket.")]
+AsOfText = Annotated[
+    str | None,
+    Query(
+        max_length=60,
+        description="An instant with a zone (as things happened) or a position of the log (as recorded).",
+    ),
+]
+After = Annotated[
+    int | None,
+    Query(
+        ge=0, le=POSITION_MAX, description="Wait, for a moment, until this position is included."
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[
+    str | None, Query(max_length=1000, description="From the `next` link of the page before.")
+]
+
+
+def correlation_id(given: str | None) -> str:
+    """The caller's own, or a fresh one. Raises ``BadRequest``."""
+    if given is None:
+        return secrets.token_hex(16)
+    if not _CORRELATION.fullmatch(given):
+        raise BadRequest(
+            "X-Correlation-ID: 1 to 100 letters, digits and . _ : @ / + = -", "bad-header"
+        )
+    return given
+
+
+def _key(given: str | None) -> str | None:
+    if given is not None and not _KEY.fullmatch(given):
+        raise BadRequest(
+            f"Idempotency-Key: 1 to {KEY_CHARACTERS_MAX} visible ASCII characters", "bad-header"
+        )
+    return given
+
+
+def _expected_version(given: str | None) -> int | None:
+    """None for ``*``. A weak tag counts like a strong one: a version names all of a ticket's state."""
+    if given is None or given.strip() == "*":
+        return None
+    found = _VERSION.fullmatch(given.strip())
+    if found is None:
+        raise BadRequest(
+            'If-Match: the version of the ticket in quotes, as its ETag says: "3"', "bad-header"
+        )
+    return int(found[1])

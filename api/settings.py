@@ -1,0 +1,59 @@
+"""What an operator can set: environment variables ``TICKETLEDGER_...``, some also as options."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""0 lets the system choose a free one."""
+
+
+class Environment(Enum):
+    """Shown on every page, so that nobody mistakes a test for the real thing."""
+
+    PRODUCTION = "production"
+    TEST = "test"
+    DEVELOPMENT = "development"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TICKETLEDGER_", extra="forbid", frozen=True)
+
+    data_dir: Path = Path("var")
+    """Where the program keeps its own PostgreSQL, when no ``database_url`` is given."""
+    database_url: SecretStr | None = None
+    """A PostgreSQL of version 15 or later, as URL or libpq string; the user must be able to create roles."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    environment: Environment = Environment.PRODUCTION
+    prefix: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")] = "GGUS"
+    """Stands before ticket numbers where mail needs it: ``GGUS-Ticket-ID: #N``."""
+    zone: str = "UTC"
+    """IANA name of the zone in which people are shown times. Machines always get UTC."""
+
+    mail_host: str = "127.0.0.1"
+    mail_port: Port | None = None
+    """Where machine mail of partners comes in (SMTP); none is taken without it."""
+    mail_relay_host: str = "127.0.0.1"
+    mail_relay_port: Port | None = None
+    """Where mail goes out; none is sent without it."""
+
+    body_bytes_max: Annotated[int, Field(ge=1_000)] = 1_000_000
+    readers_max: Annotated[int, Field(ge=1, le=50)] = 6
+    """Connections that answer questions; writing needs one more, listening another."""
+    wait_s_max: Annotated[float, Field(gt=0, le=30)] = 2.0
+    """How long a question waits for the position it asks for."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{zone!r} is no IANA time zone, such as Europe/Berlin") from error
+        return zone
