@@ -1,0 +1,119 @@
+"""How far each projection has come: one row each, moved in the transaction that writes the rows.
+
+``form`` and ``generation`` say which tables the position belongs to: a rebuild puts new tables in place and
+counts the generation up. A fold moves a position only from where it took it, so a runner that was paused and
+overtaken writes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from projections.projection import Projection
+from projections.tables import Connection
+
+PREPARE_LOCK: Final = 5640100011
+
+CREATE: Final = """
+    CREATE TABLE IF NOT EXISTS view.projection (
+        name            text              NOT NULL PRIMARY KEY,
+        form            bigint            NOT NULL,
+        generation      bigint            NOT NULL DEFAULT 1,
+        position        bigint            NOT NULL DEFAULT 0,
+        moved_at        timestamptz       NOT NULL DEFAULT clock_timestamp(),
+        events_per_s    double precision  NOT NULL DEFAULT 0,
+        error           text,
+        error_position  bigint
+    ) WITH (fillfactor = 50)
+"""
+LOCK: Final = "SELECT pg_advisory_xact_lock(%b)"
+EXISTS: Final = "SELECT to_regclass('view.projection') IS NOT NULL"
+ALL: Final = "SELECT name, form, generation, position FROM view.projection"
+ADD: Final = "INSERT INTO view.projection (name, form) VALUES (%b, %b)"
+MOVE: Final = """
+    UPDATE view.projection
+       SET position = %b, moved_at = clock_timestamp(), events_per_s = %b, error = NULL, error_position = NULL
+     WHERE name = %b AND generation = %b AND position = %b
+"""
+STALL: Final = """
+    UPDATE view.projection SET error = %b, error_position = %b
+     WHERE name = %b AND generation = %b AND position = %b
+"""
+_ERROR_CHARACTERS_MAX: Final = 1_000
+
+
+class Overtaken(Exception):
+    """The position is not where this fold left it: another runner moved it, or new tables took the place."""
+
+
+class Place(Struct, frozen=True):
+    """Where a projection is."""
+
+    form: int
+    generation: int
+    position: int
+
+
+async def prepare(connection: Connection, projections: Iterable[Projection]) -> list[Projection]:
+    """Make what is missing. Returns the projections whose tables have another form and must be rebuilt."""
+    known = await places(connection)
+    missing = [each for each in projections if each.name not in known]
+    if missing:
+        async with connection.transaction():
+            await connection.execute(LOCK, [PREPARE_LOCK])
+            await connection.execute(CREATE)
+            known = await places(connection)
+            for projection in missing:
+                if projection.name not in known:
+                    await _create(connection, projection)
+        known = await places(connection)
+    return [each for each in projections if known[each.name].form != each.form]
+
+
+async def places(connection: Connection) -> dict[str, Place]:
+    """By name; empty in a database that no runner has seen yet."""
+    row = await (await connection.execute(EXISTS)).fetchone()
+    if row != (True,):
+        return {}
+    rows = await (await connection.execute(ALL)).fetchall()
+    return {name: Place(form, generation, position) for name, form, generation, position in rows}
+
+
+async def move(
+    connection: Connection, name: str, place: Place, position: int, events_per_s: float
+) -> None:
+    """Move on; belongs into the transaction that writes the rows. Raises ``Overtaken``."""
+    cursor = await connection.execute(
+        MOVE, (position, events_per_s, name, place.generation, place.position)
+    )
+    if cursor.rowcount != 1:
+        raise Overtaken(name)
+
+
+async def stall(
+    connection: Connection, name: str, place: Place, error: str, position: int | None
+) -> None:
+    """Write down why a projection does not go on."""
+    await connection.execute(
+        STALL, (error[:_ERROR_CHARACTERS_MAX], position, name, place.generation, place.position)
+    )
+
+
+async def _create(connection: Connection, projection: Projection) -> None:
+    await create_tables(connection, projection)
+    for table in projection.tables:
+        for statement in table.define_indexes():
+            await connection.execute(statement)
+    await connection.execute(ADD, (projection.name, projection.form))
+
+
+async def create_tables(connection: Connection, projection: Projection, suffix: str = "") -> None:
+    for table in projection.tables:
+        await connection.execute(table.create(suffix))
+
+
+def named(projections: Sequence[Projection], names: Iterable[str]) -> list[Projection]:
+    """Those of ``projections`` that are called so. Raises ``KeyError``."""
+    by_name = {each.name: each for each in projections}
+    return [by_name[name] for name in names]

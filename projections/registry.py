@@ -1,0 +1,8 @@
+"""All projections of the program: one line each."""
+
+from typing import Final
+
+from projections.projection import Projection
+from projections.tickets import Tickets
+
+ALL: Final[tuple[Projection, ...]] = (Tickets(),)

@@ -1,0 +1,199 @@
+"""The ticket page: one row per ticket with its present state, from which lists and current queues are read."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+from msgspec import Struct, structs
+from psycopg import AsyncConnection
+from psycopg.sql import SQL
+
+from domain.lifecycle import Status
+from projections.columns import Instant
+from projections.paging import Page, checked_limit, page_of, read_cursor
+from projections.tables import Table
+
+COLUMNS: Final = SQL("""
+    ticket.number, ticket.version, ticket.position, ticket.status, ticket.open, ticket.ball, ticket.unit,
+    ticket.assignee, ticket.submitter, ticket.priority, ticket.original_priority, ticket.type,
+    ticket.category, ticket.issue_type, ticket.vo, ticket.affected_site, ticket.notified_site,
+    ticket.opened_at, ticket.changed_at, ticket.waiting_since, ticket.solved_at, ticket.closed_at,
+    ticket.reopenings, ticket.gaps, convert_from(content.body, 'UTF8')
+""")
+ONE: Final = SQL("""
+    SELECT {columns} FROM view.ticket LEFT JOIN ledger.content ON content.id = ticket.subject
+     WHERE number = %(number)s
+""").format(columns=COLUMNS)
+# Texts are looked up for the page alone, after it was cut.
+LIST: Final = SQL("""
+    SELECT {columns}
+      FROM (SELECT * FROM view.ticket WHERE {conditions} ORDER BY number DESC LIMIT %(limit)s) AS ticket
+      LEFT JOIN ledger.content ON content.id = ticket.subject
+     ORDER BY ticket.number DESC
+""")
+
+
+class TicketRow(Struct, kw_only=True, gc=False):
+    number: int
+    stream: UUID
+    version: int
+    position: int
+    """Of the last event."""
+    opened_position: int
+    status: str
+    open: bool
+    ball: str
+    unit: str
+    assignee: UUID | None = None
+    submitter: UUID | None
+    priority: str
+    precedence: int
+    original_priority: str
+    type: str
+    category: str
+    issue_type: str
+    vo: str
+    affected_site: str
+    notified_site: str = ""
+    site: str
+    """The notified site, or else the affected one."""
+    subject: UUID | None
+    """The content that holds the text."""
+    opened_at: Instant
+    changed_at: Instant
+    """When the last event took effect: never before the one it follows, whatever its source says."""
+    waiting_since: Instant
+    """Since when the ticket is in this status with this unit."""
+    solved_at: Instant | None = None
+    """Solved or found unsolvable; empty again after a reopening."""
+    closed_at: Instant | None = None
+    """Verified or closed."""
+    reopenings: int = 0
+    gaps: int = 0
+    """Versions that the archive does not tell of."""
+    spells: int = 1
+    """How many there are; the last one lasts."""
+
+
+# Partial where they can be: few tickets of a long history are open.
+TICKET = Table(
+    "ticket",
+    TicketRow,
+    key=("number",),
+    indexes=(
+        "(unit, precedence, waiting_since, number) WHERE open",
+        "(precedence, waiting_since, number) WHERE open",
+        "(assignee, precedence, waiting_since, number) WHERE open AND assignee IS NOT NULL",
+        "(submitter, number) WHERE submitter IS NOT NULL",
+        "(site, number) WHERE site <> ''",
+        "(vo, number) WHERE vo <> ''",
+        "(unit, number)",
+    ),
+)
+
+
+class TicketView(Struct, frozen=True):
+    """A ticket as lists and pages show it now."""
+
+    number: int
+    version: int
+    position: int
+    """Of its last event."""
+    status: str
+    open: bool
+    ball: str
+    unit: str
+    assignee: UUID | None
+    submitter: UUID | None
+    priority: str
+    original_priority: str
+    type: str
+    category: str
+    issue_type: str
+    vo: str
+    affected_site: str
+    notified_site: str
+    opened_at: datetime
+    changed_at: datetime
+    waiting_since: datetime
+    solved_at: datetime | None
+    closed_at: datetime | None
+    reopenings: int
+    gaps: int
+    subject: str | None
+    """None when it was erased, or never known."""
+
+
+class TicketFilter(Struct, frozen=True, kw_only=True):
+    """What a list of tickets is narrowed to; None: by nothing."""
+
+    statuses: Collection[Status] | None = None
+    unit: str | None = None
+    site: str | None = None
+    """Notified, or else affected."""
+    vo: str | None = None
+    priority: str | None = None
+    type: str | None = None
+    category: str | None = None
+    assignee: UUID | None = None
+    submitter: UUID | None = None
+    opened_from: datetime | None = None
+    opened_until: datetime | None = None
+    """Exclusive."""
+
+
+CONDITIONS: Final[dict[str, LiteralString]] = {
+    "statuses": "status = ANY(%(statuses)s)",
+    "unit": "unit = %(unit)s",
+    "site": "site = %(site)s",
+    "vo": "vo = %(vo)s",
+    "priority": "priority = %(priority)s",
+    "type": "type = %(type)s",
+    "category": "category = %(category)s",
+    "assignee": "assignee = %(assignee)s",
+    "submitter": "submitter = %(submitter)s",
+    "opened_from": "opened_at >= %(opened_from)s",
+    "opened_until": "opened_at < %(opened_until)s",
+}
+
+
+class _Key(Struct, frozen=True):
+    number: int
+
+
+async def ticket_row(connection: AsyncConnection[Any], number: int) -> TicketView | None:
+    """The present state of a ticket; None when the projection knows no such ticket."""
+    row = await (await connection.execute(ONE, {"number": number})).fetchone()
+    return TicketView(*row) if row else None
+
+
+async def tickets(
+    connection: AsyncConnection[Any],
+    chosen: TicketFilter | None = None,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[TicketView]:
+    """Tickets, newest first. Raises ``Invalid`` for a bad cursor or limit."""
+    checked_limit(limit)
+    wanted = {
+        name: value
+        for name, value in structs.asdict(chosen or TicketFilter()).items()
+        if value is not None
+    }
+    conditions = [SQL(CONDITIONS[name]) for name in wanted]
+    if "statuses" in wanted:
+        wanted["statuses"] = [status.value for status in wanted["statuses"]]
+    if cursor is not None:
+        conditions.append(SQL("number < %(before)s"))
+        wanted["before"] = read_cursor(cursor, _Key).number
+    statement = LIST.format(
+        columns=COLUMNS, conditions=SQL(" AND ").join(conditions or [SQL("true")])
+    )
+    rows = await (await connection.execute(statement, wanted | {"limit": limit + 1})).fetchall()
+    return page_of([TicketView(*row) for row in rows], limit, _key)
+
+
+def _key(row: TicketView) -> _Key:
+    return _Key(row.number)
