@@ -158,6 +158,7 @@ class Site(_Named):
     def __init__(self, originator_id: UUID) -> None:
         super().__init__(originator_id)
         self.facts = Facts()
+        self.aliases: frozenset[str] = frozenset()
 
     @property
     def offered(self) -> bool:
@@ -214,6 +215,22 @@ class Site(_Named):
     @mutates(ContactsChanged)
     def _contacts_changed(self, event: ContactsChanged) -> None:
         self.contacts = event.contacts
+
+    class AliasAdded(Event, tag="site.alias-added", frozen=True, kw_only=True, gc=False):
+        alias: str
+
+    def add_alias(self, alias: str) -> None:
+        """Let the site be found under this name too; no other site may be."""
+        self._must_exist()
+        must_be_name("alias", alias)
+        if alias == self.name or alias in self.aliases:
+            raise NothingToDo(f"site {self.name} is known as {alias}")
+        self.claim("site-alias", alias)
+        self.trigger(Site.AliasAdded, alias=alias)
+
+    @mutates(AliasAdded)
+    def _alias_added(self, event: AliasAdded) -> None:
+        self.aliases |= {event.alias}
 
     class Left(Event, tag="site.left", frozen=True, kw_only=True, gc=False):
         pass
