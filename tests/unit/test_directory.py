@@ -5,7 +5,14 @@ from uuid import uuid4
 import pytest
 
 from domain.directory import (
-    Certification, Facts, Person, Site, SupportUnit, UnitKind, VirtualOrganisation, identity_key,
+    Certification,
+    Facts,
+    Person,
+    Site,
+    SupportUnit,
+    UnitKind,
+    VirtualOrganisation,
+    identity_key,
 )  # fmt: skip
 from domain.errors import EntryNotFound, Invalid, NothingToDo, UnknownValue
 from domain.identifiers import NUMBER_MAX, named_id, ticket_id, ticket_number

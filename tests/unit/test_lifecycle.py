@@ -30,7 +30,7 @@ PERMITTED_FROM = {
 def test_the_table_is_complete_and_divides_the_statuses():
     assert set(STEPS) == set(Action)
     assert set(POSSIBLE) == set(BALL) == set(Status) == set(PERMITTED_FROM)
-    assert OPEN | TERMINAL == set(Status)
+    assert set(Status) == OPEN | TERMINAL
     assert not OPEN & TERMINAL
     assert {Status.VERIFIED, Status.CLOSED} == FINAL
 

@@ -11,7 +11,12 @@ from domain.identifiers import ticket_id
 from domain.lifecycle import Status
 from domain.ticket import Particulars, Ticket
 from domain.vocabulary import (
-    SOLVED_QUALIFIERS, UNSOLVED_QUALIFIERS, NotificationMode, Priority, TicketType, Visibility,
+    SOLVED_QUALIFIERS,
+    UNSOLVED_QUALIFIERS,
+    NotificationMode,
+    Priority,
+    TicketType,
+    Visibility,
 )  # fmt: skip
 from tests.tickets import as_actor, in_status, opened
 
