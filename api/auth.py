@@ -40,10 +40,10 @@ REVOKE: Final = """
     UPDATE access.token SET revoked_at = clock_timestamp()
      WHERE id = %b AND revoked_at IS NULL RETURNING id
 """
-OF_TOKEN: Final = """
+BY_HASH: Final = """
     SELECT id, person, scopes, expires_at, revoked_at, last_used_at FROM access.token WHERE hash = %b
 """
-OF_SESSION: Final = """
+BY_COOKIE: Final = """
     SELECT token.id, person, scopes, least(token.expires_at, session.expires_at), revoked_at, last_used_at
       FROM access.session JOIN access.token ON token.id = session.token WHERE session.hash = %b
 """
@@ -122,13 +122,13 @@ class Tokens:
         """Raises ``NotSignedIn``."""
         if not _TOKEN.fullmatch(token):
             raise NotSignedIn
-        return await self._access(OF_TOKEN, _hash(token))
+        return await self._access(BY_HASH, _hash(token))
 
     async def of_session(self, cookie: str) -> Access:
         """Raises ``NotSignedIn``."""
         if not _COOKIE.fullmatch(cookie):
             raise NotSignedIn
-        return await self._access(OF_SESSION, _hash(cookie))
+        return await self._access(BY_COOKIE, _hash(cookie))
 
     async def open_session(self, token: str) -> tuple[str, datetime]:
         """The cookie's value and its end. Raises ``NotSignedIn``."""

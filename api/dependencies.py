@@ -205,6 +205,7 @@ After = Annotated[
         ge=0, le=POSITION_MAX, description="Wait, for a moment, until this position is included."
     ),
 ]
+NameQuery = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[
     str | None, Query(max_length=1000, description="From the `next` link of the page before.")

@@ -7,11 +7,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from api.commanding import Caller, may_read, possible
+from api.commanding import may_read, possible
 from domain.content import Content, Sealed
 from domain.errors import TicketNotFound
 from domain.identifiers import ticket_id
 from domain.ledger import AsOf, Ledger, until
+from domain.rights import Actor
 from domain.store import Recorded
 from domain.ticket import Ticket
 
@@ -23,7 +24,7 @@ class PersonView(Struct, frozen=True):
     name: str
 
 
-class TicketView(Struct, frozen=True, kw_only=True):
+class TicketInFull(Struct, frozen=True, kw_only=True):
     number: int
     version: int
     position: int
@@ -65,19 +66,19 @@ _details = msgspec.json.Decoder(_Details).decode
 
 async def read_ticket(
     ledger: Ledger,
-    caller: Caller,
+    actor: Actor,
     number: int,
     *,
     as_of: AsOf | None = None,
     version: int | None = None,
-) -> TicketView:
+) -> TicketInFull:
     """The ticket now, or as of a time, a position or a version. Raises ``TicketNotFound``.
 
-    Whether the caller may read it is decided on its present state.
+    Whether the actor may read it is decided on its present state.
     """
     history = await ledger.history(number)
     ticket = Ticket.replay(ticket_id(number), [recorded.event for recorded in history])
-    if not may_read(caller.actor, ticket):
+    if not may_read(actor, ticket):
         raise TicketNotFound(number)
     shown = _cut(history, as_of, version)
     past = len(shown) < len(history)
@@ -85,7 +86,7 @@ async def read_ticket(
         raise TicketNotFound(number)
     if past:
         ticket = Ticket.replay(ticket_id(number), [recorded.event for recorded in shown])
-    return await _view(ledger, ticket, shown[-1], [] if past else possible(ticket, caller.actor))
+    return await _view(ledger, ticket, shown[-1], [] if past else possible(ticket, actor))
 
 
 def _cut(history: list[Recorded], as_of: AsOf | None, version: int | None) -> list[Recorded]:
@@ -96,12 +97,12 @@ def _cut(history: list[Recorded], as_of: AsOf | None, version: int | None) -> li
     return history if version is None else history[:version]
 
 
-async def _view(ledger: Ledger, ticket: Ticket, last: Recorded, may_do: list[str]) -> TicketView:
+async def _view(ledger: Ledger, ticket: Ticket, last: Recorded, may_do: list[str]) -> TicketInFull:
     submitter = await _sealed_name(ledger, ticket.submitter)
     assignee = await _sealed_name(ledger, ticket.assignee)
     references = (ticket.subject, ticket.description, ticket.solution, submitter, assignee)
     contents = await ledger.store.contents({sealed.id for sealed in references if sealed})
-    return TicketView(
+    return TicketInFull(
         number=ticket.number,
         version=ticket.version,
         position=last.position,

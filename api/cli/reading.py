@@ -1,5 +1,159 @@
+"""``ticketledger show``, ``history`` and ``queue``: now, or as of any moment."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from api.cli.common import Json, console, operator, print_json, run, settings_of, shown
+
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+    from api.views import TicketInFull
+    from projections.paging import Page
+    from projections.queues import QueueRow
+
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(help="An instant with a zone, such as 2026-03-02T09:00:00Z, or a position."),
+]
+NumberArgument = Annotated[int, typer.Argument(help="Of the ticket.", min=1)]
 
 
 def install(app: typer.Typer) -> None:
-    pass
+    for command in (show, history, queue):
+        app.command()(command)
+
+
+def show(
+    context: typer.Context, number: NumberArgument, as_of: AsOfOption = None, json: Json = False
+) -> None:
+    """A ticket."""
+    from api import moments  # noqa: PLC0415
+    from api.views import read_ticket  # noqa: PLC0415
+
+    moment = moments.as_of(as_of)
+
+    async def read(services: "Services") -> "TicketInFull":
+        return await read_ticket(services.ledger, operator(), number, as_of=moment)
+
+    ticket = run(context, read)
+    if json:
+        print_json(ticket)
+        return
+    settings = settings_of(context)
+    print(f"{settings.prefix}-Ticket-ID: #{ticket.number}  {ticket.subject or '(no subject)'}")
+    for label, value in _lines(ticket, settings.zone):
+        if value:
+            print(f"  {label:<15} {value}")
+    for title, text in (("Description", ticket.description), ("Solution", ticket.solution)):
+        if text:
+            print(f"\n{title}:\n{text}")
+
+
+def _lines(ticket: "TicketInFull", zone: str) -> list[tuple[str, str]]:
+    return [
+        ("status", f"{ticket.status} since {shown(ticket.status_since, zone)}"),
+        ("unit", ticket.unit),
+        ("assignee", ticket.assignee.name if ticket.assignee else ""),
+        ("submitter", ticket.submitter.name if ticket.submitter else ""),
+        ("priority", ticket.priority),
+        ("type", f"{ticket.type}, {ticket.category}, {ticket.issue_type}"),
+        ("VO", ticket.vo),
+        ("affected site", ticket.affected_site),
+        ("notified site", ticket.notified_site),
+        ("opened", shown(ticket.opened_at, zone)),
+        ("version", f"{ticket.version} (position {ticket.position})"),
+    ]
+
+
+def history(
+    context: typer.Context, number: NumberArgument, as_of: AsOfOption = None, json: Json = False
+) -> None:
+    """Every event of a ticket, with who caused it and both its times."""
+    from api import moments  # noqa: PLC0415
+    from api.histories import read_history  # noqa: PLC0415
+
+    moment = moments.as_of(as_of)
+
+    async def read(services: "Services") -> list[dict[str, Any]]:
+        return await read_history(services.ledger, number, as_of=moment)
+
+    events = run(context, read)
+    if json:
+        print_json(events)
+        return
+    from rich.table import Table  # noqa: PLC0415
+
+    zone = settings_of(context).zone
+    table = Table("position", "version", "occurred", "recorded", "event", "by", "what", box=None)
+    for event in events:
+        fields = "; ".join(f"{name}: {_flat(value)}" for name, value in event["fields"].items())
+        table.add_row(
+            str(event["position"]),
+            str(event["version"]),
+            shown(event["occurred_at"], zone),
+            shown(event["recorded_at"], zone),
+            event["topic"],
+            event["actor"],
+            fields,
+        )
+    console().print(table, markup=False)
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(each)}" for name, each in value.items() if each)
+    return " ".join(str(value).split())
+
+
+def queue(
+    context: typer.Context,
+    unit: Annotated[str, typer.Argument(help="Support unit.")],
+    as_of: AsOfOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    json: Json = False,
+) -> None:
+    """What waits for a unit: most urgent first, then what waits longest."""
+    from api import moments  # noqa: PLC0415
+    from projections import queues  # noqa: PLC0415
+
+    moment = moments.as_of(as_of)
+
+    async def read(services: "Services") -> "list[QueueRow]":
+        found: list[QueueRow] = []
+        cursor: str | None = None
+        while len(found) < limit:
+            page: Page[QueueRow] = await services.ask(
+                lambda connection, at=cursor: queues.queue(  # type: ignore[misc]
+                    connection, unit=unit, as_of=moment, cursor=at, limit=min(200, limit)
+                )
+            )
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+        return found[:limit]
+
+    rows = run(context, read, work=True)
+    if json:
+        print_json(rows)
+        return
+    from rich.table import Table  # noqa: PLC0415
+
+    zone = settings_of(context).zone
+    table = Table(
+        "number", "priority", "status", "waiting since", "VO", "site", "subject", box=None
+    )
+    for row in rows:
+        since: datetime = row.waiting_since
+        table.add_row(
+            str(row.number),
+            row.priority,
+            row.status,
+            shown(since, zone),
+            row.vo,
+            row.site,
+            row.subject or "",
+        )
+    console().print(table, markup=False)

@@ -33,7 +33,7 @@ def create(
     person: Annotated[UUID | None, typer.Option(help="Somebody who is registered.")] = None,
     mail: Mail = "",
     name: Name = "",
-    role: Roles = (),
+    role: Roles = (),  # type: ignore[assignment]
     scope: Annotated[
         list[str], typer.Option(help="read, write, audit or admin; several times for several.")
     ] = ("read", "write"),  # type: ignore[assignment]

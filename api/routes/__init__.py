@@ -4,6 +4,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from api.routes import commands, tickets
+from api.routes import audit, commands, health, queues, tickets
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (commands.router, tickets.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    commands.router,
+    tickets.router,
+    queues.router,
+    audit.router,
+    health.status_router,
+)

@@ -1,41 +1,97 @@
-"""Whether the service does its work. Without a token: it tells nothing about tickets."""
+"""Whether the service does its work. Health and metrics need no token: they tell nothing about tickets."""
 
 from fastapi import APIRouter, Request, Response
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.bootstrap import Services
-from api.dependencies import answer
+from api.dependencies import Reader, answer
 from api.documentation import PROBLEMS, answers
+from api.edge import Measures
 from api.workers import WorkerHealth
+from domain.errors import StoreUnavailable
+from projections import health as projections_health
 
 router = APIRouter(tags=["operation"])
+status_router = APIRouter(tags=["operation"])
 
 
 class Health(Struct, frozen=True):
     ok: bool
+    """All workers run, and no projection is stalled."""
     head: int
     """The last position of the log."""
+    workers: list[WorkerHealth]
+    stalled: list[str]
+    """Names of projections that do not move although the log does."""
+
+
+class ProjectionStatus(Struct, frozen=True):
+    name: str
+    position: int
+    head: int
+    behind: int
+    events_per_s: float
+    """While there was something to do, lately."""
+    state: str
+    """``current``, ``catching up`` or ``stalled``."""
+    error: str
+
+
+class Status(Struct, frozen=True):
+    head: int
+    projections: list[ProjectionStatus]
     workers: list[WorkerHealth]
 
 
 @router.get("/health", summary="Is it well?", responses=answers(Health) | {503: PROBLEMS[503]})
 async def health(request: Request) -> Response:
-    """503 when the database does not answer; ``ok`` is false when a worker is in trouble."""
-    services: Services = request.app.state.services
-    workers = services.workers.health()
-    return answer(
-        Health(
-            all(each.state in ("running", "not started") for each in workers),
-            await services.store.head(),
-            workers,
-        )
-    )
+    """``ok`` is false while something is in trouble; 503 when the database does not answer."""
+    found = await status_of(request.app.state.services)
+    stalled = [each.name for each in found.projections if each.state == "stalled"]
+    running = all(each.state in ("running", "not started") for each in found.workers)
+    return answer(Health(running and not stalled, found.head, found.workers, stalled))
 
 
 @router.get("/metrics", summary="For Prometheus", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Durations of requests by route, in the text format of Prometheus."""
-    return Response(
-        generate_latest(request.app.state.measures.registry), media_type=CONTENT_TYPE_LATEST
-    )
+    """Requests by route, workers and projections, in the text format of Prometheus."""
+    measures: Measures = request.app.state.measures
+    services: Services = request.app.state.services
+    for worker in services.workers.health():
+        measures.restarts.labels(worker.name).set(worker.restarts)
+    try:
+        found = await status_of(services)
+    except StoreUnavailable:
+        measures.database_up.set(0)
+    else:
+        measures.database_up.set(1)
+        measures.head.set(found.head)
+        for each in found.projections:
+            measures.behind.labels(each.name).set(each.behind)
+    return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@status_router.get("/status", summary="Projections and workers", responses=answers(Status))
+async def status(visit: Reader) -> Response:
+    """How far each projection is, and how fast."""
+    return answer(await status_of(visit.services))
+
+
+async def status_of(services: Services) -> Status:
+    """Raises ``StoreUnavailable``."""
+    found = await services.ask(projections_health.status)
+    rows = [
+        ProjectionStatus(
+            each.name,
+            each.position,
+            each.head,
+            each.behind,
+            round(each.events_per_s, 1),
+            each.state,
+            each.error,
+        )
+        for each in found
+    ]
+    head = found[0].head if found else await services.store.head()
+    return Status(head, rows, services.workers.health())

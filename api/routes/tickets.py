@@ -1,18 +1,62 @@
-"""Reading tickets: one as of any moment."""
+"""Reading tickets: one as of any moment, and lists."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
 
 from api import moments
-from api.dependencies import AsOfText, Number, Reader, answer
+from api.dependencies import After, AsOfText, Cursor, Limit, NameQuery, Number, Reader, answer
 from api.documentation import answers
-from api.views import TicketView, read_ticket
+from api.pagination import Listing, listing
+from api.views import TicketInFull, read_ticket
+from domain.lifecycle import Status
+from domain.vocabulary import Priority, TicketType
+from projections.ticket_page import TicketFilter, TicketView, tickets
 
 router = APIRouter(prefix="/tickets", tags=["tickets"])
 
 
-@router.get("/{number}", summary="A ticket", responses=answers(TicketView))
+@router.get("", summary="List tickets", responses=answers(Listing[TicketView]))
+async def list_(
+    visit: Reader,
+    status: Annotated[list[Status] | None, Query(max_length=10)] = None,
+    unit: NameQuery = None,
+    site: NameQuery = None,
+    vo: NameQuery = None,
+    priority: Priority | None = None,
+    type: TicketType | None = None,  # noqa: A002 - the parameter's public name
+    category: NameQuery = None,
+    assignee: UUID | None = None,
+    submitter: UUID | None = None,
+    opened_from: AwareDatetime | None = None,
+    opened_until: AwareDatetime | None = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Newest first. Who is not support staff sees the own tickets."""
+    chosen = TicketFilter(
+        statuses=status,
+        unit=unit,
+        site=site,
+        vo=vo,
+        priority=priority.value if priority else None,
+        type=type.value if type else None,
+        category=category,
+        assignee=assignee,
+        submitter=submitter if visit.reads_all else visit.caller.person,
+        opened_from=opened_from,
+        opened_until=opened_until,
+    )
+    page = await visit.ask(
+        lambda connection: tickets(connection, chosen, cursor=cursor, limit=limit), after
+    )
+    return listing(visit.request, page)
+
+
+@router.get("/{number}", summary="Read a ticket", responses=answers(TicketInFull))
 async def ticket(
     number: Number,
     visit: Reader,
@@ -21,6 +65,6 @@ async def ticket(
 ) -> Response:
     """As it is now, or as it was at a time, a position of the log or a version."""
     view = await read_ticket(
-        visit.ledger, visit.caller, number, as_of=moments.as_of(as_of), version=version
+        visit.ledger, visit.actor, number, as_of=moments.as_of(as_of), version=version
     )
     return answer(view, {"ETag": f'"{view.version}"'})
