@@ -163,6 +163,10 @@ def _assigned(ticket: TicketRow, event: Ticket.Assigned) -> None:
     ticket.assignee = None
 
 
+def _handed_over(ticket: TicketRow, event: Ticket.HandedOver) -> None:
+    ticket.unit = intern(event.unit)
+
+
 def _site_notification_ended(ticket: TicketRow, _: Ticket.SiteNotificationEnded) -> None:
     ticket.notified_site = ""
     ticket.site = ticket.affected_site
@@ -210,6 +214,7 @@ def _history_gap(ticket: TicketRow, event: Ticket.HistoryGap) -> None:
 
 CHANGES: Final[MappingProxyType[type[Event], Change | None]] = MappingProxyType({
     Ticket.Assigned: _assigned,
+    Ticket.HandedOver: _handed_over,
     Ticket.SiteNotificationEnded: _site_notification_ended,
     Ticket.Taken: _taken,
     Ticket.Released: _released,
@@ -225,6 +230,7 @@ CHANGES: Final[MappingProxyType[type[Event], Change | None]] = MappingProxyType(
     Ticket.Reclassified: _reclassified,
     Ticket.HistoryGap: _history_gap,
     Ticket.Commented: None,
+    Ticket.UpdatedElsewhere: None,
     Ticket.Erased: None,
 })  # fmt: skip
 """None: only version, position and time of the last change move. What has no row here stops the projection."""
