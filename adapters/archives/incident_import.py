@@ -10,14 +10,14 @@ that were added to the log since are told in the same way.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from typing import Final, TypeVar
 from uuid import UUID, uuid4
 
 from msgspec import Struct
 
 from adapters.archives import incident_log as log
+from adapters.archives.incident_order import Step, in_order_of_time
 from adapters.archives.incident_rows import IncidentLog, Row
 from domain.aggregate import Aggregate, Claim, Event
 from domain.archive import ArchivedTicket
@@ -58,18 +58,6 @@ class Imported(Struct):
     rows: int = 0
     rows_known: int = 0
     """Rows that an earlier run had told already."""
-
-
-class _Step(Struct, frozen=True, gc=False):
-    """One row to be told; the opening is a step of its own, as it came earlier."""
-
-    effective_at: datetime
-    row: Row
-    before: Row | None
-    last: bool
-    opens: bool = False
-    missing: int = 0
-    """Of the first row: updates that the log does not show in front of it."""
 
 
 async def bring_in(
@@ -131,7 +119,7 @@ class _Importer:
     async def run(self, found: IncidentLog, progress: Progress | None) -> Imported:
         done = self._done
         done.skipped = found.skipped_count
-        steps = _in_order_of_time(found.rows, self._known.told)
+        steps = in_order_of_time(found.rows, self._known.told)
         done.rows_known = len(found.rows) - sum(not step.opens for step in steps)
         openings = sum(step.opens for step in steps)
         try:
@@ -160,7 +148,7 @@ class _Importer:
 
     # -- telling -------------------------------------------------------------------------------------
 
-    async def _open(self, step: _Step, still_to_open: int) -> None:
+    async def _open(self, step: Step, still_to_open: int) -> None:
         row = step.row
         if not self._numbers:
             self._numbers.extend(await self._store.next_numbers(min(still_to_open, 500)))
@@ -178,7 +166,7 @@ class _Importer:
         self._collect(ticket)
         self._done.tickets += 1
 
-    async def _follow(self, step: _Step) -> None:
+    async def _follow(self, step: Step) -> None:
         row = step.row
         ticket = self._tickets.get(row.incident)
         if ticket is None:
@@ -290,29 +278,3 @@ def _stream(kind: str, name: str) -> UUID:
     if known is None:
         known = _streams[kind, name] = named_id(kind, name)
     return known
-
-
-def _in_order_of_time(rows: Sequence[Row], told: dict[str, int]) -> list[_Step]:
-    """All steps that were not told yet, by the time at which they take effect; else as in the file."""
-    by_incident: dict[str, list[Row]] = {}
-    for row in rows:
-        by_incident.setdefault(row.incident, []).append(row)
-    steps: list[_Step] = []
-    for incident, mine in by_incident.items():
-        done = told.get(incident, -1)
-        if done >= mine[-1].ordinal:
-            continue
-        effective_at = log.opening_at(mine[0])
-        unseen = log.missing_at_first(mine[0], mine[1] if len(mine) > 1 else None)
-        if done < 0:
-            steps.append(_Step(effective_at, mine[0], None, last=False, opens=True, missing=unseen))
-        before = None
-        for row in mine:
-            # A row stamped before its predecessor takes effect with it: a ticket's time never goes back.
-            effective_at = max(effective_at, row.at)
-            if row.ordinal > done:
-                gap = unseen if before is None else 0
-                steps.append(_Step(effective_at, row, before, row is mine[-1], missing=gap))
-            before = row
-    steps.sort(key=lambda step: step.effective_at)
-    return steps
