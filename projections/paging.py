@@ -1,13 +1,14 @@
 """Pages of long lists: each names the place where the next one begins, so nothing is skipped or doubled."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from domain.errors import Invalid
+from domain.errors import Invalid, UnknownValue
+from domain.lifecycle import Status
 
 LIMIT_MAX: Final = 200
 _CURSOR_CHARACTERS_MAX: Final = 1_000
@@ -51,3 +52,12 @@ def page_of(found: Sequence[T], limit: int, key: Callable[[T], Struct]) -> Page[
     """The page, when one row more than ``limit`` was asked for."""
     items = list(found[:limit])
     return Page(items, write_cursor(key(items[-1])) if len(found) > limit else None)
+
+
+def known_statuses(statuses: Collection[Status | str]) -> frozenset[Status]:
+    """Statuses from themselves or their values. Raises ``UnknownValue``."""
+    possible = [status.value for status in Status]
+    for status in statuses:
+        if not isinstance(status, Status) and status not in possible:
+            raise UnknownValue("status", status, possible)
+    return frozenset(Status(status) for status in statuses)

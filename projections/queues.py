@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Composed
 
 from domain.ledger import AsOf
 from domain.lifecycle import OPEN, Status
-from projections.paging import Page, checked_limit, page_of, read_cursor
+from projections.paging import Page, checked_limit, known_statuses, page_of, read_cursor
 
 COLUMNS: Final = SQL("""
     held.number, held.status, held.ball, held.priority, held.unit, held.assignee, held.site, held.vo,
@@ -90,7 +90,7 @@ async def queue(
     *,
     unit: str | None = None,
     person: UUID | None = None,
-    statuses: Collection[Status] = OPEN,
+    statuses: Collection[Status | str] = OPEN,
     priority: str | None = None,
     vo: str | None = None,
     site: str | None = None,
@@ -100,16 +100,17 @@ async def queue(
 ) -> Page[QueueRow]:
     """A page of tickets in ``statuses``, narrowed to a unit, a person, a priority, a VO, a site.
 
-    Raises ``Invalid`` for a bad cursor or limit.
+    Raises ``Invalid`` for a bad cursor, limit or status.
     """
     checked_limit(limit)
+    chosen = known_statuses(statuses)
     values: dict[str, Any] = {
         "unit": unit, "person": person, "priority": priority, "vo": vo, "site": site,
     }  # fmt: skip
     held, conditions = _moment(as_of)
-    conditions += _in(statuses)
+    conditions += _in(chosen)
     conditions += [SQL(_EQUALS[name]) for name, value in values.items() if value is not None]
-    values |= {"at": as_of, "statuses": [status.value for status in statuses], "limit": limit + 1}
+    values |= {"at": as_of, "statuses": [status.value for status in chosen], "limit": limit + 1}
     if cursor is not None:
         key = read_cursor(cursor, _Key)
         conditions.append(
@@ -148,12 +149,12 @@ def _moment(as_of: AsOf | None) -> tuple[SQL, list[SQL]]:
             return THEN, [AT_TIME]
 
 
-def _in(statuses: Collection[Status]) -> list[SQL]:
+def _in(statuses: frozenset[Status]) -> list[SQL]:
     """The shortest condition: "open" alone is what the indexes know."""
-    if set(statuses) == OPEN:
+    if statuses == OPEN:
         return [SQL("held.open")]
     chosen = SQL("held.status = ANY(%(statuses)s)")
-    return [SQL("held.open"), chosen] if set(statuses) <= OPEN else [chosen]
+    return [SQL("held.open"), chosen] if statuses <= OPEN else [chosen]
 
 
 def _all(conditions: list[SQL]) -> Composed:

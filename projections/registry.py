@@ -2,7 +2,8 @@
 
 from typing import Final
 
+from projections.entries import Directory
 from projections.projection import Projection
 from projections.tickets import Tickets
 
-ALL: Final[tuple[Projection, ...]] = (Tickets(),)
+ALL: Final[tuple[Projection, ...]] = (Tickets(), Directory())

@@ -44,15 +44,16 @@ class Spell(Struct, kw_only=True, gc=False):
     """The largest bigint while it lasts: so one comparison serves the present and any position."""
 
 
-# "open" stands in no index: as of a moment most spells that end later are over, so the end of the spell decides.
+# What ends late comes last in an index: a moment in the recent past is found among few rows, and whether the
+# spell had begun is seen in the index itself.
 SPELL = Table(
     "spell",
     Spell,
     key=("number", "seq"),
     indexes=(
-        "(unit, to_at)",
-        "(site, to_at) WHERE site <> ''",
-        "(vo, to_at) WHERE vo <> ''",
-        "(assignee, to_at) WHERE assignee IS NOT NULL",
+        "(unit, to_at, from_at)",
+        "(site, to_at, from_at) WHERE site <> ''",
+        "(vo, to_at, from_at) WHERE vo <> ''",
+        "(assignee, to_at, from_at) WHERE assignee IS NOT NULL",
     ),
 )

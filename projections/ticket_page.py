@@ -11,7 +11,7 @@ from psycopg.sql import SQL
 
 from domain.lifecycle import Status
 from projections.columns import Instant
-from projections.paging import Page, checked_limit, page_of, read_cursor
+from projections.paging import Page, checked_limit, known_statuses, page_of, read_cursor
 from projections.tables import Table
 
 COLUMNS: Final = SQL("""
@@ -128,7 +128,7 @@ class TicketView(Struct, frozen=True):
 class TicketFilter(Struct, frozen=True, kw_only=True):
     """What a list of tickets is narrowed to; None: by nothing."""
 
-    statuses: Collection[Status] | None = None
+    statuses: Collection[Status | str] | None = None
     unit: str | None = None
     site: str | None = None
     """Notified, or else affected."""
@@ -175,7 +175,7 @@ async def tickets(
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[TicketView]:
-    """Tickets, newest first. Raises ``Invalid`` for a bad cursor or limit."""
+    """Tickets, newest first. Raises ``Invalid`` for a bad cursor, limit or status."""
     checked_limit(limit)
     wanted = {
         name: value
@@ -184,7 +184,7 @@ async def tickets(
     }
     conditions = [SQL(CONDITIONS[name]) for name in wanted]
     if "statuses" in wanted:
-        wanted["statuses"] = [status.value for status in wanted["statuses"]]
+        wanted["statuses"] = [status.value for status in known_statuses(wanted["statuses"])]
     if cursor is not None:
         conditions.append(SQL("number < %(before)s"))
         wanted["before"] = read_cursor(cursor, _Key).number
