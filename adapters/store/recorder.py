@@ -5,9 +5,10 @@ application put its events into the ledger (``adapters.store.application`` is on
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final, LiteralString, TypeVar, cast
 from uuid import UUID
 
@@ -59,6 +60,25 @@ LOG_OF_TOPICS: Final = """
 """
 
 
+class _Call:
+    """One thread's append. A bare lock: waiting on a ``concurrent.futures.Future`` costs as much again."""
+
+    __slots__ = ("answered", "error", "parcel", "receipt")
+
+    def __init__(self, parcel: Parcel) -> None:
+        self.parcel = parcel
+        self.receipt: Receipt | None = None
+        self.error: BaseException | None = None
+        self.answered = Lock()
+        self.answered.acquire()
+
+    def answer(self, outcome: asyncio.Future[Receipt]) -> None:
+        self.error = outcome.exception()
+        if self.error is None:
+            self.receipt = outcome.result()
+        self.answered.release()
+
+
 class LedgerRecorder(ApplicationRecorder):
     """The library's application recorder on the ledger. Close it when done."""
 
@@ -69,17 +89,20 @@ class LedgerRecorder(ApplicationRecorder):
         self._thread.start()
         self._closed = False
         self._wakeup = Wakeup(conninfo)
+        self._listening = False
+        self._calls: deque[_Call] = deque()
+        self._loop_knows = False
         try:
             self._store = self._run(PostgresStore.open(conninfo))
         except PersistenceError:
             self._stop_loop()
             raise
-        self._run(self._wakeup.__aenter__())
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._run(self._wakeup.__aexit__())
+            if self._listening:
+                self._run(self._wakeup.__aexit__())
             self._run(self._store.close())
             self._stop_loop()
 
@@ -109,29 +132,34 @@ class LedgerRecorder(ApplicationRecorder):
             cast("Sequence[Content]", kwargs.get("contents", ())),
             cast("Sequence[Claim]", kwargs.get("claims", ())),
         )
-        done: Future[Receipt] = Future()
         try:
             measure(parcel)
-            self._loop.call_soon_threadsafe(self._submit, parcel, done)
-            receipt = done.result()
+            receipt = self._handed_over(parcel)
         except (Refused, psycopg.Error) as refusal:
             raise _in_their_words(refusal) from refusal
         return list(range(receipt.first_position, receipt.position + 1))
 
-    def _submit(self, parcel: Parcel, done: Future[Receipt]) -> None:
-        try:
-            receipt = self._store.writer.submit(parcel)
-        except StoreUnavailable as error:
-            done.set_exception(error)
-            return
+    def _handed_over(self, parcel: Parcel) -> Receipt:
+        call = _Call(parcel)
+        self._calls.append(call)
+        if not self._loop_knows:
+            self._loop_knows = True
+            self._loop.call_soon_threadsafe(self._submit_all)
+        call.answered.acquire()
+        if call.error:
+            raise call.error
+        assert call.receipt is not None
+        return call.receipt
 
-        def tell(receipt: asyncio.Future[Receipt]) -> None:
-            if error := receipt.exception():
-                done.set_exception(error)
-            else:
-                done.set_result(receipt.result())
-
-        receipt.add_done_callback(tell)
+    def _submit_all(self) -> None:
+        self._loop_knows = False  # before looking: who calls from now on makes us look again
+        while self._calls:
+            call = self._calls.popleft()
+            try:
+                self._store.writer.submit(call.parcel).add_done_callback(call.answer)
+            except StoreUnavailable as error:
+                call.error = error
+                call.answered.release()
 
     # -- reading -------------------------------------------------------------------------------------
 
@@ -181,6 +209,9 @@ class LedgerRecorder(ApplicationRecorder):
         return asyncio.run_coroutine_threadsafe(self._follow(notified), self._loop)
 
     async def _follow(self, notified: "LedgerSubscription") -> None:
+        if not self._listening:  # who never subscribes is not woken at every append
+            self._listening = True
+            await self._wakeup.__aenter__()
         head = 0
         while True:
             reached = await self._wakeup.wait(head, timeout=10.0)

@@ -62,6 +62,7 @@ ALTER TABLE ledger.event ENABLE ALWAYS TRIGGER event_is_final;
 -- One transaction for many commands. The n-th event gets position head + n. "places" say which event (from 1)
 -- a claim or an answer belongs to. A version that is taken, or that does not follow the one before it in its
 -- stream, is a unique_violation for the whole call: the caller then finds out which command was to blame.
+-- Call it in a session with force_generic_plan and without enable_seqscan (adapters/store/engine.py says why).
 CREATE FUNCTION ledger.append(
     ids            uuid[],
     versions       bigint[],
@@ -83,8 +84,6 @@ CREATE FUNCTION ledger.append(
     OUT head       bigint,
     OUT now_at     timestamptz
 ) LANGUAGE plpgsql
--- A plan made while the table was tiny would scan it all, for the life of the connection, when it no longer is.
-SET enable_seqscan = off
 AS $$
 DECLARE
     last_at  timestamptz;
