@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
@@ -22,6 +22,8 @@ from domain.ledger import Ledger
 from projections.runner import Projector
 
 T = TypeVar("T")
+_PREPARE_S_MAX: Final = 5.0
+
 Question = Callable[[Connection], Awaitable[T]]
 
 
@@ -98,6 +100,8 @@ async def running(
         if work:
             add_workers(services)
             services.workers.start()
+            # The first program on a database makes the tables of the projections.
+            await services.projector.wait_for(0, _PREPARE_S_MAX)
         yield services
 
 

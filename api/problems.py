@@ -113,6 +113,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotYet, _not_yet)
     for away in (psycopg.OperationalError, PoolTimeout, PoolClosed):
         app.add_exception_handler(away, _database_away)
+    app.add_exception_handler(psycopg.errors.UndefinedTable, _no_projections)
+    app.add_exception_handler(psycopg.DataError, _not_storable)
     app.add_exception_handler(Exception, _ours)
 
 
@@ -191,6 +193,15 @@ async def _database_away(_: Request, error: Exception) -> Response:
         "the database does not answer; try again in a moment",
         headers={"Retry-After": _RETRY_AFTER_S},
     )
+
+
+async def _no_projections(request: Request, _: Exception) -> Response:
+    return await _not_yet(request, NotYet("the projections of this database are being made"))
+
+
+async def _not_storable(_: Request, error: Exception) -> Response:
+    """For example a NUL character, which PostgreSQL's texts cannot hold."""
+    return problem(422, "invalid", f"a value cannot be stored: {str(error).splitlines()[0]}")
 
 
 async def _ours(_: Request, __: Exception) -> Response:

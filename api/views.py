@@ -19,7 +19,7 @@ from domain.ticket import Ticket
 ERASED: Final = "(erased)"
 
 
-class PersonView(Struct, frozen=True):
+class NamedPerson(Struct, frozen=True):
     id: UUID
     name: str
 
@@ -46,8 +46,8 @@ class TicketInFull(Struct, frozen=True, kw_only=True):
     affected_site: str
     notified_site: str
     unit: str
-    submitter: PersonView | None
-    assignee: PersonView | None
+    submitter: NamedPerson | None
+    assignee: NamedPerson | None
     opened_at: datetime
     remind_on: date | None
     reopenings: int
@@ -147,8 +147,8 @@ def _text(sealed: Sealed | None, contents: dict[UUID, Content]) -> str | None:
 
 def _person(
     person: UUID | None, sealed: Sealed | None, contents: dict[UUID, Content]
-) -> PersonView | None:
+) -> NamedPerson | None:
     if person is None:
         return None
     content = contents.get(sealed.id) if sealed is not None else None
-    return PersonView(person, ERASED if content is None else _details(content.body).name)
+    return NamedPerson(person, ERASED if content is None else _details(content.body).name)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import directory, operation, reading, serving, tokens, writing
+from api.cli import directory, imports, operation, reading, serving, tokens, writing
 from api.cli.common import Options, plain_error
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ reading.install(app)
 operation.install(app)
 app.add_typer(tokens.app, name="token")
 app.add_typer(directory.app, name="directory")
+app.add_typer(imports.app, name="import")
 
 
 def main() -> None:
