@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from projections.conversations import Conversations
 from projections.entries import Directory
 from projections.projection import Projection
 from projections.tickets import Tickets
 
-ALL: Final[tuple[Projection, ...]] = (Tickets(), Directory())
+ALL: Final[tuple[Projection, ...]] = (Tickets(), Directory(), Conversations())
