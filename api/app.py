@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from api import documentation, problems
+from api import documentation, problems, web
 from api.bootstrap import Services
 from api.documentation import PROBLEMS
 from api.edge import Edge, Measures
@@ -43,6 +43,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, prefix=PREFIX, responses=PROBLEMS)
     app.include_router(session.router, responses=PROBLEMS)
     app.include_router(health.router)
+    web.install(app)
     app.add_middleware(
         Edge, body_bytes_max=services.settings.body_bytes_max, measures=app.state.measures
     )

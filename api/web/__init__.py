@@ -1,0 +1,15 @@
+"""The pages: server-rendered HTML with a little script, on what the API offers."""
+
+from fastapi import FastAPI
+
+from api.web.pages import live, queues, reader, site_view, tickets
+from api.web.rendering import STATIC, LastingFiles
+from api.web.security import BrowserSafety
+
+
+def install(app: FastAPI) -> None:
+    """Add pages, their static files and their headers to the application."""
+    for part in (reader, queues, tickets, site_view, live):
+        app.include_router(part.router)
+    app.mount("/static", LastingFiles(directory=STATIC), name="static")
+    app.add_middleware(BrowserSafety)

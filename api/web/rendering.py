@@ -37,7 +37,10 @@ def static_address(name: str) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
     )
     environment.filters.update(
         utc=_utc,
@@ -52,11 +55,13 @@ def _environment() -> Environment:
 _templates: Final = _environment()
 
 
-def page(request: Request, template: str, values: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
+def page(
+    request: Request, template: str, values: Mapping[str, Any], *, status: int = 200
+) -> HTMLResponse:
     """A rendered template with what every page shows: environment, reader, address."""
     signed_in = getattr(request.state, "reader", "")
     common = {
-        "environment": request.app.state.services.settings.environment,
+        "environment": request.app.state.services.settings.environment.value,
         "signed_in": signed_in,
         "path": request.url.path,
     }

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from api.bootstrap import Services
 from api.web.pages.reader import Reader, services_of
+from api.web.pages.route import page_router
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 _BREATH_S: Final = 0.25
 """No page is told more often than this."""

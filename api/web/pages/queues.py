@@ -4,18 +4,19 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from api.web.pages.reader import Reader, services_of
+from api.web.pages.route import page_router
 from api.web.rendering import page
-from domain.errors import Invalid
+from domain.errors import Invalid, UnknownValue
 from domain.lifecycle import OPEN, Status
 from domain.rights import Right, require
 from domain.vocabulary import Priority
 from projections import queues
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 _STATUSES = [status.value for status in Status if status in OPEN]
 _PRIORITIES = [priority.value for priority in reversed(Priority)]
@@ -32,7 +33,9 @@ async def all_queues(request: Request, caller: Reader) -> Response:
     units: dict[str, dict[str, int]] = {}
     for each in counts:
         units.setdefault(each.unit, {})[each.status] = each.tickets
-    return page(request, "queues.html", {"units": dict(sorted(units.items())), "statuses": _STATUSES})
+    return page(
+        request, "queues.html", {"units": dict(sorted(units.items())), "statuses": _STATUSES}
+    )
 
 
 @router.get("/queues/{unit}")
@@ -53,7 +56,7 @@ async def one_queue(  # a page has as many parameters as its form has fields
         lambda connection: queues.queue(
             connection,
             unit=unit,
-            statuses=[status] if status else _STATUSES,
+            statuses=_chosen(status),
             priority=priority or None,
             vo=vo or None,
             as_of=_instant(as_of),
@@ -79,6 +82,14 @@ async def find(number: Annotated[str, Query(max_length=20)]) -> Response:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
         raise Invalid(f"{number!r} is not a ticket number")
     return RedirectResponse(f"/tickets/{int(digits)}", 303)
+
+
+def _chosen(status: str) -> frozenset[Status]:
+    if not status:
+        return OPEN
+    if status not in _STATUSES:
+        raise UnknownValue("status", status, _STATUSES)
+    return frozenset({Status(status)})
 
 
 def _instant(text: str) -> datetime | None:

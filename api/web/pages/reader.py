@@ -2,21 +2,23 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from api.auth import NotSignedIn
 from api.bootstrap import Services
 from api.commanding import Caller
 from api.dependencies import COOKIE, caller_of, must_be_same_site
+from api.routes.session import give_cookie_to
+from api.web.pages.route import page_router
 from api.web.rendering import page
 from domain.directory import Person
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 _AT_HOME: Final = "/queues"
 
 
@@ -46,15 +48,6 @@ async def name_of(services: Services, person: Person) -> str:
     return str(msgspec.json.decode(content.body)["name"]) if content else "(erased)"
 
 
-def to_sign_in(request: Request) -> Response:
-    """After signing in the reader comes back here (only for pages; a form is sent again by hand)."""
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    back = here if request.method == "GET" else _AT_HOME
-    if request.headers.get("hx-request"):
-        return Response(status_code=401, headers={"HX-Redirect": f"/sign-in?next={quote(back)}"})
-    return RedirectResponse(f"/sign-in?next={quote(back)}", 303)
-
-
 @router.get("/")
 async def home(_: Reader) -> Response:
     return RedirectResponse(_AT_HOME, 303)
@@ -73,15 +66,12 @@ async def sign_in(
 ) -> Response:
     """Exchange a token for a session cookie that scripts cannot read."""
     must_be_same_site(request)
+    response = RedirectResponse(_ours(next), 303)
     try:
-        cookie, expires_at = await services_of(request).tokens.open_session(token.strip())
+        await give_cookie_to(response, request, token.strip())
     except NotSignedIn:
         refused = "This token is not known, or no longer in force. Ask for a new one."
         return page(request, "sign_in.html", {"next": _ours(next), "refused": refused}, status=401)
-    response = RedirectResponse(_ours(next), 303)
-    response.set_cookie(
-        COOKIE, cookie, expires=expires_at, httponly=True, samesite="strict", secure=request.url.scheme == "https"
-    )
     return response
 
 
@@ -90,14 +80,16 @@ async def sign_out(request: Request) -> Response:
     must_be_same_site(request)
     await services_of(request).tokens.end_session(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/sign-in", 303)
-    response.delete_cookie(COOKIE)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response
 
 
 def _ours(address: str) -> str:
     """An address within these pages; anything else becomes the home page (no open redirect)."""
     parts = urlsplit(address)
-    inside = not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
+    inside = (
+        not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
+    )
     return address if inside and not address.startswith("//") else _AT_HOME
 
 
@@ -119,7 +111,11 @@ def actor_names(services: Services) -> Names:
 async def _shown(services: Services, actor: str) -> str:
     kind, _, name = actor.partition(":")
     if kind != "user":
-        return {"rule": f"rule {name}", "helpdesk": f"helpdesk {name}", "import": f"import {name}"}.get(kind, actor)
+        return {
+            "rule": f"rule {name}",
+            "helpdesk": f"helpdesk {name}",
+            "import": f"import {name}",
+        }.get(kind, actor)
     try:
         person = await services.ledger.directory.person(msgspec.convert(name, UUID))
     except msgspec.ValidationError:

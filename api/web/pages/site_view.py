@@ -7,11 +7,12 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from msgspec import Struct
 
 from api.web.pages.reader import Reader, services_of
+from api.web.pages.route import page_router
 from api.web.rendering import page
 from domain import clock
 from domain.errors import Invalid
@@ -20,7 +21,7 @@ from domain.rights import Right, require
 from projections import directory, sites
 from projections.paging import Page
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 _FRAME: Final = timedelta(days=28)
 _FRAME_MAX: Final = timedelta(days=3700)
@@ -39,7 +40,11 @@ class Frame(Struct, frozen=True):
 
 
 def _frame(site: str, ngi: str, vo: str, begin: str, end: str) -> Frame:
-    named = [(kind, name.strip()) for kind, name in (("site", site), ("ngi", ngi), ("vo", vo)) if name.strip()]
+    named = [
+        (kind, name.strip())
+        for kind, name in (("site", site), ("ngi", ngi), ("vo", vo))
+        if name.strip()
+    ]
     if len(named) > 1:
         raise Invalid("name one of site, NGI and VO")
     last = _day(end) if end else clock.now().date()
@@ -56,7 +61,12 @@ async def _segments(request: Request, frame: Frame, cursor: str, limit: int) -> 
     which = {frame.kind: frame.name}
     return await services_of(request).ask(
         lambda connection: sites.segments(
-            connection, **which, begin=frame.begin, end=frame.end, cursor=cursor or None, limit=limit
+            connection,
+            **which,
+            begin=frame.begin,
+            end=frame.end,
+            cursor=cursor or None,
+            limit=limit,
         )
     )
 
@@ -73,7 +83,9 @@ async def site_view(
     except Invalid as error:
         refused, frame = str(error), _frame("", "", "", "", "")
     found = await _segments(request, frame, cursor, _TABLE_ROWS) if frame.name else Page([], None)
-    known = await services_of(request).ask(lambda connection: directory.sites(connection, limit=200))
+    known = await services_of(request).ask(
+        lambda connection: directory.sites(connection, limit=200)
+    )
     first, last = frame.begin.date(), (frame.end - timedelta(days=1)).date()
     asked = {frame.kind: frame.name, "begin": str(first), "end": str(last)} if frame.name else {}
     values = {
@@ -89,7 +101,13 @@ async def site_view(
 
 @router.get("/site-view.json")
 async def site_view_data(
-    request: Request, caller: Reader, site: Word = "", ngi: Word = "", vo: Word = "", begin: Word = "", end: Word = ""
+    request: Request,
+    caller: Reader,
+    site: Word = "",
+    ngi: Word = "",
+    vo: Word = "",
+    begin: Word = "",
+    end: Word = "",
 ) -> Response:
     """What ``site-timeline.js`` draws. At most 10,000 segments; the table pages through all."""
     require(caller.actor, Right.READ_STATISTICS)
@@ -104,8 +122,17 @@ async def site_view_data(
                 (_seconds(each.from_at), _seconds(each.to_at or frame.end), each.status, each.unit) for each in segments
             ],
         })  # fmt: skip
-    body = {"begin": _seconds(frame.begin), "end": _seconds(frame.end), "lanes": lanes, "complete": found.next is None}
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "no-store"})
+    body = {
+        "begin": _seconds(frame.begin),
+        "end": _seconds(frame.end),
+        "lanes": lanes,
+        "complete": found.next is None,
+    }
+    return Response(
+        msgspec.json.encode(body),
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 def _day(text: str) -> date:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import RedirectResponse, Response
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from api.dependencies import correlation_id
 from api.problems import ScopeMissing
 from api.web.pages.entries import Shown, shown_entries
 from api.web.pages.reader import Reader, services_of
+from api.web.pages.route import page_router
 from api.web.rendering import page
 from domain import commands as c
 from domain.content import Sealed
@@ -24,8 +25,9 @@ from domain.lifecycle import BALL
 from domain.rights import PERMITTED, Right
 from domain.ticket import Ticket
 from domain.vocabulary import SOLVED_QUALIFIERS, UNSOLVED_QUALIFIERS, Priority, Visibility
+from projections import exchanges
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 _FORM_FIELDS_MAX: Final = 12
 _FORM_BYTES_MAX: Final = 64_000
 At = Annotated[int | None, Query(gt=0, description="A version: the ticket as it was then.")]
@@ -55,7 +57,9 @@ class Form(Struct, frozen=True):
 _REMIND: Final = Field("remind_on", "Remind on", "date")
 _SOLVED: Final = Field("qualifier", "Kind", "choice", choices=SOLVED_QUALIFIERS)
 _UNSOLVED: Final = Field("qualifier", "Kind", "choice", choices=UNSOLVED_QUALIFIERS)
-_PRIORITY: Final = Field("value", "Priority", "choice", choices=tuple(each.value for each in Priority))
+_PRIORITY: Final = Field(
+    "value", "Priority", "choice", choices=tuple(each.value for each in Priority)
+)
 _PUBLIC: Final = {"visibility": Visibility.PUBLIC.value}
 _INTERNAL: Final = {"visibility": Visibility.INTERNAL.value}
 
@@ -110,12 +114,16 @@ async def act(request: Request, caller: Reader, number: int, name: str) -> Respo
         raise Invalid(f"{name!r} is not an action", possible=sorted(_FORMS))
     sent = {
         key: str(value).replace("\r\n", "\n")
-        for key, value in (await request.form(max_fields=_FORM_FIELDS_MAX, max_part_size=_FORM_BYTES_MAX)).items()
+        for key, value in (
+            await request.form(max_fields=_FORM_FIELDS_MAX, max_part_size=_FORM_BYTES_MAX)
+        ).items()
     }
     values = {field.name: sent[field.name] for field in form.fields if sent.get(field.name)}
     try:
         command = msgspec.convert(
-            values | form.fixed | {"number": number, "expected_version": sent.get("expected_version")},
+            values
+            | form.fixed
+            | {"number": number, "expected_version": sent.get("expected_version")},
             form.command,
             strict=False,
         )
@@ -128,7 +136,9 @@ async def act(request: Request, caller: Reader, number: int, name: str) -> Respo
         command,  # type: ignore[arg-type]  # every form names one of the commands
         correlation_id=correlation_id(None),
         key=f"page:{sent['key']}" if sent.get("key") else None,
-        request_hash=hashlib.sha256(msgspec.json.encode([name, number, sorted(sent.items())])).digest(),
+        request_hash=hashlib.sha256(
+            msgspec.json.encode([name, number, sorted(sent.items())])
+        ).digest(),
     )
     position = msgspec.json.decode(done.body)["position"]
     await services.projector.wait_for(position, services.settings.wait_s_max)
@@ -148,12 +158,11 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
     internal = bool(caller.actor.roles(head) & PERMITTED[Right.READ_INTERNAL])
     as_of = history[version - 1].position if past else None
     entries: list[Shown] = await shown_entries(services, number, as_of=as_of, internal=internal)
+    partners = await services.ask(lambda connection: exchanges.board(connection, number=number))
     subject, description = await _texts(services, ticket.subject, ticket.description)
-    offered = set(possible(head, caller.actor)) if not past and Scope.WRITE in caller.scopes else set()
-    if not internal:
-        offered_forms = [form for form in FORMS if form.needs in offered and form.name != "note"]
-    else:
-        offered_forms = [form for form in FORMS if form.needs in offered]
+    offered = (
+        set(possible(head, caller.actor)) if not past and Scope.WRITE in caller.scopes else set()
+    )
     return {
         "prefix": services.settings.prefix,
         "number": number,
@@ -166,9 +175,11 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
         "head_version": head.version,
         "at": at,
         "changed_at": ticket.at,
-        "links": [],
+        "links": [(each.helpdesk, each.external_id) for each in partners.items],
         "entries": entries,
-        "actions": offered_forms,
+        "actions": [
+            form for form in FORMS if form.needs in offered and (internal or form.name != "note")
+        ],
         "form_key": uuid4().hex,
     }
 

@@ -2,6 +2,7 @@
 // Data: {"begin": s, "end": s, "lanes": [{"number", "subject", "priority", "segments": [[from, to, status, unit], ...]}]},
 // instants in seconds since 1970 UTC. Hover or arrow keys name a segment; a live region speaks it.
 
+const DONE = new Set(["solved", "unsolved", "verified", "closed"]); // drawn low: nobody works on these
 const LANE = 16, GAP = 4, LEFT = 92, TOP = 26, RIGHT = 10;
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "2-digit" });
@@ -78,7 +79,8 @@ class SiteTimeline extends HTMLElement {
       pen.fillStyle = ink; pen.fillText(`#${lane.number}`, 8, y + LANE / 2);
       lane.segments.forEach((segment, place) => {
         const left = this.x(segment[0]), right = Math.max(this.x(segment[1]), left + 1.5);
-        pen.fillStyle = colour(segment[2]); pen.fillRect(left, y, right - left, LANE);
+        const low = DONE.has(segment[2]) ? LANE / 2 : 0;
+        pen.fillStyle = colour(segment[2]); pen.fillRect(left, y + low, right - left, LANE - low);
         if (this.chosen && index === this.lane && place === this.segment) {
           pen.strokeStyle = ink; pen.lineWidth = 2; pen.strokeRect(left - 1, y - 1, right - left + 2, LANE + 2);
         }

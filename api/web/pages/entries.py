@@ -1,0 +1,101 @@
+"""The timeline of a ticket as its page shows it: a title, texts, and details to open."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from api.bootstrap import Services
+from api.web.pages.reader import actor_names
+from domain.ledger import AsOf
+from projections import timeline
+
+_ENTRIES_MAX: Final = 200
+_TEXTS: Final = (
+    "question",
+    "text",
+    "reason",
+    "solution",
+    "comment",
+    "note",
+    "justification",
+    "detail",
+    "why",
+)
+_SHOWN_ELSEWHERE: Final = frozenset(
+    {"number", "subject", "description", "particulars", "visibility", "content"}
+)
+_TITLES: Final = {
+    "ticket.found-unsolvable": "Set unsolved",
+    "ticket.commented": "Diary entry",
+    "ticket.history-gap": "The archive tells nothing here",
+    "ticket.put-on-hold": "Put on hold",
+}
+
+
+class Shown(Struct, frozen=True):
+    position: int
+    title: str
+    kind: str
+    """``state``, ``hand-over``, ``entry``, ``exchange`` or ``other``: its colour."""
+    internal: bool
+    actor: str
+    occurred_at: datetime
+    texts: list[str]
+    details: list[tuple[str, str]]
+
+
+async def shown_entries(
+    services: Services, number: int, *, as_of: AsOf | None, internal: bool
+) -> list[Shown]:
+    """The latest entries, oldest first. Without ``internal`` only what the public may read."""
+    found: list[timeline.Entry] = []
+    cursor: str | None = None
+    while True:
+        page = await services.ask(
+            lambda connection, cursor=cursor: timeline.timeline(  # type: ignore[misc]
+                connection,
+                number,
+                as_of=as_of,
+                internal=internal,
+                cursor=cursor,
+                limit=_ENTRIES_MAX,
+            )
+        )
+        found += page.items
+        cursor = page.next
+        if cursor is None:
+            break
+    named = actor_names(services)
+    return [_shown(entry, await named(entry.actor)) for entry in found]
+
+
+def _shown(entry: timeline.Entry, actor: str) -> Shown:
+    fields = entry.fields
+    return Shown(
+        position=entry.position,
+        title=_title(entry.topic, fields),
+        kind=entry.kind,
+        internal=entry.visibility == "internal",
+        actor=actor,
+        occurred_at=entry.occurred_at,
+        texts=[str(fields[name]) for name in _TEXTS if fields.get(name)],
+        details=[
+            (name.replace("_", " "), str(value))
+            for name, value in fields.items()
+            if value not in (None, "", [], False)
+            and name not in _TEXTS
+            and name not in _SHOWN_ELSEWHERE
+        ],
+    )
+
+
+def _title(topic: str, fields: dict[str, Any]) -> str:
+    stream, _, name = topic.partition(".")
+    title = _TITLES.get(topic) or name.replace("-", " ").capitalize()
+    match topic:
+        case "ticket.assigned":
+            title = f"Assigned to {fields.get('unit', '')}"
+        case "ticket.reclassified":
+            title = f"{str(fields.get('field', '')).replace('_', ' ').capitalize()} changed"
+    return f"Exchange: {title.lower()}" if stream == "exchange" else title

@@ -1,0 +1,71 @@
+"""``make screenshots``: the README's pictures, taken from the running program with a made-up past."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from adapters.store.embedded import EmbeddedServer
+from api.settings import Environment
+from tests.end_to_end.conftest import BROWSER_OPTIONS, RunningSite, browser_program, serve
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ticketledger-pictures-") as folder:
+        Path(folder).chmod(0o711)  # the account of the server passes through
+        with EmbeddedServer.start(Path(folder)) as server:
+            for site in serve(server.dsn(), until=NOW, environment=Environment.PRODUCTION):
+                with sync_playwright() as playwright:
+                    browser = playwright.chromium.launch(
+                        executable_path=browser_program(), args=list(BROWSER_OPTIONS)
+                    )
+                    context = browser.new_context(
+                        base_url=site.address, viewport={"width": 1280, "height": 800},
+                        locale="en-GB", timezone_id="UTC", color_scheme="light",
+                    )  # fmt: skip
+                    take(context.new_page(), site)
+                    browser.close()
+
+
+def take(page: Page, site: RunningSite) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Access token").fill(site.tokens["first_line"])
+    page.get_by_role("button", name="Sign in").click()
+
+    page.goto("/queues/NGI_DE")
+    expect(page.locator("[data-live]")).to_have_attribute("data-state", "live")
+    _picture(page, "queue")
+
+    page.goto(f"/tickets/{_telling_ticket(page)}")
+    expect(page.locator("[data-live]")).to_have_attribute("data-state", "live")
+    _picture(page, "ticket")
+
+    page.goto("/site-view?ngi=NGI_DE&begin=2026-10-23&end=2026-11-20")
+    expect(page.locator("site-timeline[data-drawn]")).to_be_visible()
+    _picture(page, "site-view")
+
+    page.goto("/levels?begin=2026-10-23&end=2026-11-20")
+    _picture(page, "levels")
+
+
+def _telling_ticket(page: Page) -> int:
+    """One that went a long way: reopened, or at least asked and answered."""
+    for number in range(1, 120):
+        answer = page.request.get(f"/api/v1/tickets/{number}")
+        if answer.ok and answer.json()["status"] == "verified":
+            return number
+    return 1
+
+
+def _picture(page: Page, name: str) -> None:
+    page.screenshot(path=PICTURES / f"{name}.png")
+    print(f"docs/pictures/{name}.png")
+
+
+if __name__ == "__main__":
+    main()
