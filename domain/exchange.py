@@ -4,13 +4,15 @@ Whatever arrives is kept before it is understood; whatever leaves is intended be
 crash between any two steps leaves a recorded question, never a lost or a doubled message.
 """
 
+from collections.abc import Iterable
+from datetime import datetime
 from enum import Enum
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
-from domain.aggregate import Aggregate, Event, mutates
+from domain.aggregate import BEGINNING, Aggregate, Event, mutates
 from domain.content import Sealed
 from domain.errors import NothingToDo, NotNow
 
@@ -41,6 +43,10 @@ class Message(Struct, gc=False):
     outcome: Outcome = Outcome.PENDING
     raw: Sealed | None = None
     attempts: int = 0
+    message_id: str = ""
+    """Incoming: the partner's identifier of it."""
+    at: datetime = BEGINNING
+    """Incoming: when it was sent, as far as that can be believed."""
     event_position: int = 0
     """Outgoing: the position of the event of ours that it tells of."""
 
@@ -53,7 +59,16 @@ class Exchange(Aggregate):
         self.helpdesk = ""
         self.number = 0
         """Our ticket; 0 as long as there is none."""
+        self.theirs = False
+        """The partner began it: its identifier is the origin of the request."""
         self.external_id = ""
+        self.external_reference = ""
+        self.remote_state = ""
+        """The partner's own word for the state of its ticket, as it last wrote it."""
+        self.heard: Sealed | None = None
+        """The last incoming message that was understood: the next one is compared with it."""
+        self.told: Sealed | None = None
+        """The last message that was meant for the partner."""
         self.messages: dict[int, Message] = {}
         """Those that still need something: pending and parked ones."""
         self.decided_until = 0
@@ -62,35 +77,50 @@ class Exchange(Aggregate):
     class Opened(Event, tag="exchange.opened", frozen=True, kw_only=True, gc=False):
         helpdesk: str
         number: int = 0
+        external_id: str = ""
+        """The partner's ticket, where its message names one that we hear of for the first time."""
 
-    def open(self, helpdesk: str, number: int = 0) -> None:
+    def open(self, helpdesk: str, number: int = 0, external_id: str = "") -> None:
         """Begin the conversation: from our side with a ticket, from theirs with a message."""
         assert not self.version
-        self.trigger(Exchange.Opened, helpdesk=helpdesk, number=number)
+        self.trigger(Exchange.Opened, helpdesk=helpdesk, number=number, external_id=external_id)
         if number:
             self.claim(f"exchange:{helpdesk}", str(number))
+        if external_id:
+            self.claim(f"link:{helpdesk}", external_id)
 
     @mutates(Opened)
     def _opened(self, event: Opened) -> None:
         self.helpdesk, self.number = event.helpdesk, event.number
+        self.external_id, self.theirs = event.external_id, not event.number
 
     class Linked(Event, tag="exchange.linked", frozen=True, kw_only=True, gc=False):
         number: int
         external_id: str
+        external_reference: str = ""
+        """How the partner wants its ticket to be named in a message, such as ``ISSUE=7932 PROJ=71``."""
 
-    def link(self, number: int, external_id: str) -> None:
+    def link(self, number: int, external_id: str, external_reference: str = "") -> None:
         """Our ticket and theirs are the same request."""
-        if (number, external_id) == (self.number, self.external_id):
+        known = (self.number, self.external_id, self.external_reference)
+        if (number, external_id, external_reference) == known:
             raise NothingToDo("this link is known")
+        assert not self.number or number == self.number, "a conversation keeps its ticket"
         if number != self.number:
             self.claim(f"exchange:{self.helpdesk}", str(number))
         if external_id and external_id != self.external_id:
             self.claim(f"link:{self.helpdesk}", external_id)
-        self.trigger(Exchange.Linked, number=number, external_id=external_id)
+        self.trigger(
+            Exchange.Linked,
+            number=number,
+            external_id=external_id,
+            external_reference=external_reference,
+        )
 
     @mutates(Linked)
     def _linked(self, event: Linked) -> None:
         self.number, self.external_id = event.number, event.external_id
+        self.external_reference = event.external_reference
 
     # -- in ------------------------------------------------------------------------------------------
 
@@ -117,37 +147,88 @@ class Exchange(Aggregate):
     @mutates(MessageReceived)
     def _message_received(self, event: MessageReceived) -> None:
         reference = event.originator_version
-        self.messages[reference] = Message(reference, Direction.IN, raw=event.raw)
+        self.messages[reference] = Message(
+            reference,
+            Direction.IN,
+            raw=event.raw,
+            message_id=event.message_id,
+            at=event.occurred_at,
+        )
 
     class Applied(Event, tag="exchange.applied", frozen=True, kw_only=True, gc=False):
         reference: int
         number: int
         ticket_version: int
         """Of the ticket after the message had its effect."""
+        remote_state: str = ""
+        """The partner's exact word for the state, whatever we made of it."""
+        withheld: tuple[str, ...] = ()
+        """What the message asked for beside, and why that had no effect: ``<command>:<code>``."""
 
-    def apply_message(self, reference: int, number: int, ticket_version: int) -> None:
+    def apply_message(
+        self,
+        reference: int,
+        number: int,
+        ticket_version: int,
+        *,
+        remote_state: str = "",
+        withheld: Iterable[str] = (),
+    ) -> None:
         self._must_wait(reference)
         self.trigger(
-            Exchange.Applied, reference=reference, number=number, ticket_version=ticket_version
+            Exchange.Applied,
+            reference=reference,
+            number=number,
+            ticket_version=ticket_version,
+            remote_state=remote_state,
+            withheld=tuple(withheld),
         )
 
     @mutates(Applied)
     def _applied(self, event: Applied) -> None:
-        self.messages.pop(event.reference, None)
+        self._understood(event.reference, event.remote_state)
 
     class Ignored(Event, tag="exchange.ignored", frozen=True, kw_only=True, gc=False):
         reference: int
         why: str
         """A stable code, not a text of the message."""
+        remote_state: str = ""
+        withheld: tuple[str, ...] = ()
+        understood: bool = False
+        """Whether the next message of the partner is to be compared with this one."""
 
-    def ignore(self, reference: int, why: str) -> None:
-        """The message is understood, and rightly has no effect."""
+    def ignore(
+        self,
+        reference: int,
+        why: str,
+        *,
+        remote_state: str = "",
+        withheld: Iterable[str] = (),
+        understood: bool = False,
+    ) -> None:
+        """The message rightly has no effect on the ticket."""
         self._must_wait(reference)
-        self.trigger(Exchange.Ignored, reference=reference, why=why)
+        self.trigger(
+            Exchange.Ignored,
+            reference=reference,
+            why=why,
+            remote_state=remote_state,
+            withheld=tuple(withheld),
+            understood=understood,
+        )
 
     @mutates(Ignored)
     def _ignored(self, event: Ignored) -> None:
-        self.messages.pop(event.reference, None)
+        if event.understood:
+            self._understood(event.reference, event.remote_state)
+        else:
+            self.messages.pop(event.reference, None)
+
+    def _understood(self, reference: int, remote_state: str) -> None:
+        message = self.messages.pop(reference, None)
+        if message is not None:
+            self.heard = message.raw
+        self.remote_state = remote_state or self.remote_state
 
     class MessageRefused(Event, tag="exchange.refused", frozen=True, kw_only=True, gc=False):
         reference: int
@@ -196,6 +277,7 @@ class Exchange(Aggregate):
         self.decided_until = max(self.decided_until, event.event_position)
         if event.disclosed:
             reference = event.originator_version
+            self.told = event.raw
             self.messages[reference] = Message(
                 reference, Direction.OUT, raw=event.raw, event_position=event.event_position
             )
@@ -268,6 +350,14 @@ class Exchange(Aggregate):
         else:
             message = self.messages[event.reference]
             message.outcome, message.attempts = Outcome.PENDING, 0
+
+    # -- questions -----------------------------------------------------------------------------------
+
+    def next_message(self, direction: Direction) -> Message | None:
+        """The oldest message that waits; None as well while the one before it is parked: order holds."""
+        waiting = [message for message in self.messages.values() if message.direction is direction]
+        oldest = min(waiting, key=lambda message: message.reference, default=None)
+        return oldest if oldest and oldest.outcome is Outcome.PENDING else None
 
     def _must_wait(self, reference: int) -> Message:
         message = self.messages.get(reference)

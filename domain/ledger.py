@@ -91,7 +91,7 @@ class Ledger:
         routed = [await self._routed(command, actor) for command in commands]
         first, rest = routed[0], _on_ticket(routed[1:])
         if isinstance(first, c.OpenTicket):
-            return await self._open(first, rest, actor, answer, together)
+            return await self._open(first, rest, actor, answer, exchanged_with, together)
         return await self._update([first, *rest], actor, answer, exchanged_with, together)
 
     async def _open(
@@ -100,6 +100,7 @@ class Ledger:
         rest: Sequence[c.TicketCommand],
         actor: Actor,
         answer: AnswerTo | None,
+        exchanged_with: str,
         together: Together | None,
     ) -> Outcome:
         must_open(actor, command, self.vocabulary)
@@ -117,7 +118,7 @@ class Ledger:
         if path.direct:
             with by_rule(RULE):
                 ticket.assign(path.unit, notified_site=path.notified_site)
-        decide(ticket, rest, actor, self.vocabulary)
+        decide(ticket, rest, actor, self.vocabulary, exchanged_with=exchanged_with)
         return Outcome(ticket, await self._save(ticket, answer, together))
 
     async def _update(

@@ -1,0 +1,1 @@
+"""The machine mail between GGUS and the Footprints desk of the Open Science Grid."""

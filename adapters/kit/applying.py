@@ -1,0 +1,254 @@
+"""One message in: from its bytes to its effect, or to the reason why it has none."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import structlog
+from msgspec import Struct, structs
+
+from adapters.kit.contract import Adapter, Asked, Before, Contact, Ignored, Reading, Unreadable
+from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
+from domain import commands as c
+from domain.aggregate import Aggregate
+from domain.content import Sealed
+from domain.directory import Person, identity_key
+from domain.disclosure import heard
+from domain.errors import AlreadyClaimed, NotNow, Refused, StaleVersion, StoreUnavailable
+from domain.exchange import Exchange, Message
+from domain.helpdesk import Helpdesk
+from domain.identifiers import random_id
+from domain.rights import Actor
+from domain.ticket import Ticket
+from domain.vocabulary import TPM
+
+log = structlog.get_logger()
+
+_ERASED: Final = "erased"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """An outcome without effect on a ticket."""
+
+    kind: str
+    """``ignored``, ``refused`` or ``parked``."""
+    code: str
+    detail: str = ""
+    remote_state: str = ""
+    withheld: Sequence[str] = ()
+    understood: bool = False
+    link: tuple[int, str, str] | None = None
+
+    def record(self, exchange: Exchange, reference: int) -> None:
+        """Write it into the conversation."""
+        match self.kind:
+            case "ignored":
+                if self.link:
+                    exchange.link(*self.link)
+                exchange.ignore(
+                    reference,
+                    self.code,
+                    remote_state=self.remote_state,
+                    withheld=self.withheld,
+                    understood=self.understood,
+                )
+            case "refused":
+                exchange.refuse(reference, self.code, self.detail)
+            case _:
+                assert self.kind == "parked"
+                exchange.park(reference, self.code, self.detail)
+
+
+class Application:
+    """Needs an ``acting`` block of the partner."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        adapter: Adapter,
+        partner: Helpdesk,
+        exchange: Exchange,
+        message: Message,
+    ) -> None:
+        self._conversations, self._adapter, self._partner = conversations, adapter, partner
+        self._ledger = conversations.ledger
+        self._exchange, self._message = exchange, message
+        self._reading = Reading()
+
+    async def run(self) -> Verdict | None:
+        """Carry the message out, or say why not. None: it has its effect, and that is recorded."""
+        try:
+            return await self._run()
+        except Unreadable as error:
+            return Verdict(kind="parked", code="unreadable", detail=str(error))
+        except (StoreUnavailable, StaleVersion, NotNow):
+            raise
+        except Refused as refusal:
+            return Verdict(kind="refused", code=refusal.code, detail=str(refusal))
+        except Exception as error:  # a defect of an adapter parks this conversation alone
+            log.exception("message could not be translated", exchange=str(self._exchange.id))
+            detail = f"{type(error).__name__}: {error}"[:1000]
+            return Verdict(kind="parked", code="translation-failed", detail=detail)
+
+    async def _run(self) -> Verdict | None:
+        contents = await self._contents(
+            self._message.raw, self._exchange.heard, self._exchange.told
+        )
+        raw, before_heard, before_told = contents
+        if raw is None:
+            return Verdict(kind="parked", code=_ERASED, detail="the message was erased")
+        reading = self._adapter.read(raw)
+        if isinstance(reading, Ignored):
+            return Verdict(kind="ignored", code=reading.why)
+        self._reading = reading
+        if conflict := self._conflict():
+            return conflict
+        before = Before(self._read_again(before_heard), self._read_again(before_told))
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                return await self._attempt(reading, before)
+            except StaleVersion:  # the ticket moved on: read the message in the new light
+                if attempt == ATTEMPTS_MAX - 1:
+                    raise
+            except (
+                AlreadyClaimed
+            ) as error:  # of a person: somebody registered the same one just now
+                if error.kind.startswith("link:"):
+                    return Verdict(kind="refused", code="link-conflict", detail=str(error))
+                if attempt == ATTEMPTS_MAX - 1:
+                    raise
+        raise AssertionError  # the loop returns or raises
+
+    async def _attempt(self, reading: Reading, before: Before) -> Verdict | None:
+        number = self._exchange.number
+        ticket = await self._ledger.ticket(number) if number else None
+        asked = self._adapter.inbound(reading, ticket, before)
+        if isinstance(asked, Ignored):
+            return self._without_effect(asked.why)
+        commands, withheld = await self._permitted(asked)
+        if not commands:
+            return self._without_effect("closing-only", withheld)
+        await self._execute(commands, ticket, withheld)
+        return None
+
+    async def _contents(self, *sealed: Sealed | None) -> list[bytes | None]:
+        found = await self._ledger.store.contents([each.id for each in sealed if each])
+        return [found[each.id].body if each and each.id in found else None for each in sealed]
+
+    def _read_again(self, raw: bytes | None) -> Reading | None:
+        """A message that was understood before; a newer mapping may see it otherwise."""
+        try:
+            reading = None if raw is None else self._adapter.read(raw)
+        except Unreadable:
+            return None
+        return None if isinstance(reading, Ignored) else reading
+
+    def _conflict(self) -> Verdict | None:
+        """Whether the message speaks of tickets that do not belong together, or not to this partner."""
+        reading, exchange = self._reading, self._exchange
+        if reading.number and not exchange.number:
+            return Verdict(
+                kind="refused",
+                code="not-exchanged",
+                detail=f"ticket {reading.number} is not exchanged with {exchange.helpdesk}",
+            )
+        numbers = reading.number and reading.number != exchange.number
+        externals = (
+            reading.external_id
+            and exchange.external_id
+            and reading.external_id != exchange.external_id
+        )
+        if numbers or externals:
+            return Verdict(
+                kind="refused",
+                code="link-conflict",
+                detail=f"ticket {exchange.number} is linked to {exchange.external_id or 'nothing'}; "
+                f"the message says {reading.number} and {reading.external_id}",
+            )
+        return None
+
+    async def _permitted(self, asked: Asked) -> tuple[list[c.Command], list[str]]:
+        """What the policy and the directory let through, and what not."""
+        commands, withheld = [], list(asked.withheld)
+        for command in asked.commands:
+            name = type(command).__name__
+            if not heard(command, self._partner.policy):
+                withheld.append(f"{name}:closing-only")
+                continue
+            unit = command.unit if isinstance(command, c.OpenTicket | c.Assign) else ""
+            if unit and unit != TPM and not await self._is_unit(unit):
+                withheld.append(f"{name}.unit:unknown")
+                if isinstance(command, c.Assign):
+                    continue
+                command = structs.replace(command, unit="")  # noqa: PLW2901 - to first-line support
+            commands.append(command)
+        return commands, withheld
+
+    async def _is_unit(self, name: str) -> bool:
+        unit = await self._ledger.directory.unit(name)
+        return unit is not None and not unit.retired
+
+    async def _execute(
+        self, commands: list[c.Command], ticket: Ticket | None, withheld: list[str]
+    ) -> None:
+        persons: list[Aggregate] = []
+        first = commands[0]
+        if isinstance(first, c.OpenTicket):
+            submitter, new = await self._person(self._reading.submitter)
+            commands[0] = structs.replace(first, submitter=submitter)
+            persons = [new] if new else []
+        else:
+            assert ticket is not None
+            commands[0] = structs.replace(first, expected_version=ticket.version)
+
+        async def together(ticket: Ticket) -> Sequence[Aggregate]:
+            exchange = await self._conversations.load(self._exchange.id)
+            if link := self._link(ticket.number):
+                exchange.link(*link)
+            exchange.apply_message(
+                self._message.reference,
+                ticket.number,
+                ticket.version,
+                remote_state=self._reading.state,
+                withheld=withheld,
+            )
+            return [*persons, exchange]
+
+        await self._ledger.execute(
+            *commands,
+            actor=Actor.helpdesk(self._partner.name),
+            exchanged_with=self._partner.name,
+            together=together,
+        )
+
+    def _link(self, number: int) -> tuple[int, str, str] | None:
+        """What the message tells of the link that was not known; None for nothing."""
+        exchange, reading = self._exchange, self._reading
+        link = (
+            number,
+            exchange.external_id or reading.external_id,
+            reading.external_reference or exchange.external_reference,
+        )
+        known = exchange.number, exchange.external_id, exchange.external_reference
+        return link if link != known else None
+
+    def _without_effect(self, why: str, withheld: Sequence[str] = ()) -> Verdict:
+        return Verdict(
+            kind="ignored",
+            code=why,
+            remote_state=self._reading.state,
+            withheld=withheld,
+            understood=True,
+            link=self._link(self._exchange.number) if self._exchange.number else None,
+        )
+
+    async def _person(self, contact: Contact | None) -> tuple[UUID | None, Person | None]:
+        """The submitter, and the entry to be registered where it is somebody new."""
+        if contact is None or "@" not in contact.mail:
+            return None, None
+        known = await self._ledger.store.holder("identity:mail", identity_key("mail", contact.mail))
+        if known is not None:
+            return known, None
+        person = Person(random_id())
+        person.register(name=contact.name, mail=contact.mail, phone=contact.phone)
+        return person.id, person

@@ -1,0 +1,136 @@
+"""What a helpdesk adapter is: a pure translation, both ways. No network, no database, no clock.
+
+Duplicates, echoes, order, retries, rights and what may be disclosed belong to the exchange. An adapter
+only answers "which tickets does this message speak of?", "what does it ask of us?" and "how do we say
+this to them?". Three outcomes of a message, all recorded: ``Asked``, ``Ignored``, ``Unreadable``.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.aggregate import Event
+from domain.commands import Command
+from domain.ticket import Ticket
+
+
+class Unreadable(Exception):
+    """The message breaks the format agreed with the partner. It is parked for an operator."""
+
+
+class Ignored(Struct, frozen=True):
+    """The message is fine, and rightly has no effect here."""
+
+    why: str
+    """A stable code, such as ``nothing-new``."""
+
+
+class Contact(Struct, frozen=True):
+    """A person, as a partner names one."""
+
+    name: str = ""
+    mail: str = ""
+    phone: str = ""
+    login: str = ""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """A message as far as the exchange must understand it."""
+
+    external_id: str = ""
+    """The partner's ticket; one printable line."""
+    external_reference: str = ""
+    """How the partner wants it to be named in messages."""
+    number: int = 0
+    """Our ticket, as the partner believes: the exchange checks whether it is exchanged with it."""
+    state: str = ""
+    """The partner's exact word for the state."""
+    submitter: Contact | None = None
+    body: Any = None
+    """The adapter's own."""
+
+
+class Before(Struct, frozen=True):
+    """The last messages of the conversation, where there were any."""
+
+    heard: Reading | None = None
+    told: Reading | None = None
+
+
+class Asked(Struct, frozen=True):
+    """What a message asks of us, in the order in which it is to happen."""
+
+    commands: Sequence[Command]
+    withheld: Sequence[str] = ()
+    """What it asks beside that the agreed rules do not let through: ``<command>:<code>``."""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Who talks to whom: the terms that an adapter writes into its messages."""
+
+    helpdesk: str
+    """The partner's name with us."""
+    our_name: str
+    """Stands before our ticket numbers, for example ``GGUS``."""
+    our_address: str
+    their_address: str
+    page: str = ""
+    """Address of our page of a ticket, with ``{number}`` in it; empty where we have none."""
+
+
+class News(Struct, frozen=True, kw_only=True):
+    """One thing that the partner is to be told, with all that can be needed to say it."""
+
+    event: Event
+    """What happened. A whole ticket (``whole``) is told in consequence of it."""
+    ticket: Ticket
+    """As it was just after the event."""
+    texts: Mapping[UUID, str]
+    """Contents that the event and the ticket refer to. Erased ones are missing."""
+    whole: bool = False
+    """The partner does not know the ticket yet."""
+    diary: Sequence[str] = ()
+    """With ``whole``: the public entries so far, oldest first."""
+    external_id: str = ""
+    external_reference: str = ""
+    theirs: bool = False
+    """The partner opened the ticket, so its identifier is the origin."""
+    message_id: str
+    """Unique for this piece of news, and the same whenever it is sent again."""
+    at: datetime
+    place: Place
+
+
+class Adapter(Protocol):
+    @property
+    def name(self) -> str:
+        """Stable: recorded in events."""
+        ...
+
+    @property
+    def mapping(self) -> str:
+        """Name and version of the mapping, such as ``osg_mail@1``."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """Of the messages, both ways."""
+        ...
+
+    def read(self, raw: bytes) -> Reading | Ignored:
+        """Which tickets the message speaks of. ``Ignored`` for automatic answers. Raises ``Unreadable``."""
+        ...
+
+    def inbound(self, reading: Reading, ticket: Ticket | None, before: Before) -> Asked | Ignored:
+        """What the message asks of us, given our ticket (None: there is none) as it is now.
+
+        What stands in ``before`` as well is no news. Raises ``Unreadable``.
+        """
+        ...
+
+    def outbound(self, news: News) -> bytes | Ignored:
+        """The message that tells the partner, byte for byte as it will be sent."""
+        ...

@@ -1,0 +1,72 @@
+"""Which conversation is about which ticket. Answers come from claims in the store, never from projections.
+
+``exchange:<helpdesk>`` and our number, ``link:<helpdesk>`` and their identifier, each lead to the one
+``Exchange`` that may hold them: so two messages that arrive together cannot begin two conversations.
+"""
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from domain.errors import EntryNotFound, StaleVersion
+from domain.exchange import Exchange
+from domain.helpdesk import Helpdesk, InterfaceState
+from domain.identifiers import named_id, random_id
+from domain.ledger import Ledger
+from domain.store import Receipt
+
+ATTEMPTS_MAX: Final = 10
+"""How often a decision is repeated because another process wrote to the same conversation meanwhile."""
+
+CONNECTED: Final = frozenset({InterfaceState.TESTING, InterfaceState.LIVE})
+"""Messages flow both ways."""
+
+
+class Conversations:
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    async def partner(self, name: str) -> Helpdesk | None:
+        """The helpdesk as registered now."""
+        return await self.ledger.load(Helpdesk, named_id(Helpdesk.KIND, name))
+
+    async def known_partner(self, name: str) -> Helpdesk:
+        """The helpdesk. Raises ``EntryNotFound``."""
+        found = await self.partner(name)
+        if found is None:
+            raise EntryNotFound("helpdesk", name)
+        return found
+
+    async def about(self, helpdesk: str, *, number: int = 0, external_id: str = "") -> UUID | None:
+        """The conversation about our ticket, or else about theirs."""
+        store = self.ledger.store
+        found = await store.holder(f"exchange:{helpdesk}", str(number)) if number else None
+        if found is None and external_id:
+            found = await store.holder(f"link:{helpdesk}", external_id)
+        return found
+
+    async def load(self, stream: UUID) -> Exchange:
+        """The conversation as it is now. Raises ``EntryNotFound``."""
+        found = await self.ledger.load(Exchange, stream)
+        if found is None:
+            raise EntryNotFound("exchange", str(stream))
+        return found
+
+    async def begin_or_load(self, stream: UUID | None) -> Exchange:
+        """The conversation, or a new one that is not opened yet."""
+        return Exchange(random_id()) if stream is None else await self.load(stream)
+
+    async def change(self, stream: UUID, decide: Callable[[Exchange], object]) -> Receipt | None:
+        """Decide on the present state and store it; again when somebody else was faster.
+
+        Needs an ``acting`` block. Raises what ``decide`` raises.
+        """
+        for attempt in range(ATTEMPTS_MAX):
+            exchange = await self.load(stream)
+            decide(exchange)
+            try:
+                return await self.ledger.save(exchange)
+            except StaleVersion:
+                if attempt == ATTEMPTS_MAX - 1:
+                    raise
+        raise AssertionError  # the loop returns or raises

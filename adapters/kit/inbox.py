@@ -1,0 +1,129 @@
+"""Messages in: kept first, understood afterwards.
+
+``receive`` stores the bytes under the partner's own identifier of the message, so a repetition is a
+no-op; only then may the carrier say that we have it. ``apply`` translates, executes and records the
+outcome, all in one append: after a crash between the two the message still waits.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from adapters.kit.applying import Application, Verdict
+from adapters.kit.contract import Adapter, Ignored, Reading, Unreadable
+from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
+from domain import clock
+from domain.errors import AlreadyClaimed, NotNow, StaleVersion
+from domain.exchange import Direction, Exchange
+from domain.helpdesk import Helpdesk
+from domain.identifiers import random_id
+from domain.provenance import Origin, Provenance, acting
+
+log = structlog.get_logger()
+
+_AGE_MAX: Final = timedelta(days=1)
+"""A partner's clock is believed for so long into the past, and never about the future."""
+
+
+class Received(Struct, frozen=True):
+    """Where a message was kept."""
+
+    exchange: UUID
+    position: int
+
+
+class Inbox:
+    def __init__(self, conversations: Conversations, adapters: Mapping[str, Adapter]) -> None:
+        self._conversations = conversations
+        self._adapters = adapters
+
+    async def receive(
+        self, partner: Helpdesk, raw: bytes, message_id: str, sent_at: datetime | None = None
+    ) -> Received | None:
+        """Keep a message of a partner; None when it was kept before. Raises ``StoreUnavailable``."""
+        adapter = self._adapters[partner.adapter]
+        reading = self._glance(adapter, raw)
+        for attempt in range(ATTEMPTS_MAX):
+            stream = await self._conversations.about(
+                partner.name, number=reading.number, external_id=reading.external_id
+            )
+            exchange = await self._conversations.begin_or_load(stream)
+            with acting(_provenance(partner.name, message_id), _believable(sent_at)):
+                if not exchange.version:
+                    exchange.open(partner.name, external_id=reading.external_id)
+                exchange.receive(message_id, raw, adapter.media_type, adapter.mapping)
+            try:
+                receipt = await self._conversations.ledger.save(exchange)
+            except AlreadyClaimed as error:
+                if error.kind == f"message:{partner.name}":
+                    return None
+                if attempt == ATTEMPTS_MAX - 1:
+                    raise
+            except StaleVersion:
+                if attempt == ATTEMPTS_MAX - 1:
+                    raise
+            else:
+                assert receipt is not None
+                return Received(exchange.id, receipt.position)
+        raise AssertionError  # the loop returns or raises
+
+    @staticmethod
+    def _glance(adapter: Adapter, raw: bytes) -> Reading:
+        """Which conversation the message belongs to: one of its own where that cannot be told.
+
+        What is wrong with the message is found, and recorded, when it is applied.
+        """
+        try:
+            reading = adapter.read(raw)
+        except Unreadable:
+            return Reading()
+        except Exception:  # a defect of the adapter must not cost us the message
+            log.exception("adapter failed to read", adapter=adapter.name)
+            return Reading()
+        return Reading() if isinstance(reading, Ignored) else reading
+
+    async def apply(self, stream: UUID) -> bool:
+        """Give the oldest waiting message its effect; False when none waits.
+
+        Raises ``StoreUnavailable`` and, when others keep writing, ``StaleVersion``.
+        """
+        exchange = await self._conversations.load(stream)
+        message = exchange.next_message(Direction.IN)
+        if message is None:
+            return False
+        partner = await self._conversations.known_partner(exchange.helpdesk)
+        adapter = self._adapters[partner.adapter]
+        with acting(_provenance(partner.name, message.message_id), message.at):
+            application = Application(self._conversations, adapter, partner, exchange, message)
+            try:
+                verdict = await application.run()
+                if verdict is not None:
+                    await self._record(stream, message.reference, verdict)
+            except NotNow:
+                log.info("message was settled by another process", exchange=str(stream))
+        return True
+
+    async def _record(self, stream: UUID, reference: int, verdict: Verdict) -> None:
+        def decide(exchange: Exchange) -> None:
+            verdict.record(exchange, reference)
+
+        await self._conversations.change(stream, decide)
+
+
+def _provenance(helpdesk: str, message_id: str) -> Provenance:
+    return Provenance(
+        actor=f"helpdesk:{helpdesk}",
+        command_id=random_id(),
+        correlation_id=message_id,
+        causation_id=f"message:{message_id}",
+        origin=Origin(helpdesk, message_id),
+    )
+
+
+def _believable(sent_at: datetime | None) -> datetime | None:
+    now = clock.now()
+    return sent_at if sent_at is not None and now - _AGE_MAX <= sent_at <= now else None

@@ -1,0 +1,127 @@
+"""Mail as a carrier of machine messages: its identity, its text, and whether a machine answered by itself.
+
+Nothing here trusts a header: whatever is missing, doubled or senseless gives an empty answer.
+"""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.utils import parseaddr, parsedate_to_datetime
+from typing import Final
+
+from adapters.kit.contract import Unreadable
+from adapters.kit.text import decode, line
+
+MEDIA_TYPE: Final = "message/rfc822"
+HEADER_CHARACTERS_MAX: Final = 2_000
+PARTS_MAX: Final = 100
+HOPS_MAX: Final = 30
+
+_LINE_ENDS: Final = re.compile(rb"\r\n|\r|\n")
+
+
+def parse(raw: bytes) -> Message:
+    """The mail. Raises ``Unreadable`` for nesting that nobody sends in good faith."""
+    try:
+        return message_from_bytes(raw)
+    except (RecursionError, ValueError, LookupError) as error:
+        raise Unreadable(f"the mail cannot be taken apart: {type(error).__name__}") from error
+
+
+def header(mail: Message, name: str) -> str:
+    """A header as one line of text; empty when it is missing."""
+    value = mail.get(name)
+    if value is None:
+        return ""
+    try:
+        parts = decode_header(str(value)[:HEADER_CHARACTERS_MAX])
+    except (HeaderParseError, ValueError, LookupError):
+        return line(str(value), HEADER_CHARACTERS_MAX)
+    text = "".join(
+        decode(part, charset or "") if isinstance(part, bytes) else part for part, charset in parts
+    )
+    return line(text.encode("utf-8", "replace").decode(), HEADER_CHARACTERS_MAX)
+
+
+def address(text: str) -> str:
+    """The bare address in a header or an envelope, in lower case."""
+    return parseaddr(text)[1].strip().lower()
+
+
+def sent_at(mail: Message) -> datetime | None:
+    """When it was sent, as it says; None where that cannot be read or has no zone."""
+    try:
+        at = parsedate_to_datetime(header(mail, "Date"))
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def identity(raw: bytes) -> str:
+    """What a second delivery of the same mail has in common with the first.
+
+    Its Message-ID and a digest of its body: some systems give one Message-ID to several mails, and
+    relays add headers on the way and change line ends.
+    """
+    text = _LINE_ENDS.sub(b"\n", raw)
+    head, _, body = text.partition(b"\n\n")
+    message_id = line(_raw_header(head, b"message-id"), 200)
+    if not message_id:
+        body = b"\n".join(
+            _raw_header(head, name).encode("utf-8", "replace")
+            for name in (b"date", b"subject", b"from")
+        ) + body  # fmt: skip
+    return f"{message_id} {hashlib.sha256(body.rstrip()).hexdigest()[:32]}".strip()
+
+
+def _raw_header(head: bytes, name: bytes) -> str:
+    found = re.search(rb"(?im)^" + name + rb":((?:.*)(?:\n[ \t].*)*)", head)
+    return found[1].decode("latin-1").strip() if found else ""
+
+
+def texts(mail: Message) -> list[str]:
+    """The text parts, attachments left aside. Raises ``Unreadable`` when a mail has too many parts."""
+    found = []
+    for count, part in enumerate(mail.walk()):
+        if count >= PARTS_MAX:
+            raise Unreadable(f"the mail has more than {PARTS_MAX} parts")
+        kind = part.get_content_type()
+        if part.is_multipart() or not (kind.startswith("text/") or kind.endswith("xml")):
+            continue
+        try:
+            body = part.get_payload(decode=True)
+            charset = part.get_content_charset() or ""
+        except (ValueError, LookupError, TypeError, UnicodeError) as error:
+            raise Unreadable(
+                f"a part of the mail cannot be decoded: {type(error).__name__}"
+            ) from error
+        if isinstance(body, bytes) and body.strip():
+            found.append(decode(body, charset))
+    return found
+
+
+def automatic(mail: Message) -> str:
+    """Why nobody meant this mail for us: an automatic answer, a bounce or a loop. Empty otherwise.
+
+    ``Auto-Submitted: auto-generated`` is what machine mail rightly says of itself, ours too.
+    """
+    submitted = header(mail, "Auto-Submitted").lower()
+    if submitted.startswith("auto-replied"):
+        return "automatic-answer"
+    if mail.get_content_type() == "multipart/report" or address(header(mail, "From")).startswith(
+        ("mailer-daemon@", "postmaster@")
+    ):
+        return "bounce"
+    if header(mail, "Return-Path") == "<>":
+        return "bounce"
+    if header(mail, "Precedence").lower() == "auto_reply" or any(
+        mail.get(name) is not None for name in ("X-Autoreply", "X-Autorespond", "X-Auto-Reply")
+    ):
+        return "automatic-answer"
+    if len(mail.get_all("Received") or ()) > HOPS_MAX:
+        return "loop"
+    return ""

@@ -1,0 +1,45 @@
+"""Mail out, by SMTP to a relay."""
+
+import aiosmtplib
+from aiosmtplib import (
+    SMTP,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
+
+from adapters.kit.retry import Undelivered
+
+_TIMEOUT_S = 20.0
+
+
+class MailOut:
+    """One connection a message: simple, and a relay that went away is noticed at once."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+
+    async def send(self, raw: bytes, *, sender: str, recipient: str) -> str:
+        """Hand the mail over; what the relay answered. Raises ``Undelivered``."""
+        if not recipient:
+            raise Undelivered("no-address", "the helpdesk has no address", final=True)
+        client = SMTP(
+            hostname=self._host, port=self._port, timeout=_TIMEOUT_S, start_tls=False, use_tls=False
+        )
+        try:
+            async with client:
+                _, answer = await client.sendmail(sender, [recipient], raw)
+        except SMTPRecipientsRefused as error:
+            raise _undelivered(error.recipients[0]) from error
+        except SMTPResponseException as error:
+            raise _undelivered(error) from error
+        except (SMTPException, OSError, TimeoutError) as error:
+            raise Undelivered(
+                "not-reached", f"{type(error).__name__}: {error}", final=False
+            ) from error
+        return answer[:500]
+
+
+def _undelivered(error: aiosmtplib.SMTPResponseException) -> Undelivered:
+    final = 500 <= error.code < 600
+    return Undelivered(f"smtp-{error.code}", str(error.message)[:1000], final=final)

@@ -1,0 +1,219 @@
+"""Messages out: what a partner is told is decided and kept before it is sent.
+
+Each conversation knows up to which position of the log it has decided (``decided_until``), so reading
+the log twice decides once. What was decided and not acknowledged is sent again, the same bytes under
+the same Message-ID.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from adapters.kit.contract import Adapter, Ignored, News, Place
+from adapters.kit.conversations import CONNECTED, Conversations
+from adapters.kit.retry import Patience, Transport, Undelivered
+from domain import disclosure
+from domain.content import Sealed
+from domain.disclosure import Verdict
+from domain.errors import AlreadyClaimed, NotNow
+from domain.exchange import Direction, Exchange
+from domain.helpdesk import Helpdesk
+from domain.identifiers import random_id
+from domain.provenance import Provenance, acting
+from domain.store import Recorded
+from domain.ticket import Ticket
+from domain.vocabulary import Visibility
+
+log = structlog.get_logger()
+
+ACTOR: Final = "rule:exchange@1"
+_ERASED: Final = "erased"
+
+
+class Outbox:
+    def __init__(
+        self,
+        conversations: Conversations,
+        adapters: Mapping[str, Adapter],
+        place: Callable[[Helpdesk], Place],
+        transport: Transport,
+        patience: Patience,
+    ) -> None:
+        self._conversations, self._adapters = conversations, adapters
+        self._ledger = conversations.ledger
+        self._place, self._transport, self._patience = place, transport, patience
+
+    # -- deciding ------------------------------------------------------------------------------------
+
+    async def begin(self, partner: Helpdesk, number: int, cause: Recorded) -> None:
+        """Begin a conversation with the partner whose unit got the ticket. A second time is a no-op."""
+        exchange = Exchange(random_id())
+        with acting(_provenance(cause)):
+            exchange.open(partner.name, number)
+            try:
+                await self._ledger.save(exchange)
+            except AlreadyClaimed:
+                log.debug("the ticket is exchanged already", number=number, helpdesk=partner.name)
+
+    async def tell_whole(self, stream: UUID, cause: Recorded) -> None:
+        """Decide on the first message of a conversation: the ticket, or its number where it is theirs."""
+        exchange = await self._conversations.load(stream)
+        if not exchange.number or exchange.decided_until:
+            return
+        verdict = disclosure.CROSS_REFERENCE if exchange.theirs else disclosure.OPENING
+        await self._decide(exchange, cause, verdict)
+
+    async def consider(self, stream: UUID, happened: Recorded) -> None:
+        """Decide whether the partner is told of an event of the ticket."""
+        exchange = await self._conversations.load(stream)
+        if not exchange.decided_until or happened.position <= exchange.decided_until:
+            return  # part of the first message, or decided before
+        partner = await self._conversations.known_partner(exchange.helpdesk)
+        verdict = disclosure.told(happened.event, partner.name, partner.policy)
+        await self._decide(exchange, happened, verdict)
+
+    async def _decide(self, exchange: Exchange, cause: Recorded, verdict: Verdict) -> None:
+        raw = None
+        partner = await self._conversations.known_partner(exchange.helpdesk)
+        adapter = self._adapters[partner.adapter]
+        if verdict.disclosed:
+            raw, verdict = await self._rendered(exchange, partner, adapter, cause, verdict)
+
+        def decide(fresh: Exchange) -> None:
+            if cause.position > fresh.decided_until:
+                fresh.decide_dispatch(cause.position, verdict.rule, raw, adapter.media_type)
+
+        with acting(_provenance(cause)):
+            await self._conversations.change(exchange.id, decide)
+
+    async def _rendered(
+        self,
+        exchange: Exchange,
+        partner: Helpdesk,
+        adapter: Adapter,
+        cause: Recorded,
+        verdict: Verdict,
+    ) -> tuple[bytes | None, Verdict]:
+        news = await self._news(exchange, partner, cause, whole=verdict is disclosure.OPENING)
+        try:
+            message = adapter.outbound(news)
+        except Exception:  # a defect of an adapter costs this one message, and is recorded as such
+            log.exception("adapter failed to write", adapter=adapter.name, position=cause.position)
+            return None, disclosure.UNTRANSLATABLE
+        if isinstance(message, Ignored):
+            return None, disclosure.NO_COUNTERPART
+        return message, verdict
+
+    async def _news(
+        self, exchange: Exchange, partner: Helpdesk, cause: Recorded, *, whole: bool
+    ) -> News:
+        history = await self._ledger.history(exchange.number, as_of=cause.position)
+        ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
+        about_ticket = cause.event.originator_id == ticket.id
+        event = cause.event if about_ticket else history[0].event
+        entries = [
+            each.event.text
+            for each in history
+            if whole
+            and isinstance(each.event, Ticket.Commented)
+            and each.event.visibility == Visibility.PUBLIC.value
+        ]
+        wanted = [*_sealed(event), ticket.subject, ticket.description, ticket.solution, *entries]
+        found = await self._ledger.store.contents([each.id for each in wanted if each])
+        place = self._place(partner)
+        domain = place.our_address.rpartition("@")[2]
+        return News(
+            event=event,
+            ticket=ticket,
+            texts={id_: content.text() for id_, content in found.items()},
+            whole=whole,
+            diary=[found[each.id].text() for each in entries if each.id in found],
+            external_id=exchange.external_id,
+            external_reference=exchange.external_reference,
+            theirs=exchange.theirs,
+            message_id=f"<{exchange.id.hex}.{cause.position}@{domain}>",
+            at=cause.recorded_at,
+            place=place,
+        )
+
+    # -- sending -------------------------------------------------------------------------------------
+
+    async def deliver(self, stream: UUID) -> float | None:
+        """Send the oldest message that waits.
+
+        Returns the seconds to wait before the next attempt, 0 after a success, None when nothing can be
+        sent now.
+        """
+        exchange = await self._conversations.load(stream)
+        message = exchange.next_message(Direction.OUT)
+        if message is None:
+            return None
+        partner = await self._conversations.known_partner(exchange.helpdesk)
+        if partner.interface not in CONNECTED:
+            return None
+        assert message.raw is not None
+        content = (await self._ledger.store.contents([message.raw.id])).get(message.raw.id)
+        with acting(_provenance_of_delivery(message.event_position)):
+            if content is None:
+                return await self._fail(
+                    stream, message.reference, Undelivered(_ERASED, "it was erased", final=True)
+                )
+            try:
+                receipt = await self._transport.send(
+                    content.body,
+                    sender=self._place(partner).our_address,
+                    recipient=partner.address,
+                )
+            except Undelivered as failure:
+                return await self._fail(stream, message.reference, failure)
+            await self._change(stream, lambda x: x.record_dispatch(message.reference, receipt))
+        return 0
+
+    async def held(self, stream: UUID) -> bool:
+        """Whether a message waits for nothing but the partner's interface."""
+        exchange = await self._conversations.load(stream)
+        return exchange.next_message(Direction.OUT) is not None
+
+    async def _fail(self, stream: UUID, reference: int, failure: Undelivered) -> float:
+        attempts = 0
+
+        def decide(exchange: Exchange) -> None:
+            nonlocal attempts
+            exchange.record_failure(reference, failure.code, str(failure))
+            attempts = exchange.messages[reference].attempts
+            if failure.final or attempts >= self._patience.attempts_max:
+                exchange.park(reference, failure.code, str(failure))
+
+        await self._change(stream, decide)
+        return self._patience.pause_s(max(attempts, 1))
+
+    async def _change(self, stream: UUID, decide: Callable[[Exchange], object]) -> None:
+        try:
+            await self._conversations.change(stream, decide)
+        except NotNow:
+            log.info("message was settled by another process", exchange=str(stream))
+
+
+def _sealed(event: object) -> list[Sealed]:
+    fields = getattr(event, "__struct_fields__", ())
+    return [value for name in fields if isinstance(value := getattr(event, name), Sealed)]
+
+
+def _provenance(cause: Recorded) -> Provenance:
+    return Provenance(
+        actor=ACTOR,
+        command_id=random_id(),
+        correlation_id=cause.event.provenance.correlation_id,
+        causation_id=f"event:{cause.position}",
+    )
+
+
+def _provenance_of_delivery(position: int) -> Provenance:
+    return Provenance(
+        actor=ACTOR,
+        command_id=random_id(),
+        correlation_id=f"event:{position}",
+        causation_id=f"event:{position}",
+    )

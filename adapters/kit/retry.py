@@ -1,0 +1,34 @@
+"""When to try again: later and later, not all at once, and not for ever."""
+
+import secrets
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Undelivered(Exception):
+    """A message did not reach the partner."""
+
+    def __init__(self, code: str, detail: str, *, final: bool) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.final = final
+        """Another attempt would fare the same: an operator must look."""
+
+
+class Transport(Protocol):
+    async def send(self, raw: bytes, *, sender: str, recipient: str) -> str:
+        """Hand the message over; what the other side answered. Raises ``Undelivered``."""
+        ...
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    first_s: float = 2.0
+    longest_s: float = 900.0
+    attempts_max: int = 24
+    """About four hours in all; then the message is parked."""
+
+    def pause_s(self, attempts: int) -> float:
+        """Seconds to wait after so many failed attempts: doubled each time, the second half by chance."""
+        whole: float = min(self.first_s * 2 ** min(attempts - 1, 30), self.longest_s)
+        return whole / 2 + whole / 2 * secrets.randbelow(1001) / 1000

@@ -1,0 +1,35 @@
+"""Where the followers of the log that are no projections have got to.
+
+A checkpoint only saves reading the log again: whoever follows it must bear to see events twice. So the
+table is made where the service may make tables, and losing it loses nothing.
+"""
+
+from typing import Final
+
+from adapters.store.engine import PostgresStore
+
+MAKE: Final = """
+    CREATE TABLE IF NOT EXISTS view.checkpoint (
+        name text PRIMARY KEY, position bigint NOT NULL, memory bytea NOT NULL)
+"""
+LOAD: Final = "SELECT position, memory FROM view.checkpoint WHERE name = %b"
+SAVE: Final = """
+    INSERT INTO view.checkpoint (name, position, memory) VALUES (%b, %b, %b)
+    ON CONFLICT (name) DO UPDATE SET position = excluded.position, memory = excluded.memory
+    RETURNING position
+"""
+
+
+class Checkpoints:
+    def __init__(self, store: PostgresStore) -> None:
+        self._store = store
+
+    async def load(self, name: str) -> tuple[int, bytes]:
+        """The saved position and memory; 0 and nothing at the beginning."""
+        async with self._store.pool.connection() as connection:
+            await connection.execute(MAKE)
+        rows = await self._store.rows(LOAD, [name])
+        return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, b"")
+
+    async def save(self, name: str, position: int, memory: bytes) -> None:
+        await self._store.rows(SAVE, [name, position, memory])
