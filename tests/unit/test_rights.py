@@ -46,35 +46,29 @@ TRUTH = {
 TRUTH[Role.UNIT] = TRUTH[Role.TPM] = TRUTH[Role.SUPPORTER]
 
 
+GRANTS = {
+    Role.TEAM: Grant("teamer", "atlas"),
+    Role.ALARMER: Grant("alarmer", "atlas"),
+    Role.SUPPORTER: Grant("supporter", "NGI_IT"),
+    Role.UNIT: Grant("supporter", "NGI_DE"),
+    Role.TPM: Grant("tpm"),
+    Role.HELPDESK: Grant("helpdesk", "osg"),
+    Role.AUDITOR: Grant("auditor"),
+    Role.ADMIN: Grant("admin"),
+    Role.RULE: Grant("rule"),
+}
+
+
 def holder(role: Role):
     """An actor who has this role, and no more than comes with it, and a ticket towards which he has it."""
-    ticket = opened(particulars=Particulars(type="TEAM", vo="atlas"))
-    match role:
-        case Role.USER:
-            return person(), ticket
-        case Role.SUBMITTER:
-            actor = person()
-            return actor, opened(submitter=actor.person)
-        case Role.TEAM:
-            return Actor("token:t", None, frozenset({Grant("teamer", "atlas")})), ticket
-        case Role.ALARMER:
-            return Actor("token:t", None, frozenset({Grant("alarmer", "atlas")})), ticket
-        case Role.SUPPORTER:
-            return Actor("token:t", None, frozenset({Grant("supporter", "NGI_IT")})), ticket
-        case Role.UNIT:
-            with as_actor():
-                ticket.assign("NGI_IT")
-            return Actor("token:t", None, frozenset({Grant("supporter", "NGI_IT")})), ticket
-        case Role.TPM:
-            return Actor("token:t", None, frozenset({Grant("tpm")})), ticket
-        case Role.HELPDESK:
-            return Actor.helpdesk("osg"), ticket
-        case Role.AUDITOR:
-            return Actor("token:t", None, frozenset({Grant("auditor")})), ticket
-        case Role.ADMIN:
-            return Actor("token:t", None, frozenset({Grant("admin")})), ticket
-        case Role.RULE:
-            return Actor.rule("close@1"), ticket
+    somebody = person()
+    submitter = somebody.person if role is Role.SUBMITTER else None
+    ticket = opened(submitter=submitter, particulars=Particulars(type="TEAM", vo="atlas"))
+    with as_actor():
+        ticket.assign("NGI_DE")
+    if role in GRANTS:
+        return Actor("token:t", None, frozenset({GRANTS[role]})), ticket
+    return somebody, ticket
 
 
 def test_the_table_is_complete():
