@@ -9,12 +9,14 @@ from typing import Final, TypeVar
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
+from adapters.kit.assembly import ExchangeParts
 from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
 from adapters.store.embedded import EmbeddedServer
 from adapters.store.engine import PostgresStore
 from adapters.store.migrate import migrate
 from adapters.store.wakeup import Wakeup
 from api.auth import Tokens
+from api.exchanging import add_exchange_workers, exchange_parts
 from api.settings import Settings
 from api.workers import Workers
 from domain.errors import StoreUnavailable
@@ -39,6 +41,7 @@ class Services:
     tokens: Tokens
     wakeup: Wakeup
     projector: Projector
+    exchange: ExchangeParts
     workers: Workers
 
     @property
@@ -86,14 +89,16 @@ async def running(
             await PostgresStore.open(conninfo, readers_max=settings.readers_max)
         )
         wakeup = await stack.enter_async_context(Wakeup(conninfo))
+        ledger = Ledger(store)
         services = Services(
             settings=settings,
             conninfo=conninfo,
             store=store,
-            ledger=Ledger(store),
+            ledger=ledger,
             tokens=Tokens(store),
             wakeup=wakeup,
             projector=Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup),
+            exchange=exchange_parts(settings, ledger, store, wakeup),
             workers=Workers(),
         )
         stack.push_async_callback(services.workers.stop)
@@ -108,6 +113,7 @@ async def running(
 def add_workers(services: Services) -> None:
     """One line for everything that runs beside the requests."""
     services.workers.add("projector", services.projector.run)
+    add_exchange_workers(services.settings, services.workers, services.exchange)
 
 
 def _database(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> str:

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     mail_relay_host: str = "127.0.0.1"
     mail_relay_port: Port | None = None
     """Where mail goes out; none is sent without it."""
+    mail_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,200}$")] = "localhost"
+    """Each partner writes to ``<name of its helpdesk>@<this domain>``."""
+    public_url: Annotated[str, Field(pattern=r"^(https?://[^\s{}]{1,200})?$")] = ""
+    """Where our pages are reached from outside; stands in mails that had to be cut."""
 
     body_bytes_max: Annotated[int, Field(ge=1_000)] = 1_000_000
     readers_max: Annotated[int, Field(ge=1, le=50)] = 6

@@ -45,11 +45,19 @@ class MailIn:
     ) -> None:
         self._conversations, self._inbox, self._worker = conversations, inbox, worker
         self._domain, self._bytes_max = domain.lower(), bytes_max
+        self.port = 0
+        """Where it listens, once it does."""
+
+    async def serve(self, host: str, port: int, stop: asyncio.Event) -> None:
+        """Listen until ``stop`` is set."""
+        server = await self.listen(host, port)
+        async with server:
+            await stop.wait()
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Open the port (0: a free one). The server is the caller's to close."""
         loop = asyncio.get_running_loop()
-        return await loop.create_server(
+        server = await loop.create_server(
             lambda: _Session(
                 self,
                 loop=loop,
@@ -62,6 +70,8 @@ class MailIn:
             host,
             port,
         )
+        self.port = server.sockets[0].getsockname()[1]
+        return server
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

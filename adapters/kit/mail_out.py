@@ -40,6 +40,13 @@ class MailOut:
         return answer[:500]
 
 
+class NoMailOut:
+    """In the place of a relay where none is set up: every message waits, and says why."""
+
+    async def send(self, raw: bytes, *, sender: str, recipient: str) -> str:  # noqa: ARG002
+        raise Undelivered("no-relay", "no mail relay is set (mail_relay_port)", final=False)
+
+
 def _undelivered(error: aiosmtplib.SMTPResponseException) -> Undelivered:
     final = 500 <= error.code < 600
     return Undelivered(f"smtp-{error.code}", str(error.message)[:1000], final=final)

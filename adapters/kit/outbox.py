@@ -21,6 +21,7 @@ from domain.errors import AlreadyClaimed, NotNow
 from domain.exchange import Direction, Exchange
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
+from domain.lifecycle import OPEN
 from domain.provenance import Provenance, acting
 from domain.store import Recorded
 from domain.ticket import Ticket
@@ -48,7 +49,13 @@ class Outbox:
     # -- deciding ------------------------------------------------------------------------------------
 
     async def begin(self, partner: Helpdesk, number: int, cause: Recorded) -> None:
-        """Begin a conversation with the partner whose unit got the ticket. A second time is a no-op."""
+        """Begin a conversation with the partner whose unit got the ticket and still has it.
+
+        A second time is a no-op.
+        """
+        ticket = await self._ledger.ticket(number)
+        if ticket.unit not in partner.units or ticket.status not in OPEN:
+            return
         exchange = Exchange(random_id())
         with acting(_provenance(cause)):
             exchange.open(partner.name, number)
