@@ -49,6 +49,8 @@ class Counts(Struct):
     changed: int = 0
     unchanged: int = 0
     left: int = 0
+    unusable: int = 0
+    """Left out, for reasons that the remarks name; what is known of them from before stays."""
 
 
 class Outcome(Struct):
@@ -124,6 +126,8 @@ class _Importer:
         for site in gone:
             site.leave()
         site_counts.left = len(gone)
+        site_counts.unusable = sum(remark.unusable for remark in self._found.report.remarks)
+        unit_counts.unusable = sum(remark.unusable for remark in self._ngis.report.remarks)
         if not dry_run:
             await self._store([*units.values(), *sites.values()], gone, tickets)
         return Outcome(

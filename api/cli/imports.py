@@ -62,11 +62,10 @@ def gocdb(
         print(f"{remark.entry}: {kind}: {remark.what} {remark.why}")
     if outcome.not_kept:
         print(f"elements without a place here: {', '.join(outcome.not_kept)}")
-    unusable = sum(remark.unusable for remark in outcome.remarks)
     for name, counts in (("sites", outcome.sites), ("support units", outcome.units)):
         print(
             f"{name}: {counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged"
-            + (f", {counts.left} left, {unusable} left out" if name == "sites" else "")
+            f", {counts.left} left, {counts.unusable} unusable"
         )
     if outcome.tickets:
         print(f"no longer told of a site that left: tickets {', '.join(map(str, outcome.tickets))}")

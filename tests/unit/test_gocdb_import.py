@@ -181,7 +181,7 @@ async def test_an_unusable_site_stays_as_it_was(case):
     broken = {key: {} for key in NAMES} | {"SITE-A": {"CERTIFICATION_STATUS": "Splendid"}}
     outcome = await case.bring(broken, {"NGI_A": {}})
 
-    assert outcome.sites == Counts(unchanged=9)
+    assert outcome.sites == Counts(unchanged=9, unusable=1)
     assert [(remark.entry, remark.unusable) for remark in outcome.remarks] == [("SITE-A", True)]
     assert (await case.site("SITE-A")).offered
 
