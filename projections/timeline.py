@@ -59,6 +59,7 @@ KIND: Final[Mapping[type[Event], Kind]] = MappingProxyType({
     Ticket.Reopened: Kind.STATE,
     Ticket.Closed: Kind.STATE,
     Ticket.Assigned: Kind.HAND_OVER,
+    Ticket.HandedOver: Kind.HAND_OVER,
     Ticket.SiteNotificationEnded: Kind.HAND_OVER,
     Ticket.Taken: Kind.HAND_OVER,
     Ticket.Released: Kind.HAND_OVER,
