@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 CODE := domain projections adapters replay api
 
-.PHONY: setup demo serve test check lint format types imports bench screenshots lock clean
+.PHONY: setup demo serve test check lint format types imports bench screenshots golden lock clean
 
 setup: $(READY)
 
@@ -38,6 +38,10 @@ check: lint test
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks --all
+
+# Golden event formats and the pages made from the code. Before a release: --release, after which no event changes.
+golden: $(READY)
+	$(BIN)/python -m tests.architecture.generated
 
 screenshots: $(READY)
 	$(BIN)/python -m tests.end_to_end.screenshots

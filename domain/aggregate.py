@@ -20,10 +20,13 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="to
     """Something that happened. Fields are a file format: read for decades, never changed."""
 
     originator_id: UUID
+    """The stream."""
     originator_version: int
+    """Place in the stream, from 1."""
     occurred_at: datetime
     """When it happened, as the source says. When it was recorded stands beside it in the log."""
     provenance: Provenance
+    """Who caused it, and in answer to what."""
 
 
 class Claim(Struct, frozen=True, gc=False):

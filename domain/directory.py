@@ -76,6 +76,8 @@ class SupportUnit(_Named):
         self.title = self.level = self.zone = self.calendar = ""
 
     class Registered(Event, tag="unit.registered", frozen=True, kw_only=True, gc=False):
+        """The unit exists from now on."""
+
         name: str
         title: str
         kind: str
@@ -92,6 +94,8 @@ class SupportUnit(_Named):
         self.retired = False
 
     class ContactsChanged(Event, tag="unit.contacts-changed", frozen=True, kw_only=True, gc=False):
+        """All its addresses, as they are now."""
+
         contacts: Sealed
 
     def change_contacts(self, contacts: Mapping[str, str]) -> None:
@@ -105,6 +109,8 @@ class SupportUnit(_Named):
     class ServiceLevelDeclared(
         Event, tag="unit.service-level-declared", frozen=True, kw_only=True, gc=False
     ):
+        """How fast it answers, and when it works."""
+
         level: str
         zone: str
         """IANA name of the zone in which the unit works."""
@@ -124,7 +130,7 @@ class SupportUnit(_Named):
         self.level, self.zone, self.calendar = event.level, event.zone, event.calendar
 
     class Retired(Event, tag="unit.retired", frozen=True, kw_only=True, gc=False):
-        pass
+        """No ticket is routed to it any more."""
 
     def retire(self) -> None:
         self._must_exist()
@@ -206,6 +212,8 @@ class Site(_Named):
         self.facts = event.facts
 
     class ContactsChanged(Event, tag="site.contacts-changed", frozen=True, kw_only=True, gc=False):
+        """All its addresses, as they are now."""
+
         contacts: Sealed
 
     def change_contacts(self, contacts: Mapping[str, str]) -> None:
@@ -254,6 +262,8 @@ class VirtualOrganisation(_Named):
         self.team = self.alarms = False
 
     class Registered(Event, tag="vo.registered", frozen=True, kw_only=True, gc=False):
+        """The VO exists from now on."""
+
         name: str
         title: str = ""
         team: bool = False
@@ -285,7 +295,7 @@ class VirtualOrganisation(_Named):
         self.retired = False
 
     class Retired(Event, tag="vo.retired", frozen=True, kw_only=True, gc=False):
-        pass
+        """The VO has ended."""
 
     def retire(self) -> None:
         self._must_exist()
@@ -342,6 +352,8 @@ class Person(Aggregate):
         self.details = event.details
 
     class DetailsChanged(Event, tag="person.details-changed", frozen=True, kw_only=True, gc=False):
+        """Name, mail address and telephone, as they are now."""
+
         details: Sealed
 
     def change_details(self, *, name: str, mail: str = "", phone: str = "") -> None:
@@ -369,6 +381,8 @@ class Person(Aggregate):
         self.identities[f"{event.kind}:{event.identity.commitment}"] = event.identity
 
     class RoleGranted(Event, tag="person.role-granted", frozen=True, kw_only=True, gc=False):
+        """The person has this role from now on."""
+
         role: str
         scope: str = ""
 
@@ -388,6 +402,8 @@ class Person(Aggregate):
         self.grants |= {Grant(event.role, event.scope)}
 
     class RoleRevoked(Event, tag="person.role-revoked", frozen=True, kw_only=True, gc=False):
+        """The person does not have this role any more."""
+
         role: str
         scope: str = ""
 

@@ -156,6 +156,8 @@ class Exchange(Aggregate):
         )
 
     class Applied(Event, tag="exchange.applied", frozen=True, kw_only=True, gc=False):
+        """The message had its effect on the ticket."""
+
         reference: int
         number: int
         ticket_version: int
@@ -283,6 +285,8 @@ class Exchange(Aggregate):
             )
 
     class Dispatched(Event, tag="exchange.dispatched", frozen=True, kw_only=True, gc=False):
+        """The partner's system took the message."""
+
         reference: int
         receipt: str
         """What the partner's system answered, such as the Message-ID it accepted."""
@@ -333,6 +337,8 @@ class Exchange(Aggregate):
         self.messages[event.reference].outcome = Outcome.PARKED
 
     class Resumed(Event, tag="exchange.resumed", frozen=True, kw_only=True, gc=False):
+        """An operator decided about a parked message."""
+
         reference: int
         how: str
         """``retry`` or ``skip``."""

@@ -83,6 +83,8 @@ class Helpdesk(Aggregate):
         self.address, self.sender = event.address, event.sender
 
     class PolicySet(Event, tag="helpdesk.policy-set", frozen=True, kw_only=True, gc=False):
+        """How much is exchanged from now on."""
+
         policy: str
 
     def set_policy(self, policy: Policy) -> None:
@@ -95,6 +97,8 @@ class Helpdesk(Aggregate):
         self.policy = Policy(event.policy)
 
     class InterfaceSet(Event, tag="helpdesk.interface-set", frozen=True, kw_only=True, gc=False):
+        """Whether messages flow from now on."""
+
         state: str
 
     def set_interface(self, state: InterfaceState) -> None:

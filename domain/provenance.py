@@ -29,6 +29,8 @@ class Origin(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Provenance(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Who did it, by which command, in which conversation, and why."""
+
     actor: str
     """``user:<person id>``, ``rule:<name>@<version>``, ``helpdesk:<name>`` or ``import:<name>``."""
     command_id: UUID

@@ -234,6 +234,8 @@ class Ticket(Aggregate):
     # -- progress ------------------------------------------------------------------------------------
 
     class WorkStarted(Event, tag="ticket.work-started", frozen=True, kw_only=True, gc=False):
+        """Somebody works on the ticket now."""
+
         note: Sealed | None = None
 
     def start_work(self, note: str = "") -> None:
@@ -276,6 +278,8 @@ class Ticket(Aggregate):
         self._becomes(Status.IN_PROGRESS)
 
     class PutOnHold(Event, tag="ticket.put-on-hold", frozen=True, kw_only=True, gc=False):
+        """Nothing can be done for some time, and the ticket says why."""
+
         reason: Sealed | None
         remind_on: date | None = None
 
