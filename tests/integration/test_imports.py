@@ -22,7 +22,9 @@ from adapters.store.engine import PostgresStore
 from domain.formats import topic_of
 from domain.ledger import Ledger
 from domain.ticket import Ticket
+from projections.ticket_page import ticket_row
 from tests.incidents import at, incident, write
+from tests.projecting import asking, caught_up, projecting
 
 ROOT = Path(__file__).parents[2]
 
@@ -194,6 +196,36 @@ async def test_an_import_that_is_killed_goes_on_where_it_stopped(
         ]
         assert topics[0] == topics[1]
         assert (await bring_in(store, found)).events == 0
+
+
+async def test_projections_show_imported_tickets_as_the_ledger_does(database, store, tmp_path):
+    updates = (
+        at(0, assignment_group="70", assigned_to="9"), at(10, ident_state="Active"),
+        at(20, assignment_group="24"), at(30, ident_state="Awaiting Vendor", sys_mod_count="6"),
+        at(40, assignment_group="?", assigned_to="?"), at(50, ident_state="Resolved"),
+        at(60, ident_state="Closed"), at(70, ident_state="Active", location="3", priority="1"),
+    )  # fmt: skip
+    log = write(
+        tmp_path / "log.csv",
+        *(row for number in range(1, 9) for row in incident(str(number), *updates[:number])),
+    )
+    await bring_in(store, incident_rows.read(log, incident_log.STATUS))
+
+    async with projecting(database) as projector, asking(database) as connection:
+        await caught_up(projector, store)
+        for number in range(1, 9):
+            ticket = await Ledger(store).ticket(number)
+            row = await ticket_row(connection, number)
+            for field in (
+                "unit",
+                "assignee",
+                "submitter",
+                "affected_site",
+                "issue_type",
+                "version",
+            ):
+                assert getattr(row, field) == getattr(ticket, field), (number, field)
+            assert (row.status, row.priority) == (ticket.status.value, ticket.priority.value)
 
 
 # -- the real log ----------------------------------------------------------------------------------------
