@@ -18,6 +18,7 @@ from adapters.store.wakeup import Wakeup
 from api.auth import Tokens
 from api.exchanging import add_exchange_workers, exchange_parts
 from api.settings import Settings
+from api.views import TicketReader
 from api.workers import Workers
 from domain.errors import StoreUnavailable
 from domain.ledger import Ledger
@@ -38,6 +39,7 @@ class Services:
     """Of the user who may migrate; ``adapters.store.connection.service_conninfo`` makes the service's from it."""
     store: PostgresStore
     ledger: Ledger
+    tickets: TicketReader
     tokens: Tokens
     wakeup: Wakeup
     projector: Projector
@@ -95,6 +97,7 @@ async def running(
             conninfo=conninfo,
             store=store,
             ledger=ledger,
+            tickets=TicketReader(ledger, store),
             tokens=Tokens(store),
             wakeup=wakeup,
             projector=Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup),

@@ -1,5 +1,7 @@
 """The ticket as readers are shown it, folded from the log: now or as of any moment."""
 
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -7,8 +9,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from adapters.store.engine import PostgresStore
 from api.commanding import may_read, possible
-from domain.content import Content, Sealed
+from domain.content import Sealed
 from domain.errors import TicketNotFound
 from domain.identifiers import ticket_id
 from domain.ledger import AsOf, Ledger, until
@@ -63,30 +66,89 @@ class _Details(Struct):
 
 _details = msgspec.json.Decoder(_Details).decode
 
+_KEPT: Final = 2_000
+# Texts are read every time, so that an erased one is gone at once.
+STILL_SO: Final = """
+    SELECT head.position, content.id, content.body
+      FROM (SELECT position FROM ledger.event WHERE originator_id = %b
+             ORDER BY originator_version DESC LIMIT 1) AS head
+      LEFT JOIN ledger.content ON content.id = ANY(%b)
+"""
 
-async def read_ticket(
-    ledger: Ledger,
-    actor: Actor,
-    number: int,
-    *,
-    as_of: AsOf | None = None,
-    version: int | None = None,
-) -> TicketInFull:
-    """The ticket now, or as of a time, a position or a version. Raises ``TicketNotFound``.
 
-    Whether the actor may read it is decided on its present state.
-    """
-    history = await ledger.history(number)
-    ticket = Ticket.replay(ticket_id(number), [recorded.event for recorded in history])
-    if not may_read(actor, ticket):
-        raise TicketNotFound(number)
-    shown = _cut(history, as_of, version)
-    past = len(shown) < len(history)
-    if not shown:
-        raise TicketNotFound(number)
-    if past:
-        ticket = Ticket.replay(ticket_id(number), [recorded.event for recorded in shown])
-    return await _view(ledger, ticket, shown[-1], [] if past else possible(ticket, actor))
+class _Folded(Struct, frozen=True):
+    """A ticket as it was folded from its whole stream up to ``last``."""
+
+    ticket: Ticket
+    last: Recorded
+
+
+class TicketReader:
+    """Reads tickets for showing. What was folded is kept: one question tells whether it still holds."""
+
+    def __init__(self, ledger: Ledger, store: PostgresStore) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._kept: OrderedDict[int, _Folded] = OrderedDict()
+
+    async def read(
+        self, actor: Actor, number: int, *, as_of: AsOf | None = None, version: int | None = None
+    ) -> TicketInFull:
+        """The ticket now, or as of a time, a position or a version. Raises ``TicketNotFound``.
+
+        Whether the actor may read it is decided on its present state.
+        """
+        if as_of is None and version is None and (kept := self._kept.get(number)) is not None:
+            shown = await self._shown_from(kept, actor)
+            if shown is not None:
+                return shown
+        history = await self._ledger.history(number)
+        ticket = Ticket.replay(ticket_id(number), [recorded.event for recorded in history])
+        self._keep(number, _Folded(ticket, history[-1]))
+        if not may_read(actor, ticket):
+            raise TicketNotFound(number)
+        known = _cut(history, as_of, version)
+        if not known:
+            raise TicketNotFound(number)
+        past = len(known) < len(history)
+        if past:
+            ticket = Ticket.replay(ticket_id(number), [recorded.event for recorded in known])
+        references = await self._references(ticket)
+        contents = await self._store.contents(sealed.id for sealed in references if sealed)
+        texts = {id_: content.body for id_, content in contents.items()}
+        return _shown(ticket, known[-1], references, texts, [] if past else possible(ticket, actor))
+
+    async def _shown_from(self, kept: _Folded, actor: Actor) -> TicketInFull | None:
+        """None when the ticket has changed since."""
+        ticket = kept.ticket
+        references = await self._references(ticket)
+        wanted = [sealed.id for sealed in references if sealed]
+        rows = await self._store.rows(STILL_SO, [ticket.id, wanted])
+        if not rows or rows[0][0] != kept.last.position:
+            return None
+        if not may_read(actor, ticket):
+            raise TicketNotFound(ticket.number)
+        texts = {id_: body for _, id_, body in rows}
+        return _shown(ticket, kept.last, references, texts, possible(ticket, actor))
+
+    def _keep(self, number: int, folded: _Folded) -> None:
+        self._kept[number] = folded
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+    async def _references(self, ticket: Ticket) -> list[Sealed | None]:
+        """Subject, description, solution; details of submitter and assignee."""
+        return [
+            ticket.subject,
+            ticket.description,
+            ticket.solution,
+            await self._person(ticket.submitter),
+            await self._person(ticket.assignee),
+        ]
+
+    async def _person(self, person: UUID | None) -> Sealed | None:
+        entry = await self._ledger.directory.person(person) if person is not None else None
+        return entry.details if entry is not None else None
 
 
 def _cut(history: list[Recorded], as_of: AsOf | None, version: int | None) -> list[Recorded]:
@@ -97,11 +159,14 @@ def _cut(history: list[Recorded], as_of: AsOf | None, version: int | None) -> li
     return history if version is None else history[:version]
 
 
-async def _view(ledger: Ledger, ticket: Ticket, last: Recorded, may_do: list[str]) -> TicketInFull:
-    submitter = await _sealed_name(ledger, ticket.submitter)
-    assignee = await _sealed_name(ledger, ticket.assignee)
-    references = (ticket.subject, ticket.description, ticket.solution, submitter, assignee)
-    contents = await ledger.store.contents({sealed.id for sealed in references if sealed})
+def _shown(
+    ticket: Ticket,
+    last: Recorded,
+    references: Sequence[Sealed | None],
+    texts: Mapping[UUID, bytes],
+    may_do: list[str],
+) -> TicketInFull:
+    subject, description, solution, submitter, assignee = references
     return TicketInFull(
         number=ticket.number,
         version=ticket.version,
@@ -109,9 +174,9 @@ async def _view(ledger: Ledger, ticket: Ticket, last: Recorded, may_do: list[str
         recorded_at=last.recorded_at,
         status=ticket.status.value,
         status_since=ticket.status_since,
-        subject=_text(ticket.subject, contents),
-        description=_text(ticket.description, contents),
-        solution=_text(ticket.solution, contents),
+        subject=_text(subject, texts),
+        description=_text(description, texts),
+        solution=_text(solution, texts),
         qualifier=ticket.qualifier,
         type=ticket.type.value,
         category=ticket.category,
@@ -123,8 +188,8 @@ async def _view(ledger: Ledger, ticket: Ticket, last: Recorded, may_do: list[str
         affected_site=ticket.affected_site,
         notified_site=ticket.notified_site,
         unit=ticket.unit,
-        submitter=_person(ticket.submitter, submitter, contents),
-        assignee=_person(ticket.assignee, assignee, contents),
+        submitter=_person(ticket.submitter, submitter, texts),
+        assignee=_person(ticket.assignee, assignee, texts),
         opened_at=ticket.opened_at,
         remind_on=ticket.remind_on,
         reopenings=ticket.reopenings,
@@ -133,22 +198,17 @@ async def _view(ledger: Ledger, ticket: Ticket, last: Recorded, may_do: list[str
     )
 
 
-async def _sealed_name(ledger: Ledger, person: UUID | None) -> Sealed | None:
-    entry = await ledger.directory.person(person) if person is not None else None
-    return entry.details if entry is not None else None
-
-
-def _text(sealed: Sealed | None, contents: dict[UUID, Content]) -> str | None:
+def _text(sealed: Sealed | None, texts: Mapping[UUID, bytes]) -> str | None:
     if sealed is None:
         return None
-    content = contents.get(sealed.id)
-    return ERASED if content is None else content.text()
+    body = texts.get(sealed.id)
+    return ERASED if body is None else body.decode("utf-8", "replace")
 
 
 def _person(
-    person: UUID | None, sealed: Sealed | None, contents: dict[UUID, Content]
+    person: UUID | None, sealed: Sealed | None, texts: Mapping[UUID, bytes]
 ) -> NamedPerson | None:
     if person is None:
         return None
-    content = contents.get(sealed.id) if sealed is not None else None
-    return NamedPerson(person, ERASED if content is None else _details(content.body).name)
+    body = texts.get(sealed.id) if sealed is not None else None
+    return NamedPerson(person, ERASED if body is None else _details(body).name)

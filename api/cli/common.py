@@ -59,6 +59,9 @@ def run(
 
     With ``work`` the projections are kept going, which a command needs that asks them.
     """
+    from api import logs  # noqa: PLC0415
+
+    logs.configure()
     settings = settings_of(context)
     return asyncio.run(_with_services(settings, command, work))
 

@@ -30,12 +30,11 @@ def show(
 ) -> None:
     """A ticket."""
     from api import moments  # noqa: PLC0415
-    from api.views import read_ticket  # noqa: PLC0415
 
     moment = moments.as_of(as_of)
 
     async def read(services: "Services") -> "TicketInFull":
-        return await read_ticket(services.ledger, operator(), number, as_of=moment)
+        return await services.tickets.read(operator(), number, as_of=moment)
 
     ticket = run(context, read)
     if json:

@@ -181,6 +181,19 @@ async def open_ticket(body: Opening, desk: Writer) -> Response:
     return await desk.carry_out(command, 201)
 
 
+@router.post("/{number}/comments", summary="Add a diary entry", **DONE)
+async def comment(number: Number, body: Entry, desk: Writer) -> Response:
+    """Public entries reach the submitter; internal ones stay among support staff."""
+    return await desk.carry_out(
+        c.Comment(
+            number=number,
+            expected_version=desk.expected_version,
+            text=body.text,
+            visibility=body.visibility,
+        )
+    )
+
+
 @router.post("/{number}/assign", summary="Assign to a unit", **DONE)
 async def assign(number: Number, body: Assignment, desk: Writer) -> Response:
     """To a support unit, or by naming a site to the site's NGI."""
@@ -264,19 +277,6 @@ async def reopen(number: Number, body: Reopening, desk: Writer) -> Response:
 async def close(number: Number, desk: Writer) -> Response:
     """Nobody objected in time. Final."""
     return await desk.carry_out(c.Close(number=number, expected_version=desk.expected_version))
-
-
-@router.post("/{number}/comments", summary="Add a diary entry", **DONE)
-async def comment(number: Number, body: Entry, desk: Writer) -> Response:
-    """Public entries reach the submitter; internal ones stay among support staff."""
-    return await desk.carry_out(
-        c.Comment(
-            number=number,
-            expected_version=desk.expected_version,
-            text=body.text,
-            visibility=body.visibility,
-        )
-    )
 
 
 @router.post("/{number}/reclassify", summary="Change a particular", **DONE)

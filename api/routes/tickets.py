@@ -10,10 +10,12 @@ from api import moments
 from api.dependencies import After, AsOfText, Cursor, Limit, NameQuery, Number, Reader, answer
 from api.documentation import answers
 from api.pagination import Listing, listing
-from api.views import TicketInFull, read_ticket
+from api.views import TicketInFull
 from domain.lifecycle import Status
 from domain.vocabulary import Priority, TicketType
+from projections import timeline as timelines
 from projections.ticket_page import TicketFilter, TicketView, tickets
+from projections.timeline import Entry
 
 router = APIRouter(prefix="/tickets", tags=["tickets"])
 
@@ -64,7 +66,33 @@ async def ticket(
     version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
 ) -> Response:
     """As it is now, or as it was at a time, a position of the log or a version."""
-    view = await read_ticket(
-        visit.ledger, visit.actor, number, as_of=moments.as_of(as_of), version=version
+    view = await visit.services.tickets.read(
+        visit.actor, number, as_of=moments.as_of(as_of), version=version
     )
     return answer(view, {"ETag": f'"{view.version}"'})
+
+
+@router.get("/{number}/timeline", summary="What happened", responses=answers(Listing[Entry]))
+async def timeline(
+    number: Number,
+    visit: Reader,
+    as_of: AsOfText = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = 200,
+) -> Response:
+    """Events of the ticket and of its exchanges, oldest first; internal entries for support staff only."""
+    moment = moments.as_of(as_of)
+    await visit.services.tickets.read(visit.actor, number)  # refuses who may not read it
+    page = await visit.ask(
+        lambda connection: timelines.timeline(
+            connection,
+            number,
+            as_of=moment,
+            internal=visit.reads_internal,
+            cursor=cursor,
+            limit=limit,
+        ),
+        after,
+    )
+    return listing(visit.request, page)
