@@ -23,7 +23,18 @@ _TEXTS: Final = (
     "why",
 )
 _SHOWN_ELSEWHERE: Final = frozenset(
-    {"number", "subject", "description", "particulars", "visibility", "content"}
+    {
+        "number",
+        "subject",
+        "description",
+        "particulars",
+        "visibility",
+        "content",
+        "submitter",
+        "unit",
+        "field",
+        "raw",
+    }
 )
 _TITLES: Final = {
     "ticket.found-unsolvable": "Set unsolved",

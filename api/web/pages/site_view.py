@@ -1,6 +1,6 @@
 """The site view: every ticket of a site, NGI or VO in a time frame, as coloured segments and as a table."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Annotated, Any, Final
@@ -11,6 +11,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from msgspec import Struct
 
+from api.web.pages.moments import day, midnight
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
@@ -47,14 +48,14 @@ def _frame(site: str, ngi: str, vo: str, begin: str, end: str) -> Frame:
     ]
     if len(named) > 1:
         raise Invalid("name one of site, NGI and VO")
-    last = _day(end) if end else clock.now().date()
-    first = _day(begin) if begin else last - _FRAME
+    last = day(end) if end else clock.now().date()
+    first = day(begin) if begin else last - _FRAME
     if first > last:
         raise Invalid("the time frame ends before it begins")
     if last - first > _FRAME_MAX:
         raise Invalid("the time frame is longer than ten years")
     kind, name = named[0] if named else ("", "")
-    return Frame(kind, name, _midnight(first), _midnight(last + timedelta(days=1)))
+    return Frame(kind, name, midnight(first), midnight(last + timedelta(days=1)))
 
 
 async def _segments(request: Request, frame: Frame, cursor: str, limit: int) -> Page[Any]:
@@ -133,17 +134,6 @@ async def site_view_data(
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Invalid(f"{text!r} is not a day such as 2026-05-26") from None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _seconds(instant: datetime) -> int:
