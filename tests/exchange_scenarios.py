@@ -49,7 +49,7 @@ class Mailbox:
         self._server: asyncio.Server | None = None
         self._grown = asyncio.Condition()
 
-    async def handle_DATA(self, server, session, envelope) -> str:
+    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: N802 - aiosmtpd's name
         answer = self.answer(envelope.original_content)
         if answer.startswith("250"):
             async with self._grown:
@@ -69,8 +69,8 @@ class Mailbox:
         self._server.close()
         await self._server.wait_closed()
 
-    async def wait_for(self, count: int, timeout: float = 10) -> list[bytes]:
-        async with asyncio.timeout(timeout), self._grown:
+    async def wait_for(self, count: int, seconds: float = 10) -> list[bytes]:
+        async with asyncio.timeout(seconds), self._grown:
             await self._grown.wait_for(lambda: len(self.mails) >= count)
         return self.mails
 
@@ -80,6 +80,7 @@ class Hub:
     store: PostgresStore
     ledger: Ledger
     parts: ExchangeParts
+    wakeup: Wakeup
     port: int
     stop: asyncio.Event
     tasks: list[asyncio.Task] = field(default_factory=list)
@@ -117,11 +118,11 @@ class Hub:
     async def events(self, *kinds: type) -> list:
         return [r.event for r in await self.store.log(0, 10_000) if isinstance(r.event, kinds)]
 
-    async def wait_for(self, kind: type, count: int = 1, timeout: float = 10) -> list:
+    async def wait_for(self, kind: type, count: int = 1, seconds: float = 10) -> list:
         """All events of a kind, as soon as there are so many."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             while len(found := await self.events(kind)) < count:
-                await asyncio.sleep(0.02)
+                await self.wakeup.wait(await self.store.head(), 0.1)
         return found
 
     async def exchange(self, number: int) -> Exchange:
@@ -176,7 +177,9 @@ async def hub(
             await _register(ledger, policy)
         server = await parts.mail_in.listen("127.0.0.1", 0)
         stack.callback(server.close)
-        running = Hub(store, ledger, parts, server.sockets[0].getsockname()[1], asyncio.Event())
+        running = Hub(
+            store, ledger, parts, wakeup, server.sockets[0].getsockname()[1], asyncio.Event()
+        )
         try:
             yield running
         finally:

@@ -14,6 +14,7 @@ from domain.ticket import Ticket
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Priority
 
 _SOLUTION_CHARACTERS_MAX: Final = 255
+_LINE_CHARACTERS_MAX: Final = 900
 _ERASED: Final = "(erased)"
 
 _DIARY: Final = MappingProxyType({
@@ -91,7 +92,10 @@ def write(news: News, fields: dict[str, str]) -> bytes:
     message["Subject"] = " ".join(part for part in (marks, news.external_reference, title) if part)
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(document.render(fields), cte="quoted-printable")
+    text = document.render(fields)
+    # Old scripts read the body as it stands, so it is encoded only where it must be.
+    plain = text.isascii() and max(map(len, text.splitlines())) <= _LINE_CHARACTERS_MAX
+    message.set_content(text, cte="7bit" if plain else "quoted-printable")
     return message.as_bytes()
 
 

@@ -1,0 +1,159 @@
+"""The exchange with partner helpdesks: the board, what is parked, and what an operator can do about it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Response
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.dependencies import After, Cursor, Desk, Limit, NameQuery, Number, Reader, Writer, answer
+from api.documentation import answers
+from api.pagination import Listing, listing
+from domain.identifiers import random_id
+from domain.provenance import Provenance, acting
+from domain.rights import Right
+from domain.store import Receipt
+from projections.exchanges import ExchangeView, MessageView, board, messages, parked
+
+router = APIRouter(tags=["exchange"])
+
+_RAW_HEADERS: Final = {
+    # What a stranger sent is shown as a download, never as a page of ours.
+    "Content-Disposition": 'attachment; filename="message.eml"',
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+Reference = Annotated[int, Path(ge=1, le=1_000_000, description="Of the message in its exchange.")]
+
+
+class Sending(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"helpdesk": "osg"}]})
+
+    helpdesk: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\w+$")]
+    """Name of the partner."""
+
+
+class ExchangeAnswer(Struct, frozen=True):
+    exchange: UUID
+    position: int
+    """Ask a query with ``after=`` this to be sure that it has seen the change."""
+    recorded_at: datetime
+
+
+@router.get("/exchanges", summary="The exchange board", responses=answers(Listing[ExchangeView]))
+async def exchanges(
+    visit: Reader,
+    helpdesk: NameQuery = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Every conversation with a partner helpdesk, the one that changed last first."""
+    visit.require_reading_all()
+    page = await visit.ask(
+        lambda connection: board(connection, helpdesk=helpdesk, cursor=cursor, limit=limit), after
+    )
+    return listing(visit.request, page)
+
+
+@router.get("/exchanges/parked", summary="Parked messages", responses=answers(Listing[MessageView]))
+async def parked_messages(
+    visit: Reader,
+    helpdesk: NameQuery = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """What waits for an operator and why, the oldest first."""
+    visit.require(Right.SEND)
+    page = await visit.ask(
+        lambda connection: parked(connection, helpdesk=helpdesk, cursor=cursor, limit=limit), after
+    )
+    return listing(visit.request, page)
+
+
+@router.get(
+    "/tickets/{number}/exchanges",
+    summary="The exchanged messages of a ticket",
+    responses=answers(Listing[MessageView]),
+)
+async def messages_of_ticket(
+    number: Number, visit: Reader, after: After = None, cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """Everything that came in and went out about it, with what became of each message."""
+    visit.require_reading_all()
+    await visit.ledger.ticket(number)
+    page = await visit.ask(
+        lambda connection: messages(connection, number, cursor=cursor, limit=limit), after
+    )
+    return listing(visit.request, page)
+
+
+@router.get(
+    "/exchanges/{exchange}/messages/{reference}/raw",
+    summary="A message byte for byte",
+    response_class=Response,
+)
+async def raw_message(exchange: UUID, reference: Reference, visit: Reader) -> Response:
+    """As it came in, or as it was to be sent."""
+    by_hand = visit.services.exchange.by_hand
+    media_type, body = await by_hand.raw(visit.actor, exchange, reference)
+    return Response(body, 200, _RAW_HEADERS, media_type)
+
+
+@router.post(
+    "/tickets/{number}/exchanges",
+    summary="Send a ticket to a helpdesk",
+    responses=answers(ExchangeAnswer, "The exchange began; the message is on its way", 202),
+    status_code=202,
+)
+async def send(number: Number, body: Sending, desk: Writer) -> Response:
+    """Begin to exchange the ticket with a partner, whatever unit has it."""
+    with _acting(desk):
+        exchange, receipt = await desk.services.exchange.by_hand.send(
+            desk.actor, number, body.helpdesk
+        )
+    return _accepted(exchange, receipt)
+
+
+@router.post(
+    "/exchanges/{exchange}/messages/{reference}/retry",
+    summary="Try a parked message again",
+    responses=answers(ExchangeAnswer, status=202),
+    status_code=202,
+)
+async def retry(exchange: UUID, reference: Reference, desk: Writer) -> Response:
+    """Read it or send it again; what waits behind it follows."""
+    return await _resume(desk, exchange, reference, skip=False)
+
+
+@router.post(
+    "/exchanges/{exchange}/messages/{reference}/skip",
+    summary="Leave a parked message out",
+    responses=answers(ExchangeAnswer, status=202),
+    status_code=202,
+)
+async def skip(exchange: UUID, reference: Reference, desk: Writer) -> Response:
+    """It stays in the log and has no effect; what waits behind it follows."""
+    return await _resume(desk, exchange, reference, skip=True)
+
+
+async def _resume(desk: Desk, exchange: UUID, reference: int, *, skip: bool) -> Response:
+    with _acting(desk):
+        receipt = await desk.services.exchange.by_hand.resume(
+            desk.actor, exchange, reference, skip=skip
+        )
+    return _accepted(exchange, receipt)
+
+
+def _acting(desk: Desk) -> Any:
+    return acting(Provenance(desk.actor.name, random_id(), desk.correlation_id))
+
+
+def _accepted(exchange: UUID, receipt: Receipt) -> Response:
+    content = ExchangeAnswer(exchange, receipt.position, receipt.recorded_at)
+    accepted = answer(content)
+    accepted.status_code = 202
+    return accepted
