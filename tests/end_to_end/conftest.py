@@ -111,7 +111,7 @@ def serve(
                 )
             server = _server(services)
             serving = asyncio.create_task(server.serve())
-            while not server.started and not serving.done():
+            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody
                 await asyncio.sleep(0.01)
             found.address, found.services, found.loop = (
                 address(server),
@@ -127,7 +127,7 @@ def serve(
     def run() -> None:
         try:
             asyncio.run(main())
-        except BaseException as error:  # it is raised again in the thread of the tests
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread of the tests
             failed.append(error)
         finally:
             ready.set()

@@ -16,7 +16,7 @@ from api.web.rendering import page
 from domain import clock
 from domain.durations import format_working
 from domain.errors import Invalid, UnknownValue
-from domain.figures import Figures, Share
+from domain.figures import Figures, Share, rounded
 from domain.rights import Right, require
 from projections.level_figures import Dimension, Group
 from projections.levels import Filters
@@ -78,7 +78,7 @@ async def service_levels(
         "by": by, "dimensions": _DIMENSIONS, "begin": str(first), "end": str(last), "unit": unit, "site": site, "vo": vo,
         "total": total, "groups": groups[:_ROWS_MAX], "left_out": max(len(groups) - _ROWS_MAX, 0),
         "basis": found.basis, "tickets": found.tickets,
-        "bars": _bars(groups, dimension), "bars_width": _LEFT + _WIDTH + 150, "left": _LEFT, "bar": _BAR,
+        "bars": _bars(groups, dimension), "bars_width": _LEFT + _WIDTH + 190, "left": _LEFT, "bar": _BAR,
         "bars_height": min(len(groups), _BARS_MAX) * (_BAR + _GAP) + _GAP,
         "duration": _duration, "calendar": _calendar, "percent": _percent,
         "csv": f"/api/v1/levels?{urlencode([*levels.again(found), ('format', 'csv')])}",
@@ -118,9 +118,9 @@ def _bars(groups: list[Group], dimension: Dimension) -> list[Bar]:
 
 
 def _duration(figures: Figures, which: str = "average") -> str:
-    """Working time: a day has eight hours."""
+    """Working time to the minute: a day has eight hours."""
     seconds = figures.average_s if which == "average" else figures.median_s
-    return "" if seconds is None else format_working(seconds)
+    return "" if seconds is None else format_working(rounded(seconds, 60) * 60)
 
 
 def _calendar(figures: Figures, which: str = "average") -> str:
