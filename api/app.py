@@ -17,7 +17,7 @@ TAGS: Final = {
     "queues": "What waits for whom.",
     "sites": "Every ticket of a site, NGI or VO in a time frame.",
     "directory": "Support units, sites, VOs, helpdesks.",
-    "exchanges": "What is exchanged with partner helpdesks.",
+    "exchange": "What is exchanged with partner helpdesks.",
     "levels": "Service levels.",
     "audit": "The event log itself.",
     "operation": "How the service is doing.",

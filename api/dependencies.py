@@ -191,7 +191,7 @@ Writer = Annotated[Desk, Depends(_desk)]
 
 # -- what the request says -------------------------------------------------------------------------
 
-Number = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="Of the ticket.")]
+Number = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="Of the ticket.", examples=[1])]
 AsOfText = Annotated[
     str | None,
     Query(

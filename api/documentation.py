@@ -90,7 +90,10 @@ def install(app: FastAPI, tags: Mapping[str, str]) -> None:
             _, components = msgspec.json.schema_components(
                 list(set(_shapes.values())), ref_template=_REFERENCE
             )
-            made.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            schemas = made.setdefault("components", {}).setdefault("schemas", {})
+            shared = set(schemas) & set(components)
+            assert not shared, f"a body and an answer are both named {shared}"
+            schemas.update(components)
             made["components"]["securitySchemes"] = {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "ticketledger_session"},

@@ -140,7 +140,7 @@ class Reopening(Body):
     model_config = example(comment="It happens again.")
 
 
-class Entry(Body):
+class DiaryEntry(Body):
     text: Words
     visibility: Visibility = Visibility.PUBLIC
 
@@ -182,7 +182,7 @@ async def open_ticket(body: Opening, desk: Writer) -> Response:
 
 
 @router.post("/{number}/comments", summary="Add a diary entry", **DONE)
-async def comment(number: Number, body: Entry, desk: Writer) -> Response:
+async def comment(number: Number, body: DiaryEntry, desk: Writer) -> Response:
     """Public entries reach the submitter; internal ones stay among support staff."""
     return await desk.carry_out(
         c.Comment(

@@ -38,7 +38,7 @@ class ProjectionStatus(Struct, frozen=True):
     error: str
 
 
-class Status(Struct, frozen=True):
+class ServiceStatus(Struct, frozen=True):
     head: int
     projections: list[ProjectionStatus]
     workers: list[WorkerHealth]
@@ -72,13 +72,13 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@status_router.get("/status", summary="Projections and workers", responses=answers(Status))
+@status_router.get("/status", summary="Projections and workers", responses=answers(ServiceStatus))
 async def status(visit: Reader) -> Response:
     """How far each projection is, and how fast."""
     return answer(await status_of(visit.services))
 
 
-async def status_of(services: Services) -> Status:
+async def status_of(services: Services) -> ServiceStatus:
     """Raises ``StoreUnavailable``."""
     found = await services.ask(projections_health.status)
     rows = [
@@ -94,4 +94,4 @@ async def status_of(services: Services) -> Status:
         for each in found
     ]
     head = found[0].head if found else await services.store.head()
-    return Status(head, rows, services.workers.health())
+    return ServiceStatus(head, rows, services.workers.health())

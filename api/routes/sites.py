@@ -20,9 +20,15 @@ FRAME_MAX: Final = timedelta(days=400)
 @router.get("/segments", summary="The site view", responses=answers(Listing[Segment]))
 async def site_view(
     visit: Reader,
-    begin: AwareDatetime,
-    end: Annotated[AwareDatetime, Query(description="Exclusive; at most 400 days after begin.")],
-    site: NameQuery = None,
+    begin: Annotated[AwareDatetime, Query(examples=["2026-11-01T00:00:00Z"])],
+    end: Annotated[
+        AwareDatetime,
+        Query(
+            description="Exclusive; at most 400 days after begin.",
+            examples=["2026-12-01T00:00:00+01:00"],
+        ),
+    ],
+    site: Annotated[NameQuery, Query(examples=["EXAMPLE-T2"])] = None,
     ngi: NameQuery = None,
     vo: NameQuery = None,
     after: After = None,
