@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import directory, imports, operation, reading, serving, tokens, writing
+from api.cli import demo, directory, exchange, imports, levels, operation, reading, serving, tokens, writing
 from api.cli.common import Options, plain_error
 
 app = typer.Typer(
@@ -38,9 +38,12 @@ serving.install(app)
 writing.install(app)
 reading.install(app)
 operation.install(app)
+demo.install(app)
 app.add_typer(tokens.app, name="token")
 app.add_typer(directory.app, name="directory")
 app.add_typer(imports.app, name="import")
+app.add_typer(exchange.app, name="exchange")
+app.add_typer(levels.app, name="levels")
 
 
 def main() -> None:

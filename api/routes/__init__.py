@@ -4,14 +4,17 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from api.routes import audit, commands, directory, health, queues, sites, tickets
+from api.routes import audit, commands, directory, exchanges, health, levels, queues, sites, tickets
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    commands.router,
+    # What is asked most often stands first: routes are tried in this order.
     tickets.router,
     queues.router,
+    commands.router,
     sites.router,
+    levels.router,
     directory.router,
+    exchanges.router,
     audit.router,
     health.status_router,
 )
