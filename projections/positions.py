@@ -13,7 +13,10 @@ from msgspec import Struct
 from projections.projection import Projection
 from projections.tables import Connection
 
+RUNNER_LOCK: Final = 5640100010
+"""Advisory lock of the one active runner, for as long as its session lives."""
 PREPARE_LOCK: Final = 5640100011
+REBUILD_LOCK: Final = 5640100012
 
 CREATE: Final = """
     CREATE TABLE IF NOT EXISTS view.projection (
@@ -105,6 +108,8 @@ async def _create(connection: Connection, projection: Projection) -> None:
     for table in projection.tables:
         for statement in table.define_indexes():
             await connection.execute(statement)
+    for view in projection.views:
+        await connection.execute(view.create())
     await connection.execute(ADD, (projection.name, projection.form))
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from domain.aggregate import Event
 from projections.columns import Instant, instant
-from projections.tables import LIVE, Connection, Table
+from projections.tables import LIVE, Connection, Table, View
 
 RowT = TypeVar("RowT", bound=Struct)
 
@@ -108,6 +108,7 @@ class Projection(ABC):
     form: ClassVar[int]
     """Counted up whenever the same events would give other tables: then they are built anew."""
     tables: ClassVar[Sequence[Table[Any]]]
+    views: ClassVar[Sequence[View]] = ()
     topics: ClassVar[Collection[type[Event]]]
     """The types of events that matter to it; the position moves past all others."""
 

@@ -16,15 +16,14 @@ from psycopg import AsyncConnection
 from projections import positions
 from projections.columns import ALWAYS, adapt
 from projections.log import UnreadableEvent, page
-from projections.positions import Overtaken
+from projections.positions import RUNNER_LOCK, Overtaken, Place
 from projections.projection import Projection
+from projections.rebuild import rebuild
 from projections.registry import ALL
 from projections.tables import Connection
 from projections.track import Track
 
 PAGE_MAX: Final = 5_000
-RUNNER_LOCK: Final = 5640100010
-"""Advisory lock of the one active runner, for as long as its session lives."""
 
 _POLL_S: Final = 0.2
 _WAIT_S: Final = 1.0
@@ -32,8 +31,9 @@ _STANDBY_S: Final = 0.5
 _STANDBY_ASKED_S: Final = 0.01
 _AFTER_FAILURE_S: Final = 0.2
 
-# Rows and position are lost together, then folded again: no need to wait for the disk.
-SESSION: Final = "SET synchronous_commit = off"
+# Rows and position are lost together, then folded again: no need to wait for the disk. And a plan made while the
+# tables were tiny would scan them all, for the life of the connection, when they no longer are.
+SESSION: Final = "SET synchronous_commit = off; SET enable_seqscan = off"
 LOCK: Final = "SELECT pg_try_advisory_lock(%b)"
 
 log = logging.getLogger(__name__)
@@ -114,9 +114,11 @@ class Projector:
             while not stop.is_set():
                 try:
                     async with await self._connect() as connection:
-                        await self._prepare(connection)
+                        outdated = await self._prepare(connection)
                         await self._stand_by(connection, stop)
                         self.active = not stop.is_set()
+                        if self.active and outdated:
+                            await self._renew(connection, outdated)
                         await self._follow(connection, stopping)
                 except psycopg.OperationalError as error:
                     log.warning("projections wait for the database: %s", error)
@@ -131,13 +133,21 @@ class Projector:
             self._conninfo, autocommit=True, prepare_threshold=0
         )
         adapt(connection)
-        await connection.execute(SESSION)
+        await connection.execute(SESSION, prepare=False)
         return connection
 
-    async def _prepare(self, connection: Connection) -> None:
-        await positions.prepare(connection, self._projections)
+    async def _prepare(self, connection: Connection) -> list[Projection]:
+        outdated = await positions.prepare(connection, self._projections)
         places = await positions.places(connection)
-        self._tracks = [Track(each, places[each.name]) for each in self._projections]
+        self._tracks = [_track(each, places[each.name]) for each in self._projections]
+        return outdated
+
+    async def _renew(self, connection: Connection, outdated: Sequence[Projection]) -> None:
+        """Build anew what a program with other folds left behind."""
+        names = [each.name for each in outdated]
+        log.warning("projections have another form and are built anew: %s", ", ".join(names))
+        await rebuild(self._conninfo, names, projections=self._projections)
+        await self._look(connection)
 
     async def _stand_by(self, connection: Connection, stop: asyncio.Event) -> None:
         """Wait until no other process is active, and meanwhile tell waiters how far that one is."""
@@ -152,7 +162,7 @@ class Projector:
         """Read the places anew, for those that others may have moved."""
         places = await positions.places(connection)
         for track in self._tracks if tracks is None else tracks:
-            track.begin_again(places[track.name])
+            track.begin_again(_seen(track.projection, places[track.name]))
         await self._tell()
 
     async def _tell(self) -> None:
@@ -219,3 +229,12 @@ class Projector:
         log.error("projection %s stands still at %d", track.name, track.position, exc_info=error)
         await track.stop(connection, error, position)
         await self._tell()
+
+
+def _track(projection: Projection, place: Place) -> Track:
+    return Track(projection, _seen(projection, place))
+
+
+def _seen(projection: Projection, place: Place) -> Place:
+    """Tables of another form have not reached any position, as far as this program is concerned."""
+    return place if place.form == projection.form else Place(place.form, place.generation, 0)

@@ -18,19 +18,31 @@ SCHEMA: Final = "view"
 LIVE: Final = ""
 """The suffix of the tables that answer questions; a rebuild uses another."""
 
-CREATE: Final = SQL("CREATE TABLE IF NOT EXISTS {table} ({columns}) WITH (fillfactor = 85)")
+CREATE: Final = SQL("CREATE TABLE IF NOT EXISTS {table} ({columns}) WITH (fillfactor = {fill})")
 COLUMN: Final = SQL("{name} {kind}{absent}")
 KEY: Final = SQL("ALTER TABLE {table} ADD PRIMARY KEY ({key})")
 INDEX: Final = SQL("CREATE INDEX ON {table} {on}")
+REPLACE_VIEW: Final = SQL("CREATE OR REPLACE VIEW {view} AS {query}")
 INSERT: Final = SQL("INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})")
 REPLACE: Final = SQL(" ON CONFLICT ({key}) DO UPDATE SET ({names}) = ROW ({new})")
+
+
+class View(Struct, frozen=True):
+    """A question with a name, to the tables of one projection."""
+
+    name: str
+    query: SQL
+
+    def create(self) -> Composed:
+        return REPLACE_VIEW.format(view=Identifier(SCHEMA, self.name), query=self.query)
 
 
 class Table(Generic[RowT]):
     """One table of a projection.
 
     ``row`` is a ``Struct`` whose fields are the columns (``int | None`` may be NULL). Rows are found and replaced
-    by ``key``; ``indexes`` is what follows ``CREATE INDEX ON table``.
+    by ``key``; ``indexes`` is what follows ``CREATE INDEX ON table``. ``fill`` is how full (percent) a page is made: rows that are
+    replaced often find room beside themselves, and then no index needs to be touched.
     """
 
     def __init__(
@@ -40,8 +52,10 @@ class Table(Generic[RowT]):
         *,
         key: Sequence[str],
         indexes: Sequence[LiteralString] = (),
+        fill: int = 100,
     ) -> None:
         self.name = name
+        self.fill = fill
         self.row = row
         self.key = tuple(key)
         self.indexes = tuple(indexes)
@@ -71,7 +85,9 @@ class Table(Generic[RowT]):
             )
             for column, (kind, nullable) in self.kinds.items()
         ]
-        return CREATE.format(table=self.identifier(suffix), columns=SQL(", ").join(columns))
+        return CREATE.format(
+            table=self.identifier(suffix), columns=SQL(", ").join(columns), fill=self.fill
+        )
 
     def define_indexes(self, suffix: str = LIVE) -> list[Composed]:
         table = self.identifier(suffix)

@@ -73,23 +73,27 @@ class TicketRow(Struct, kw_only=True, gc=False):
     gaps: int = 0
     """Versions that the archive does not tell of."""
     spells: int = 1
-    """How many there are; the last one lasts."""
+    """How many there are; the last one lasts:"""
+    from_at: Instant
+    """when it began,"""
+    from_position: int
+    """and by which event."""
 
 
-# Partial where they can be: few tickets of a long history are open.
-TICKET = Table(
+# Status and times stand in no index: most changes touch none. Few tickets of a long history are open.
+TICKET: Final = Table(
     "ticket",
     TicketRow,
     key=("number",),
     indexes=(
-        "(unit, precedence, waiting_since, number) WHERE open",
-        "(precedence, waiting_since, number) WHERE open",
-        "(assignee, precedence, waiting_since, number) WHERE open AND assignee IS NOT NULL",
+        "(unit) WHERE open",
+        "(assignee) WHERE open AND assignee IS NOT NULL",
         "(submitter, number) WHERE submitter IS NOT NULL",
         "(site, number) WHERE site <> ''",
         "(vo, number) WHERE vo <> ''",
         "(unit, number)",
     ),
+    fill=70,
 )
 
 

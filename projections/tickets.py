@@ -14,17 +14,13 @@ from domain.ticket import Ticket
 from domain.vocabulary import TPM, Priority
 from projections.columns import Instant
 from projections.projection import Fold, Logged, Projection, Rows
-from projections.spells import SPELL, Spell
+from projections.spells import SPELL, SPELL_OVER, Spell
 from projections.tables import LIVE, Connection
 from projections.ticket_page import TICKET, TicketRow
 
 Change = Callable[[TicketRow, Any], None]
 
-LOAD: Final = SQL("""
-    SELECT {columns} FROM {ticket} AS ticket
-      JOIN {spell} AS spell ON spell.number = ticket.number AND spell.seq = ticket.spells
-     WHERE ticket.number = ANY(%b)
-""")
+LOAD: Final = SQL("SELECT {columns} FROM {ticket} WHERE number = ANY(%b)")
 
 _STATUSES: Final = {status.value: (status in OPEN, BALL[status].value) for status in Status}
 _PRECEDENCE: Final = {priority.value: len(Priority) - 1 - priority.rank for priority in Priority}
@@ -33,7 +29,7 @@ _PRECEDENCE: Final = {priority.value: len(Priority) - 1 - priority.rank for prio
 class TicketFold(Fold):
     def __init__(self) -> None:
         self.tickets: Rows[TicketRow] = Rows(TICKET)
-        self.spells: Rows[Spell] = Rows(SPELL)
+        self.spells: Rows[Spell] = Rows(SPELL_OVER)
         self.rows = (self.tickets, self.spells)
 
     async def load(
@@ -48,101 +44,87 @@ class TicketFold(Fold):
         if not wanted:
             return
         cursor = await connection.execute(_load(suffix), [list(wanted)], binary=True)
-        width = len(TICKET.columns)
         for row in await cursor.fetchall():
-            ticket, spell = TICKET.restored(row[:width]), SPELL.restored(row[width:])
+            ticket = TICKET.restored(row)
             known[ticket.number] = ticket
-            self.spells.current[ticket.number] = spell
 
     def apply(self, events: Iterable[Logged]) -> None:
-        tickets, known = self.tickets, self.tickets.current
+        known, changed, over = self.tickets.current, self.tickets.changed, self.spells.finished
         for each in events:
-            event = each.event
+            event, position = each.event, each.position
             number = ticket_number(event.originator_id)
-            if number is None:
-                continue
+            assert number is not None
             ticket = known.get(number)
             if ticket is None:
-                self._open(each, event)
+                self.tickets.begin(number, _opened(each, event))
                 continue
-            if each.position <= ticket.position:
+            if position <= ticket.position:
                 continue  # delivered before
             change = CHANGES[type(event)]
             at = ticket.changed_at = max(ticket.changed_at, each.at)
             ticket.version = event.originator_version
-            ticket.position = each.position
-            tickets.changed[number] = ticket
+            ticket.position = position
+            changed[number] = ticket
             if change is not None:
+                spell = _spell(ticket, at, position)
                 change(ticket, event)
-                self._follow(ticket, each.position, at)
-
-    def _open(self, each: Logged, event: Event) -> None:
-        if not isinstance(event, Ticket.Opened):
-            raise TypeError(f"ticket {ticket_number(event.originator_id)} was never opened")
-        about = event.particulars
-        open_, ball = _STATUSES[Status.NEW.value]
-        site = intern(about.affected_site)
-        priority = intern(about.priority)
-        ticket = TicketRow(
-            number=event.number, stream=event.originator_id, version=event.originator_version,
-            position=each.position, opened_position=each.position,
-            status=Status.NEW.value, open=open_, ball=ball, unit=TPM, submitter=event.submitter,
-            priority=priority, precedence=_PRECEDENCE[priority], original_priority=priority,
-            type=intern(about.type), category=intern(about.category),
-            issue_type=intern(about.issue_type), vo=intern(about.vo), affected_site=site, site=site,
-            subject=event.subject.id if event.subject else None,
-            opened_at=each.at, changed_at=each.at, waiting_since=each.at,
-        )  # fmt: skip
-        self.tickets.begin(event.number, ticket)
-        self.spells.begin(event.number, _spell(ticket, each.position, each.at))
-
-    def _follow(self, ticket: TicketRow, position: int, at: Instant) -> None:
-        """End the spell, and begin the next one, if the change was a relevant one."""
-        spell = self.spells.current[ticket.number]
-        moved = spell.status != ticket.status or spell.unit != ticket.unit
-        if moved:
-            ticket.open, ticket.ball = _STATUSES[ticket.status]
-            ticket.waiting_since = at
-        elif (
-            spell.priority == ticket.priority
-            and spell.assignee == ticket.assignee
-            and spell.site == ticket.site
-            and spell.vo == ticket.vo
-            and spell.category == ticket.category
-        ):
-            return
-        spell.to_at, spell.to_position = at, position
-        self.spells.finish(ticket.number)
-        ticket.spells += 1
-        self.spells.begin(ticket.number, _spell(ticket, position, at))
-
-    def trim(self) -> None:
-        self.tickets.trim()
-        if len(self.tickets.current) < len(self.spells.current):
-            for number in self.spells.current.keys() - self.tickets.current.keys():
-                del self.spells.current[number]
+                if _moved(spell, ticket, at):
+                    over.append(spell)
+                    ticket.spells += 1
+                    ticket.from_at, ticket.from_position = at, position
 
 
-def _spell(ticket: TicketRow, position: int, at: Instant) -> Spell:
+def _opened(each: Logged, event: Event) -> TicketRow:
+    if not isinstance(event, Ticket.Opened):
+        raise TypeError(f"ticket {ticket_number(event.originator_id)} was never opened")
+    about = event.particulars
+    open_, ball = _STATUSES[Status.NEW.value]
+    site = intern(about.affected_site)
+    priority = intern(about.priority)
+    return TicketRow(
+        number=event.number, stream=event.originator_id, version=event.originator_version,
+        position=each.position, opened_position=each.position,
+        status=Status.NEW.value, open=open_, ball=ball, unit=TPM, submitter=event.submitter,
+        priority=priority, precedence=_PRECEDENCE[priority], original_priority=priority,
+        type=intern(about.type), category=intern(about.category),
+        issue_type=intern(about.issue_type), vo=intern(about.vo), affected_site=site, site=site,
+        subject=event.subject.id if event.subject else None,
+        opened_at=each.at, changed_at=each.at, waiting_since=each.at,
+        from_at=each.at, from_position=each.position,
+    )  # fmt: skip
+
+
+def _spell(ticket: TicketRow, to_at: Instant, to_position: int) -> Spell:
+    """The ticket's present spell, as it would be over now."""
     return Spell(
         number=ticket.number, seq=ticket.spells, status=ticket.status, open=ticket.open,
         ball=ticket.ball, unit=ticket.unit, priority=ticket.priority, precedence=ticket.precedence,
         original_priority=ticket.original_priority, vo=ticket.vo, site=ticket.site,
         assignee=ticket.assignee, type=ticket.type, category=ticket.category,
         opened_at=ticket.opened_at, waiting_since=ticket.waiting_since,
-        from_at=at, from_position=position,
+        from_at=ticket.from_at, to_at=to_at,
+        from_position=ticket.from_position, to_position=to_position,
     )  # fmt: skip
 
 
-def _load(suffix: str) -> Composed:
-    columns = [
-        Identifier(table.name, column) for table in (TICKET, SPELL) for column in table.columns
-    ]
-    return LOAD.format(
-        columns=SQL(", ").join(columns),
-        ticket=TICKET.identifier(suffix),
-        spell=SPELL.identifier(suffix),
+def _moved(spell: Spell, ticket: TicketRow, at: Instant) -> bool:
+    """Whether something relevant changed since the spell; ``at`` is when."""
+    if spell.status != ticket.status or spell.unit != ticket.unit:
+        ticket.open, ticket.ball = _STATUSES[ticket.status]
+        ticket.waiting_since = at
+        return True
+    return (
+        spell.priority != ticket.priority
+        or spell.assignee != ticket.assignee
+        or spell.site != ticket.site
+        or spell.vo != ticket.vo
+        or spell.category != ticket.category
     )
+
+
+def _load(suffix: str) -> Composed:
+    columns = [Identifier(column) for column in TICKET.columns]
+    return LOAD.format(columns=SQL(", ").join(columns), ticket=TICKET.identifier(suffix))
 
 
 # -- what each event does to the row -----------------------------------------------------------------
@@ -239,7 +221,8 @@ CHANGES: Final[MappingProxyType[type[Event], Change | None]] = MappingProxyType(
 class Tickets(Projection):
     name: ClassVar = "tickets"
     form: ClassVar = 1
-    tables: ClassVar = (TICKET, SPELL)
+    tables: ClassVar = (TICKET, SPELL_OVER)
+    views: ClassVar = (SPELL,)
     topics: ClassVar = (Ticket.Opened, *CHANGES)
 
     def fold(self) -> TicketFold:

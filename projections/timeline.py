@@ -143,9 +143,9 @@ async def timeline(
 def visibility_of(event: Event) -> str:
     """Whether the submitter may see that this happened."""
     if isinstance(event, Ticket.Commented):
-        return str(event.visibility)
+        return event.visibility
     internal = type(event) in Exchange.mutators and type(event) not in PUBLIC_EXCHANGE
-    return (Visibility.INTERNAL if internal else Visibility.PUBLIC).value
+    return str((Visibility.INTERNAL if internal else Visibility.PUBLIC).value)
 
 
 _Read = tuple[int, datetime, Event]
@@ -209,7 +209,7 @@ async def _texts(
     if not wanted:
         return {}
     rows = await (await connection.execute(CONTENTS, [wanted])).fetchall()
-    return {id_: bytes(body).decode("utf-8", "replace") for id_, body in rows}
+    return {id_: str(bytes(body), "utf-8", "replace") for id_, body in rows}
 
 
 def _resolved(entry: Entry, sealed: dict[str, Sealed], texts: dict[UUID, str]) -> Entry:

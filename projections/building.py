@@ -1,0 +1,166 @@
+"""Fresh tables beside the live ones: folded from the first event on, filled without indexes, indexed at the end."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composed
+
+from projections.columns import adapt
+from projections.comparison import Difference, difference
+from projections.log import SLICE, head, page
+from projections.positions import create_tables, places
+from projections.projection import Projection
+from projections.tables import Connection, Table
+
+PAGE: Final = 5_000
+FRESH: Final = "__fresh"
+"""Suffix of the tables under construction."""
+
+DROP: Final = SQL("DROP TABLE IF EXISTS {table}")
+ANALYZE: Final = SQL("ANALYZE {table}")
+SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+SESSION: Final = "SET synchronous_commit = off; SET maintenance_work_mem = '128MB'"
+
+
+class Progress(Struct, frozen=True):
+    step: str
+    """``folding``, ``indexing``, ``comparing`` or ``switching``."""
+    done: int
+    """Events so far."""
+    total: int
+    """Events in the log."""
+
+
+Tell = Callable[[Progress], None]
+
+
+def quietly(_: Progress) -> None:
+    """For those who do not want to know."""
+
+
+async def connected(conninfo: str) -> Connection:
+    """A connection that reads pages and writes rows."""
+    connection: Connection = await AsyncConnection.connect(
+        conninfo, autocommit=True, prepare_threshold=0
+    )
+    adapt(connection)
+    await connection.execute(SESSION, prepare=False)
+    return connection
+
+
+class Building:
+    """Several projections, folded together: one reading and decoding of the log for all.
+
+    Needs two connections: one reads the log while the other still writes.
+    """
+
+    def __init__(
+        self,
+        reader: Connection,
+        writer: Connection,
+        projections: Sequence[Projection],
+        tell: Tell = quietly,
+    ) -> None:
+        self.projections = tuple(projections)
+        self.position = 0
+        """All fresh tables reflect the log up to here."""
+        self._reader = reader
+        self._writer = writer
+        self._folds = [(each, each.fold()) for each in projections]
+        self._tell = tell
+        self._indexed = False
+        self._writing: asyncio.Task[None] | None = None
+
+    async def build(self) -> None:
+        """Fold the whole log, as long as it is now, into fresh tables with all their indexes."""
+        await self.drop()
+        for projection in self.projections:
+            await create_tables(self._writer, projection, FRESH)
+        try:
+            await self.advance(await head(self._reader))
+            await self._write(everything=True)
+        finally:
+            await self._written()
+        self._tell(Progress("indexing", self.position, self.position))
+        for projection in self.projections:
+            for table in projection.tables:
+                for statement in table.define_indexes(FRESH):
+                    await self._writer.execute(statement)
+                await self._writer.execute(ANALYZE.format(table=table.identifier(FRESH)))
+        self._indexed = True
+
+    async def advance(self, until: int) -> None:
+        """Fold on up to a position. Once the tables are indexed, rows are replaced in them."""
+        while self.position < until:
+            events = await page(self._reader, self.position, until, PAGE)
+            assert events, "positions have no holes"
+            for projection, fold in self._folds:
+                topics = projection.topics
+                relevant = [each for each in events if type(each.event) in topics]
+                for first in range(0, len(relevant), SLICE):
+                    fold.apply(relevant[first : first + SLICE])
+                    await asyncio.sleep(0)
+            self.position = events[-1].position
+            await self._write(everything=self._indexed)
+            self._tell(Progress("folding", self.position, until))
+        await self._written()
+
+    async def differences(self, name: str) -> list[Difference]:
+        """Compare one projection with its live tables, at the live position. Nobody waits for it.
+
+        The live position must not be behind. Reading and catching up happen in one snapshot.
+        """
+        projection = next(each for each in self.projections if each.name == name)
+        self._tell(Progress("comparing", self.position, self.position))
+        async with self._writer.transaction():
+            await self._writer.execute(SNAPSHOT)
+            live = (await places(self._writer))[name].position
+            assert live >= self.position
+            await self.advance(live)
+            found = [
+                await difference(self._writer, table, "", FRESH) for table in projection.tables
+            ]
+        return [each for each in found if each is not None]
+
+    def release(self, projection: Projection) -> None:
+        """Its fresh tables are in use now; this building has nothing to do with them any more."""
+        self.projections = tuple(each for each in self.projections if each is not projection)
+        self._folds = [(each, fold) for each, fold in self._folds if each is not projection]
+
+    async def drop(self) -> None:
+        """Remove the fresh tables."""
+        for projection in self.projections:
+            for table in projection.tables:
+                await self._writer.execute(_drop(table))
+
+    async def _write(self, *, everything: bool) -> None:
+        """Write what is finished; current rows too, when they will not change for a while."""
+        batches = [
+            (rows.table, list(rows.take(everything=everything)))
+            for _, fold in self._folds
+            for rows in fold.rows
+        ]
+        await self._written()
+        self._writing = asyncio.create_task(self._insert(batches, replace=self._indexed))
+
+    async def _insert(
+        self, batches: Sequence[tuple[Table[Any], list[Any]]], *, replace: bool
+    ) -> None:
+        for table, rows in batches:
+            for first in range(0, len(rows), PAGE):
+                await table.write(
+                    self._writer, rows[first : first + PAGE], suffix=FRESH, replace=replace
+                )
+                await asyncio.sleep(0)
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+
+def _drop(table: Table[Any]) -> Composed:
+    return DROP.format(table=table.identifier(FRESH))
