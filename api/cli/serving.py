@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -53,6 +54,7 @@ async def _serve(settings: "Settings") -> None:
 async def serve_until_told(services: "Services", *, greet: bool = False) -> None:
     """Serve HTTP over running services until SIGTERM, SIGINT or ``services.stopping``."""
     server = _server(services)
+    listening = _listening(services.settings.host, services.settings.port)
     loop = asyncio.get_running_loop()
 
     def end() -> None:
@@ -60,7 +62,7 @@ async def serve_until_told(services: "Services", *, greet: bool = False) -> None
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, end)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([listening]))
     ending = asyncio.create_task(services.stopping.wait())
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody
@@ -74,6 +76,18 @@ async def serve_until_told(services: "Services", *, greet: bool = False) -> None
         ending.cancel()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(name)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Raises ``OSError``, with the address: the web server itself would end the program without a word."""
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot listen at {host}, port {port}: {error.strerror}"
+        ) from error
 
 
 def _server(services: "Services") -> "Server":
@@ -118,7 +132,7 @@ def _greet(server: "Server", services: "Services") -> None:
         print(
             f"First steps: ticketledger {option}token create --name Me --mail me@example.org "
             "--role admin\n"
-            f"             curl -H 'Authorization: Bearer tl_...' {at}/api/v1/session\n"
+            f"             curl -H 'Authorization: Bearer tl_...' {at}/session\n"
             "End with Ctrl-C.",
             flush=True,
         )
