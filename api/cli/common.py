@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # start-up time: --help needs none of these
     from domain.rights import Actor
 
 T = TypeVar("T")
+_PIPE_COLUMNS: Final = 400
 RULE: Final = "command-line@1"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -118,7 +119,8 @@ def as_operator() -> Any:
 def console() -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(highlight=False)
+    # Into a pipe nothing is cut: programs read it, or a pager folds it.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 
 
 def note(message: str) -> None:

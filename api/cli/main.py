@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from api.cli import demo, directory, exchange, imports, levels, operation, reading, serving, tokens, writing
+from api.cli import (
+    demo,
+    directory,
+    exchange,
+    imports,
+    levels,
+    operation,
+    reading,
+    serving,
+    tokens,
+    writing,
+)
 from api.cli.common import Options, plain_error
 
 app = typer.Typer(
@@ -58,3 +69,7 @@ def main() -> None:
             raise
         print(f"ticketledger: {message}", file=sys.stderr)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -82,22 +82,14 @@ def history(
     if json:
         print_json(events)
         return
-    from rich.table import Table  # noqa: PLC0415
-
     zone = settings_of(context).zone
-    table = Table("position", "version", "occurred", "recorded", "event", "by", "what", box=None)
     for event in events:
-        fields = "; ".join(f"{name}: {_flat(value)}" for name, value in event["fields"].items())
-        table.add_row(
-            str(event["position"]),
-            str(event["version"]),
-            shown(event["occurred_at"], zone),
-            shown(event["recorded_at"], zone),
-            event["topic"],
-            event["actor"],
-            fields,
-        )
-    console().print(table, markup=False)
+        occurred, recorded = shown(event["occurred_at"], zone), shown(event["recorded_at"], zone)
+        late = f", recorded {recorded}" if recorded != occurred else ""
+        print(f"{event['position']:>8}  {occurred}  {event['topic']}  by {event['actor']}{late}")
+        for name, value in event["fields"].items():
+            if value not in ("", None, []):
+                print(f"{'':10}{name}: {_flat(value)}")
 
 
 def _flat(value: Any) -> str:

@@ -1,0 +1,203 @@
+"""The command line on a real data directory: one program serves, others come and go."""
+
+import inspect
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from adapters.store.embedded import EmbeddedServer
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+PROGRAM = [sys.executable, "-m", "api.cli.main"]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(postgres_server: EmbeddedServer, database: str) -> Run:
+    """Run one command on a fresh database."""
+    environment = {**os.environ, "TICKETLEDGER_DATABASE_URL": database}
+
+    def command(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*PROGRAM, *arguments], check=False, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        )  # fmt: skip
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return command
+
+
+def opened(run: Run, subject: str, *options: str) -> dict:
+    return json.loads(run("open", subject, "--mail", "user@example.org", *options, "--json").stdout)
+
+
+def test_a_ticket_is_opened_shown_and_told_by_command_line(run: Run):
+    run("directory", "unit", "NGI_DE", "--kind", "NGI")
+    run("directory", "site", "EXAMPLE-T2", "--ngi", "NGI_DE")
+    done = opened(run, "It is broken", "--description", "Really.", "--notified-site", "EXAMPLE-T2")
+    assert done["unit"] == "NGI_DE"
+    number = str(done["number"])
+
+    shown = json.loads(run("show", number, "--json").stdout)
+    assert (shown["subject"], shown["description"]) == ("It is broken", "Really.")
+    text = run("show", number).stdout
+    assert f"GGUS-Ticket-ID: #{number}" in text
+    assert re.search(r"opened +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", text)
+
+    history = json.loads(run("history", number, "--json").stdout)
+    assert [event["topic"] for event in history] == ["ticket.opened", "ticket.assigned"]
+    assert history[0]["fields"]["subject"] == "It is broken"
+    assert history[1]["actor"] == "rule:routing@1"
+    assert "ticket.assigned" in run("history", number).stdout
+
+    then = json.loads(run("show", number, "--as-of", str(history[0]["position"]), "--json").stdout)
+    assert then["status"] == "new"
+
+    queue = json.loads(run("queue", "NGI_DE", "--json").stdout)
+    assert [row["number"] for row in queue] == [done["number"]]
+    assert "It is broken" in run("queue", "NGI_DE").stdout
+    before = history[0]["position"]
+    assert json.loads(run("queue", "NGI_DE", "--as-of", str(before), "--json").stdout) == []
+
+    status = json.loads(run("status", "--json").stdout)
+    assert status["head"] == history[-1]["position"]
+    assert {each["state"] for each in status["projections"]} == {"current"}
+
+
+def test_a_token_is_made_listed_and_revoked(run: Run):
+    made = json.loads(
+        run("token", "create", "--mail", "desk@example.org", "--name", "Desk",
+            "--role", "supporter:NGI_DE", "--expires", "12h", "--json").stdout
+    )  # fmt: skip
+    assert re.fullmatch(r"tl_[\w-]{43}", made["token"])
+    again = json.loads(run("token", "create", "--mail", "Desk@example.org", "--json").stdout)
+    assert again["person"] == made["person"], "mail addresses are compared without regard to case"
+
+    listed = run("token", "list", "--json").stdout
+    assert made["token"] not in listed
+    assert [row["scopes"] for row in json.loads(listed)] == [["read", "write"]] * 2
+    run("token", "revoke", made["id"])
+    assert run("token", "revoke", made["id"], check=False).returncode == 1
+
+
+def test_stating_the_directory_again_changes_nothing(run: Run):
+    for command in (
+        ("unit", "NGI_DE", "--kind", "NGI"),
+        ("site", "EXAMPLE-T2", "--ngi", "NGI_DE", "--alias", "EXAMPLE"),
+        ("vo", "atlas", "--team"),
+        ("person", "--mail", "someone@example.org", "--role", "tpm"),
+        ("helpdesk", "osg", "--adapter", "osg_mail", "--unit", "ROC_US", "--policy", "full"),
+    ):
+        first = json.loads(run("directory", *command, "--json").stdout)
+        head = json.loads(run("status", "--json").stdout)["head"]
+        second = json.loads(run("directory", *command, "--json").stdout)
+        assert first["id"] == second["id"]
+        assert json.loads(run("status", "--json").stdout)["head"] == head, command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("show", "7"), 1, "there is no ticket 7"),
+        (("show", "seven"), 2, "number"),
+        (("show", "1", "--as-of", "2026-01-01T00:00:00"), 1, "no zone"),
+        (("open", "x", "--mail", "a@example.org", "--priority", "huge"), 1, "less urgent"),
+        (("open", "x"), 2, "--mail"),
+        (("token", "create", "--mail", "a@example.org", "--scope", "all"), 2, "read, write"),
+        (("token", "create", "--mail", "a@example.org", "--expires", "soon"), 2, "30d"),
+        (("token", "create", "--mail", "a@example.org", "--role", "king"), 1, "supporter"),
+        (("token", "create"), 2, "--mail"),
+        (("directory", "unit", "X", "--kind", "club"), 1, "NGI"),
+        (("explode",), 2, "explode"),
+        (("--database-url", "host=/nonexistent", "status"), 1, "--database-url"),
+    ],
+)  # fmt: skip
+def test_errors_are_told_plainly_with_a_hint(
+    run: Run, arguments: tuple[str, ...], code: int, said: str
+):
+    done = run(*arguments, check=False)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    if code == 1:
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_no_command_is_a_coroutine_function():
+    """Typer would call it and never run it: exit code 0, and nothing done."""
+    from api.cli.main import app
+
+    found = list(commands_of(app))
+    assert len(found) > 10
+    for command in found:
+        assert not inspect.iscoroutinefunction(command), command
+
+
+def commands_of(app: typer.Typer) -> Iterator[Callable]:
+    for command in app.registered_commands:
+        yield command.callback
+    for group in app.registered_groups:
+        yield from commands_of(group.typer_instance)
+
+
+def test_help_needs_no_heavy_module():
+    code = "import sys, api.cli.main; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    heavy = {"fastapi", "psycopg", "pydantic", "uvicorn", "lxml", "structlog"}
+    assert not heavy & set(done.stdout.split())
+
+
+def test_serve_owns_the_server_and_others_attach_until_sigterm(data_dir: Path):
+    environment = {**os.environ, "TICKETLEDGER_DATA_DIR": str(data_dir)}
+    serving = subprocess.Popen(
+        [*PROGRAM, "serve", "--port", "0"], env=environment, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        line = serving.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
+
+        def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [*PROGRAM, *arguments], check=False, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+            )  # fmt: skip
+
+        made = command("token", "create", "--mail", "desk@example.org", "--role", "tpm")
+        number = json.loads(command("open", "Hello", "--mail", "u@example.org", "--json").stdout)[
+            "number"
+        ]
+        request = urllib.request.Request(
+            f"{address}/api/v1/tickets/{number}",
+            headers={"Authorization": f"Bearer {made.stdout.strip()}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert json.load(answer)["subject"] == "Hello"
+        assert json.loads(command("queue", "TPM", "--json").stdout)[0]["number"] == number
+        second = command("serve", "--port", "0")
+        assert second.returncode == 1
+        assert "in use" in second.stderr
+
+        started = time.monotonic()
+        serving.send_signal(signal.SIGTERM)
+        assert serving.wait(20) == 0
+        assert time.monotonic() - started < 10
+        assert "Traceback" not in serving.stderr.read()
+    finally:
+        serving.kill()
+        serving.wait()
+        serving.stdout.close()
+        serving.stderr.close()
+    assert not (data_dir / "cluster" / "postmaster.pid").exists()
