@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import typer.main
 
@@ -72,6 +73,23 @@ def test_a_ticket_is_opened_shown_and_told_by_command_line(run: Run):
     status = json.loads(run("status", "--json").stdout)
     assert status["head"] == history[-1]["position"]
     assert {each["state"] for each in status["projections"]} == {"current"}
+
+
+def test_projections_are_rebuilt_and_a_wrong_row_is_told(run: Run, database: str):
+    number = opened(run, "It is broken")["number"]
+    run("queue", "TPM")  # keeps the projections until they are current
+    done = json.loads(run("rebuild", "--json").stdout)
+    assert done["ok"] is True
+    assert {each["name"] for each in done["projections"]} >= {"tickets", "directory"}
+    assert run("rebuild").stderr == "", "no progress bar into a pipe"
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE view.ticket SET unit = 'forged' WHERE number = %s", [number])
+    wrong = run("rebuild", "tickets", "--compare-only", check=False)
+    assert (wrong.returncode, "ticket" in wrong.stdout) == (1, True)
+    assert run("rebuild", "tickets", check=False).returncode == 1, "it was wrong until now"
+    assert json.loads(run("rebuild", "tickets", "--json").stdout)["ok"] is True
+    assert run("rebuild", "weather", check=False).returncode == 1
 
 
 def test_a_token_is_made_listed_and_revoked(run: Run):
