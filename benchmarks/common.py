@@ -34,6 +34,10 @@ Work = Callable[[], Awaitable[int]]
 Prepare = Callable[[], Awaitable[None]]
 
 
+class Skipped(Exception):
+    """What the benchmark needs is not here."""
+
+
 class Cost(Struct, frozen=True):
     """Medians of one side."""
 

@@ -79,6 +79,19 @@ def ticket(number: int, chance: random.Random) -> Iterator[Event]:
     yield event(Ticket.Closed, 120)
 
 
+def commented(number: int, comments: int) -> Iterator[Event]:
+    """A ticket that only ever gets comments."""
+    life = ticket(number, random.Random(number))
+    opened = next(life)
+    yield opened
+    for version in range(2, comments + 2):
+        yield Ticket.Commented(
+            originator_id=opened.originator_id, originator_version=version,
+            occurred_at=opened.occurred_at + timedelta(minutes=version), provenance=opened.provenance,
+            text=_SEALED, visibility=Visibility.PUBLIC.value,
+        )  # fmt: skip
+
+
 def rows(events: list[Event], first_position: int = 1) -> Iterator[tuple[object, ...]]:
     """As rows of ``ledger.event``: position, version, time of recording, stream, topic, state."""
     for position, event in enumerate(events, first_position):
