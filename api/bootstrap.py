@@ -116,7 +116,7 @@ async def running(
 def add_workers(services: Services) -> None:
     """One line for everything that runs beside the requests."""
     services.workers.add("projector", services.projector.run)
-    add_exchange_workers(services.settings, services.workers, services.exchange)
+    add_exchange_workers(services.settings, services.workers, services.exchange, services.conninfo)
 
 
 def _database(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> str:

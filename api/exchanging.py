@@ -5,6 +5,7 @@ from functools import partial
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
 from adapters.kit.mail_out import MailOut, NoMailOut
 from adapters.registry import ADAPTERS
+from adapters.store.alone import EXCHANGE_LOCK, alone
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
 from adapters.store.wakeup import Wakeup
@@ -30,10 +31,15 @@ def exchange_parts(
     )
 
 
-def add_exchange_workers(settings: Settings, workers: Workers, parts: ExchangeParts) -> None:
-    """Mail is taken where there is a port for it, and tickets travel where mail goes in or out."""
+def add_exchange_workers(
+    settings: Settings, workers: Workers, parts: ExchangeParts, conninfo: str
+) -> None:
+    """Mail is taken where there is a port for it, and tickets travel where mail goes in or out.
+
+    Any process may take mail in; one of them does the exchange.
+    """
     if settings.mail_port is not None:
         listening = partial(parts.mail_in.serve, settings.mail_host, settings.mail_port)
         workers.add("mail in", listening)
     if settings.mail_port is not None or settings.mail_relay_port is not None:
-        workers.add("exchange", parts.worker.run)
+        workers.add("exchange", partial(alone, conninfo, EXCHANGE_LOCK, parts.worker.run))

@@ -19,6 +19,7 @@ from adapters.registry import ADAPTERS
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
 from adapters.store.wakeup import Wakeup
+from adapters.tasks import end
 from domain import commands as c
 from domain.directory import SupportUnit, UnitKind
 from domain.exchange import Exchange
@@ -183,9 +184,8 @@ async def hub(
         try:
             yield running
         finally:
-            for task in running.tasks:
-                task.cancel()
-            await asyncio.gather(*running.tasks, return_exceptions=True)
+            running.stop.set()
+            await end(*running.tasks)
 
 
 async def _register(ledger: Ledger, policy: Policy) -> None:

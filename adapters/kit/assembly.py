@@ -1,6 +1,6 @@
 """The exchange put together: what a service, a command of an operator or a test needs of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -55,10 +55,9 @@ def assemble(
     patience: Patience | None = None,
 ) -> ExchangeParts:
     """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start."""
-    conversations = Conversations(ledger)
-    inbox = Inbox(conversations, adapters)
-    place: Callable[[Helpdesk], Place] = installation.place
-    outbox = Outbox(conversations, adapters, place, transport, patience or Patience())
+    conversations = Conversations(ledger, adapters)
+    inbox = Inbox(conversations)
+    outbox = Outbox(conversations, installation.place, transport, patience or Patience())
     worker = ExchangeWorker(conversations, inbox, outbox, wakeup, checkpoints)
     mail_in = MailIn(conversations, inbox, worker, installation.mail_domain)
     return ExchangeParts(

@@ -4,16 +4,21 @@
 ``Exchange`` that may hold them: so two messages that arrive together cannot begin two conversations.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
 
+import structlog
+
+from adapters.kit.contract import Adapter
 from domain.errors import EntryNotFound, StaleVersion
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import named_id, random_id
 from domain.ledger import Ledger
 from domain.store import Receipt
+
+log = structlog.get_logger()
 
 ATTEMPTS_MAX: Final = 10
 """How often a decision is repeated because another process wrote to the same conversation meanwhile."""
@@ -23,12 +28,17 @@ CONNECTED: Final = frozenset({InterfaceState.TESTING, InterfaceState.LIVE})
 
 
 class Conversations:
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter]) -> None:
         self.ledger = ledger
+        self.adapters = adapters
 
     async def partner(self, name: str) -> Helpdesk | None:
-        """The helpdesk as registered now."""
-        return await self.ledger.load(Helpdesk, named_id(Helpdesk.KIND, name))
+        """The helpdesk as registered now. One whose adapter this program does not have is none."""
+        found = await self.ledger.load(Helpdesk, named_id(Helpdesk.KIND, name))
+        if found is not None and found.adapter not in self.adapters:
+            log.error("helpdesk has an unknown adapter", helpdesk=name, adapter=found.adapter)
+            return None
+        return found
 
     async def known_partner(self, name: str) -> Helpdesk:
         """The helpdesk. Raises ``EntryNotFound``."""

@@ -5,7 +5,6 @@ no-op; only then may the carrier say that we have it. ``apply`` translates, exec
 outcome, all in one append: after a crash between the two the message still waits.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -37,9 +36,9 @@ class Received(Struct, frozen=True):
 
 
 class Inbox:
-    def __init__(self, conversations: Conversations, adapters: Mapping[str, Adapter]) -> None:
+    def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations
-        self._adapters = adapters
+        self._adapters = conversations.adapters
 
     async def receive(
         self, partner: Helpdesk, raw: bytes, message_id: str, sent_at: datetime | None = None

@@ -10,7 +10,7 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from adapters.kit.contract import Unreadable
@@ -21,11 +21,33 @@ HEADER_CHARACTERS_MAX: Final = 2_000
 PARTS_MAX: Final = 100
 HOPS_MAX: Final = 30
 
+_HEAD_BYTES_MAX: Final = 100_000
+_PARAMETERS_BYTES_MAX: Final = 4_000
+_SEPARATORS_MAX: Final = 5_000
+_NESTED_MAX: Final = 50
+
+_CONTENT_HEADER: Final = re.compile(
+    rb"^content-(?:type|disposition)[ \t]*:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
+)
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 _LINE_ENDS: Final = re.compile(rb"\r\n|\r|\n")
 
 
 def parse(raw: bytes) -> Message:
-    """The mail. Raises ``Unreadable`` for nesting that nobody sends in good faith."""
+    """The mail. Raises ``Unreadable`` for what nobody sends in good faith.
+
+    The limits keep the library's parser from spending seconds: its time grows with the square of these.
+    """
+    head = re.search(rb"\r?\n\r?\n", raw)
+    if (head.start() if head else len(raw)) > _HEAD_BYTES_MAX:
+        raise Unreadable(f"the mail's header has more than {_HEAD_BYTES_MAX} bytes")
+    content = _CONTENT_HEADER.findall(raw)
+    if any(len(found) > _PARAMETERS_BYTES_MAX for found in content):
+        raise Unreadable(f"a content header has more than {_PARAMETERS_BYTES_MAX} bytes")
+    if sum(b"multipart" in found.lower() for found in content) > _NESTED_MAX:
+        raise Unreadable(f"the mail has more than {_NESTED_MAX} groups of parts")
+    if raw.count(b"\n--") > _SEPARATORS_MAX:
+        raise Unreadable("the mail has too many separators")
     try:
         return message_from_bytes(raw)
     except (RecursionError, ValueError, LookupError) as error:
@@ -48,8 +70,10 @@ def header(mail: Message, name: str) -> str:
 
 
 def address(text: str) -> str:
-    """The bare address in a header or an envelope, in lower case."""
-    return parseaddr(text)[1].strip().lower()
+    """The first bare address in a header or an envelope, in lower case."""
+    bracketed = text.rpartition("<")[2] if "<" in text else text
+    found = _ADDRESS.search(bracketed[:HEADER_CHARACTERS_MAX])
+    return found[0].lower() if found else ""
 
 
 def sent_at(mail: Message) -> datetime | None:

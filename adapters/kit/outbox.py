@@ -5,7 +5,7 @@ the log twice decides once. What was decided and not acknowledged is sent again,
 the same Message-ID.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -37,12 +37,11 @@ class Outbox:
     def __init__(
         self,
         conversations: Conversations,
-        adapters: Mapping[str, Adapter],
         place: Callable[[Helpdesk], Place],
         transport: Transport,
         patience: Patience,
     ) -> None:
-        self._conversations, self._adapters = conversations, adapters
+        self._conversations, self._adapters = conversations, conversations.adapters
         self._ledger = conversations.ledger
         self._place, self._transport, self._patience = place, transport, patience
 

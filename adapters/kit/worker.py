@@ -17,6 +17,7 @@ import structlog
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox
 from adapters.kit.outbox import Outbox
+from adapters.tasks import end
 from domain.errors import StoreUnavailable
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
@@ -86,9 +87,7 @@ class ExchangeWorker:
                 if not page:
                     await self._wakeup.wait(self.position, _IDLE_S)
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(*self._tasks)
             self._busy.clear()
             self._stirred.clear()
             self._about.clear()

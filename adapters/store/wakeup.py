@@ -11,6 +11,7 @@ from typing import Final, Self
 import psycopg
 
 from adapters.store.connection import CHANNEL, Connection, connect, service_conninfo
+from adapters.tasks import end
 
 POLL_S: Final = 1.0
 _PAUSE_S: Final = 0.2
@@ -45,8 +46,7 @@ class Wakeup:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._listener is not None
-        self._listener.cancel()
-        await asyncio.wait([self._listener])
+        await end(self._listener)
 
     async def wait(self, after: int, timeout: float) -> int:  # noqa: ASYNC109 - running out is an answer
         """Return the head as soon as it is beyond ``after``, or whatever it is after ``timeout`` seconds."""

@@ -25,7 +25,10 @@ _RAW_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
-Reference = Annotated[int, Path(ge=1, le=1_000_000, description="Of the message in its exchange.")]
+ExchangeId = Annotated[UUID, Path(examples=["3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a10"])]
+Reference = Annotated[
+    int, Path(ge=1, le=1_000_000, description="Of the message in its exchange.", examples=[2])
+]
 
 
 class Sending(BaseModel):
@@ -96,7 +99,7 @@ async def messages_of_ticket(
     summary="A message byte for byte",
     response_class=Response,
 )
-async def raw_message(exchange: UUID, reference: Reference, visit: Reader) -> Response:
+async def raw_message(exchange: ExchangeId, reference: Reference, visit: Reader) -> Response:
     """As it came in, or as it was to be sent."""
     by_hand = visit.services.exchange.by_hand
     media_type, body = await by_hand.raw(visit.actor, exchange, reference)
@@ -124,7 +127,7 @@ async def send(number: Number, body: Sending, desk: Writer) -> Response:
     responses=answers(ExchangeAnswer, status=202),
     status_code=202,
 )
-async def retry(exchange: UUID, reference: Reference, desk: Writer) -> Response:
+async def retry(exchange: ExchangeId, reference: Reference, desk: Writer) -> Response:
     """Read it or send it again; what waits behind it follows."""
     return await _resume(desk, exchange, reference, skip=False)
 
@@ -135,7 +138,7 @@ async def retry(exchange: UUID, reference: Reference, desk: Writer) -> Response:
     responses=answers(ExchangeAnswer, status=202),
     status_code=202,
 )
-async def skip(exchange: UUID, reference: Reference, desk: Writer) -> Response:
+async def skip(exchange: ExchangeId, reference: Reference, desk: Writer) -> Response:
     """It stays in the log and has no effect; what waits behind it follows."""
     return await _resume(desk, exchange, reference, skip=True)
 

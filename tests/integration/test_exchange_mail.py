@@ -15,7 +15,7 @@ from domain.identifiers import named_id
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
-from tests.exchange_scenarios import RULE, Mailbox, Patience, by_test, hub, mail
+from tests.exchange_scenarios import RULE, SENDER, Mailbox, Patience, by_test, hub, mail
 
 
 @pytest.fixture
@@ -440,3 +440,18 @@ async def test_what_our_rules_refuse_is_recorded_and_has_no_effect(database, mai
         assert refused.code == "invalid"
         assert "solution must not be empty" in await ours.text(refused.detail)
         assert (await ours.ledger.ticket(number)).status is Status.ASSIGNED
+
+
+async def test_a_helpdesk_with_an_adapter_that_we_do_not_have_stops_nobody(database, mailbox):
+    async with hub(database, mailbox) as ours:
+        with by_test():
+            strange = Helpdesk(named_id(Helpdesk.KIND, "strange"))
+            strange.register("strange", "telepathy", ["NGI_DE"], sender=SENDER)
+            strange.set_interface(InterfaceState.LIVE)
+            await ours.ledger.save(strange)
+        ours.work()
+        await ours.open_ticket("NGI_DE")
+        await ours.open_ticket("ROC_US")
+        await mailbox.wait_for(1)
+        with pytest.raises(aiosmtplib.SMTPRecipientsRefused):
+            await ours.send(mail(), recipient="strange@hub.test")

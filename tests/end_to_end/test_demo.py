@@ -1,0 +1,28 @@
+"""The demo, as a newcomer runs it: with a partner in a process of its own and mail on loopback."""
+
+import subprocess
+import sys
+import time
+
+PROGRAM = [sys.executable, "-c", "from api.cli.main import main; main()"]
+TOPICS = (
+    "ticket.opened", "ticket.assigned", "exchange.opened", "exchange.dispatched", "exchange.linked",
+    "ticket.work-started", "ticket.commented", "ticket.solved", "ticket.verified",
+)  # fmt: skip
+
+
+def test_the_demo_walks_one_ticket_through_the_main_job_within_half_a_minute(data_dir):
+    started = time.monotonic()
+    done = subprocess.run(
+        [*PROGRAM, "--data-dir", str(data_dir), "demo", "--once"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    seconds = time.monotonic() - started
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [done.stdout.find(topic) for topic in TOPICS]
+    assert -1 not in told
+    assert told == sorted(told), "in the order in which they happened"
+    assert "Every step happened." in done.stdout
+    assert seconds < 30
+    [folder] = data_dir.iterdir()
+    assert folder.name.startswith("demo-"), "a fresh folder below the data directory"
