@@ -3,57 +3,87 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
 
 from api import moments
-from api.dependencies import After, AsOfText, Cursor, Limit, NameQuery, Reader, answer
+from api.dependencies import Reader, answer
 from api.documentation import answers
 from api.pagination import Listing, listing
-from domain.lifecycle import OPEN, Status
+from api.questions import (
+    After,
+    AsOfText,
+    Cursor,
+    Limit,
+    Name,
+    Question,
+    Statuses,
+    asked,
+    parameters,
+)
+from domain.lifecycle import OPEN
 from domain.vocabulary import Priority
 from projections.queues import QueueCount, QueueRow, queue, queue_counts
 
 router = APIRouter(tags=["queues"])
 
 
-@router.get("/queues", summary="Count what waits", responses=answers(list[QueueCount]))
-async def counts(visit: Reader, as_of: AsOfText = None, after: After = None) -> Response:
-    """Open tickets by unit and status."""
-    visit.require_reading_all()
-    moment = moments.as_of(as_of)
-    return answer(await visit.ask(lambda connection: queue_counts(connection, as_of=moment), after))
+class OneQueue(Question):
+    unit: Name = None
+    person: Annotated[UUID | None, Field(description="Who has taken the tickets.")] = None
+    status: Statuses = None
+    priority: Priority | None = None
+    vo: Name = None
+    site: Name = None
+    as_of: AsOfText = None
+    after: After = None
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
-@router.get("/queue", summary="Read a queue", responses=answers(Listing[QueueRow]))
-async def rows(
-    visit: Reader,
-    unit: NameQuery = None,
-    person: Annotated[UUID | None, Query(description="Who has taken the tickets.")] = None,
-    status: Annotated[list[Status] | None, Query(max_length=10)] = None,
-    priority: Priority | None = None,
-    vo: NameQuery = None,
-    site: NameQuery = None,
-    as_of: AsOfText = None,
-    after: After = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Response:
+class AllQueues(Question):
+    as_of: AsOfText = None
+    after: After = None
+
+
+@router.get(
+    "/queue",
+    summary="Read a queue",
+    responses=answers(Listing[QueueRow]),
+    openapi_extra=parameters(OneQueue),
+)
+async def rows(visit: Reader, ask: Annotated[OneQueue, Depends(asked(OneQueue))]) -> Response:
     """Most urgent first, then what waits longest. Open tickets, unless statuses are named."""
     visit.require_reading_all()
-    moment = moments.as_of(as_of)
+    moment = moments.as_of(ask.as_of)
     page = await visit.ask(
         lambda connection: queue(
             connection,
-            unit=unit,
-            person=person,
-            statuses=status or OPEN,
-            priority=priority.value if priority else None,
-            vo=vo,
-            site=site,
+            unit=ask.unit,
+            person=ask.person,
+            statuses=ask.status or OPEN,
+            priority=ask.priority.value if ask.priority else None,
+            vo=ask.vo,
+            site=ask.site,
             as_of=moment,
-            cursor=cursor,
-            limit=limit,
+            cursor=ask.cursor,
+            limit=ask.limit,
         ),
-        after,
+        ask.after,
     )
     return listing(visit.request, page)
+
+
+@router.get(
+    "/queues",
+    summary="Count what waits",
+    responses=answers(list[QueueCount]),
+    openapi_extra=parameters(AllQueues),
+)
+async def counts(visit: Reader, ask: Annotated[AllQueues, Depends(asked(AllQueues))]) -> Response:
+    """Open tickets by unit and status."""
+    visit.require_reading_all()
+    moment = moments.as_of(ask.as_of)
+    return answer(
+        await visit.ask(lambda connection: queue_counts(connection, as_of=moment), ask.after)
+    )
