@@ -104,6 +104,8 @@ class Ticket(Aggregate):
     ) -> None:
         """Open the ticket. It waits for first-line support until it is assigned."""
         must_say("subject", subject, SUBJECT_CHARACTERS_MAX)
+        if len(subject.splitlines()) > 1:
+            raise Invalid("subject must be one line")
         must_fit("description", description)
         particulars = particulars or Particulars()
         _must_be_sound(particulars)

@@ -12,6 +12,7 @@ from domain.lifecycle import Status
 
 LIMIT_MAX: Final = 200
 _CURSOR_CHARACTERS_MAX: Final = 1_000
+_NOT_OURS: Final = "this cursor is not one of this list: leave it out to begin at the first page"
 
 T = TypeVar("T")
 KeyT = TypeVar("KeyT", bound=Struct)
@@ -30,15 +31,19 @@ def write_cursor(key: Struct) -> str:
 
 def read_cursor(cursor: str, kind: type[KeyT]) -> KeyT:
     """The key that a cursor stands for. Raises ``Invalid`` for anything that we did not write."""
+    refused = Invalid(
+        "this cursor is not one of this list: leave it out to begin at the first page"
+    )
     try:
         # Cut off before it is looked at: what we write is short.
         padded = cursor[:_CURSOR_CHARACTERS_MAX] + "=" * (-len(cursor) % 4)
         encoded = base64.b64decode(padded.encode("ascii"), b"-_", validate=True)
-        return msgspec.json.decode(encoded, type=kind)
+        key = msgspec.json.decode(encoded, type=kind)
     except (ValueError, msgspec.MsgspecError) as error:
-        raise Invalid(
-            "this cursor is not one of this list: leave it out to begin at the first page"
-        ) from error
+        raise refused from error
+    if write_cursor(key) != cursor:  # such as one of another list, with more fields
+        raise refused
+    return key
 
 
 def checked_limit(limit: int, most: int = LIMIT_MAX) -> int:

@@ -21,6 +21,7 @@ from api.auth import Scope
 from api.bootstrap import Services, running
 from api.cli.serving import _server, address
 from api.settings import Environment, Settings
+from tests.besieging import Besieged, besieged_service
 from tests.scenarios import People, federation, past
 
 # Without these a browser in a closed network spends its time looking for its maker.
@@ -71,6 +72,12 @@ def browser() -> Iterator[Browser]:
         )
         yield running_browser
         running_browser.close()
+
+
+@pytest.fixture(scope="session")
+def besieged() -> Iterator[Besieged]:
+    """A service that is asked nothing sensible. At the end of all tests: no mistake of ours, nothing half done."""
+    yield from besieged_service()
 
 
 @pytest.fixture(scope="module")

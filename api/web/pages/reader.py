@@ -9,10 +9,11 @@ import msgspec
 from fastapi import Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from api.auth import NotSignedIn
+from api.auth import NotSignedIn, Scope
 from api.bootstrap import Services
 from api.commanding import Caller
 from api.dependencies import COOKIE, caller_of, must_be_same_site
+from api.problems import ScopeMissing
 from api.routes.session import give_cookie_to
 from api.web.pages.route import page_router
 from api.web.rendering import page
@@ -28,8 +29,13 @@ def services_of(request: Request) -> Services:
 
 
 async def _reader(request: Request) -> Caller:
-    """The caller behind the session cookie, whose name every page shows. Raises ``NotSignedIn``."""
+    """The caller behind the session cookie, whose name every page shows.
+
+    Raises ``NotSignedIn``, ``ScopeMissing``.
+    """
     caller = await caller_of(request)
+    if Scope.READ not in caller.scopes:
+        raise ScopeMissing(Scope.READ.value)
     services = services_of(request)
     person = await services.ledger.directory.person(caller.person)
     request.state.reader = await name_of(services, person) if person else ""
