@@ -37,7 +37,7 @@ lint: $(READY)
 check: lint test
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks --all
+	$(BIN)/python -m benchmarks --all --write docs/benchmarks.md
 
 # Golden event formats and the pages made from the code. Before a release: --release, after which no event changes.
 golden: $(READY)
