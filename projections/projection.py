@@ -88,6 +88,9 @@ class Fold(ABC):
     ) -> None:
         """Bring the current rows that these events need into memory. A rebuild has them all and never asks."""
 
+    async def look_back(self, connection: Connection, events: Iterable[Logged]) -> None:  # noqa: B027 - most need nothing
+        """Read from the log what these events begin to matter for; a rebuild does this for every page."""
+
     @abstractmethod
     def apply(self, events: Iterable[Logged]) -> None:
         """Fold. An exception means that this projection cannot go on; nothing is skipped."""

@@ -4,7 +4,8 @@ from typing import Final
 
 from projections.conversations import Conversations
 from projections.entries import Directory
+from projections.feeds import Feeds
 from projections.projection import Projection
 from projections.tickets import Tickets
 
-ALL: Final[tuple[Projection, ...]] = (Tickets(), Directory(), Conversations())
+ALL: Final[tuple[Projection, ...]] = (Tickets(), Directory(), Conversations(), Feeds())

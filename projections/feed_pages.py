@@ -1,0 +1,146 @@
+"""The feed of a partner as it is read: entries with their texts, and where a moment stands in it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from psycopg import AsyncConnection
+
+from domain.content import Content
+from domain.feeds import Entry, Mark, sealed_in, shown_text, told_as
+from domain.formats import decode
+from projections.paging import checked_limit
+
+LIMIT_MAX: Final = 500
+TYPE_PREFIX: Final = "org.ticketledger."
+
+ENTRIES: Final = """
+    SELECT entry.sequence, entry.number, entry.rule, entry.previous, entry.hash, event.state
+      FROM view.feed_entry AS entry JOIN ledger.event USING (position)
+     WHERE entry.helpdesk = %b AND entry.sequence > %b ORDER BY entry.sequence LIMIT %b
+"""
+CONTENTS: Final = "SELECT id, salt, media_type, body FROM ledger.content WHERE id = ANY(%b)"
+LASTS: Final = "SELECT helpdesk, last FROM view.feed WHERE helpdesk = ANY(%b)"
+STATE: Final = "SELECT last, hash, changed_at FROM view.feed WHERE helpdesk = %b"
+BEFORE: Final = """
+    SELECT sequence, hash FROM view.feed_entry
+     WHERE helpdesk = %b AND entered_at < %b ORDER BY sequence DESC LIMIT 1
+"""
+AT: Final = "SELECT hash FROM view.feed_entry WHERE helpdesk = %b AND sequence = %b"
+
+Connection = AsyncConnection[Any]
+
+
+class CloudEvent(Struct, frozen=True, gc=False):
+    """An entry as a CloudEvent 1.0 in JSON."""
+
+    specversion: str
+    id: str
+    """Unique in the federation of readers: the helpdesk and the sequence."""
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: str
+    sequence: str
+    """The extension of that name: as many digits always, so that words sort as numbers."""
+    data: Entry
+
+
+class FeedPage(Struct, frozen=True):
+    items: list[CloudEvent]
+    last: int
+    """The sequence of the last item, or what was asked for where there is none."""
+    hash: str | None
+    """Of the last item; null where there is none."""
+
+
+class FeedState(Struct, frozen=True):
+    helpdesk: str
+    last: int
+    hash: str
+    changed_at: datetime | None
+
+
+async def entries(
+    connection: Connection, helpdesk: str, after: int, limit: int
+) -> list[CloudEvent]:
+    """The entries that follow a sequence. Texts that were erased are missing."""
+    checked_limit(limit, LIMIT_MAX)
+    cursor = await connection.execute(ENTRIES, (helpdesk, after, limit), binary=True)
+    rows = [(*row[:5], decode(row[5])) for row in await cursor.fetchall()]
+    sealed = [sealed_in(row[5]) for row in rows]
+    contents = await _contents(connection, [each.id for some in sealed for each in some.values()])
+    return [
+        _cloud_event(
+            helpdesk,
+            Entry(
+                sequence=sequence,
+                previous=previous,
+                hash=hash_,
+                rule=rule,
+                event=told_as(event, number),
+                texts={name: shown_text(contents.get(each.id)) for name, each in some.items()},
+            ),
+        )
+        for (sequence, number, rule, previous, hash_, event), some in zip(rows, sealed, strict=True)
+    ]
+
+
+def page_of(items: Sequence[CloudEvent], after: int) -> FeedPage:
+    last = items[-1].data if items else None
+    return FeedPage(list(items), last.sequence if last else after, last.hash if last else None)
+
+
+async def lasts(connection: Connection, helpdesks: Iterable[str]) -> dict[str, int]:
+    """The sequence of the last entry of each feed that has one."""
+    cursor = await connection.execute(LASTS, [list(helpdesks)], binary=True)
+    return dict(await cursor.fetchall())
+
+
+async def state(connection: Connection, helpdesk: str) -> FeedState:
+    row = await (await connection.execute(STATE, [helpdesk])).fetchone()
+    if row is None or not row[0]:
+        return FeedState(helpdesk, 0, Mark().hash, None)
+    return FeedState(helpdesk, *row)
+
+
+async def mark_at(connection: Connection, helpdesk: str, at: datetime) -> Mark:
+    """Where a reader stands who has read all that could be read before ``at``."""
+    row = await (await connection.execute(BEFORE, (helpdesk, at))).fetchone()
+    return Mark(*row) if row else Mark()
+
+
+async def mark_of(connection: Connection, helpdesk: str, sequence: int) -> Mark | None:
+    """The mark of a sequence; None when the feed is not so long."""
+    if sequence == 0:
+        return Mark()
+    row = await (await connection.execute(AT, (helpdesk, sequence))).fetchone()
+    return Mark(sequence, row[0]) if row else None
+
+
+async def _contents(connection: Connection, ids: list[Any]) -> dict[Any, Content]:
+    if not ids:
+        return {}
+    cursor = await connection.execute(CONTENTS, [ids], binary=True)
+    return {row[0]: Content(*row) for row in await cursor.fetchall()}
+
+
+def _cloud_event(helpdesk: str, entry: Entry) -> CloudEvent:
+    return CloudEvent(
+        specversion="1.0",
+        id=f"{helpdesk}:{entry.sequence}",
+        source=f"/api/v1/feeds/{helpdesk}",
+        type=TYPE_PREFIX + entry.event.topic,
+        subject=f"tickets/{entry.event.ticket}",
+        time=entry.event.occurred_at,
+        datacontenttype="application/json",
+        sequence=f"{entry.sequence:012d}",
+        data=entry,
+    )
+
+
+rendered: Final = msgspec.json.Encoder().encode
+"""A CloudEvent or a page, as bytes."""
