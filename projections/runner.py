@@ -33,7 +33,9 @@ _AFTER_FAILURE_S: Final = 0.2
 
 # Rows and position are lost together, then folded again: no need to wait for the disk. And a plan made while the
 # tables were tiny would scan them all, for the life of the connection, when they no longer are.
-SESSION: Final = "SET synchronous_commit = off; SET enable_seqscan = off"
+SESSION: Final = (
+    "SET ROLE ticketledger_service; SET synchronous_commit = off; SET enable_seqscan = off"
+)
 LOCK: Final = "SELECT pg_try_advisory_lock(%b)"
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from projections.log import SLICE
+from projections.log import SLICE, uncollected
 from projections.positions import Place, move, stall
 from projections.projection import Logged, Projection
 from projections.tables import Connection
@@ -76,7 +76,8 @@ class Track:
             return
         await self.fold.load(connection, events)
         for first in range(0, len(events), SLICE):
-            self.fold.apply(events[first : first + SLICE])
+            with uncollected():
+                self.fold.apply(events[first : first + SLICE])
             await asyncio.sleep(0)
 
     def _measure(self, events: int, seconds: float) -> None:
