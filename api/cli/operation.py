@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from projections.building import Progress
     from projections.health import Health
     from projections.rebuild import Rebuilt
+    from replay.findings import Verification
 
 
 def install(app: typer.Typer) -> None:
@@ -107,20 +108,31 @@ def rebuild(
 def verify(context: typer.Context, json: Json = False) -> None:
     """Check the whole log, what stands beside it, and the projections. Exit code 1 if anything is wrong."""
 
-    async def check(services: "Services") -> tuple[int, bool, list[Any]]:
+    async def check(services: "Services") -> "Verification":
         from replay.verify import verify as check_all  # noqa: PLC0415
 
-        found = await check_all(services.conninfo)
-        return await services.store.head(), found.ok, list(found.findings)
+        with _progress_bar() as tell:
+            return await check_all(services.conninfo, progress=tell)
 
-    head, ok, findings = run(context, check, work=True)
+    found = run(context, check)
     if json:
-        print_json({"ok": ok, "events": head, "findings": findings})
+        print_json(
+            {
+                "ok": found.ok,
+                "events": found.head,
+                "contents": found.contents,
+                "erased": found.erased,
+                "claims": found.claims,
+                "findings": found.findings,
+                "counts": found.counts,
+            }
+        )
     else:
-        for finding in findings:
+        for finding in found.findings:
             print(finding)
-        print(f"{head} events: {'all is as it should be' if ok else f'{len(findings)} findings'}")
-    if not ok:
+        said = "all is as it should be" if found.ok else f"{found.counts.total()} findings"
+        print(f"{found.head} events, {found.contents} contents, {found.claims} claims: {said}")
+    if not found.ok:
         raise typer.Exit(1)
 
 

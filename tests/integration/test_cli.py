@@ -92,6 +92,21 @@ def test_projections_are_rebuilt_and_a_wrong_row_is_told(run: Run, database: str
     assert run("rebuild", "weather", check=False).returncode == 1
 
 
+def test_the_log_is_verified_and_what_is_wrong_is_named(run: Run, database: str):
+    number = opened(run, "It is broken")["number"]
+    sound = json.loads(run("verify", "--json").stdout)
+    assert sound["ok"] is True
+    assert sound["events"] >= number
+    assert "as it should be" in run("verify").stdout
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE ledger.content SET body = 'forged'")
+    wrong = run("verify", "--json", check=False)
+    assert wrong.returncode == 1
+    assert json.loads(wrong.stdout)["ok"] is False
+    assert json.loads(wrong.stdout)["findings"][0]["check"] == "contents"
+
+
 def test_a_token_is_made_listed_and_revoked(run: Run):
     made = json.loads(
         run("token", "create", "--mail", "desk@example.org", "--name", "Desk",
