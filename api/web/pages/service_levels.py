@@ -1,7 +1,7 @@
 """The service level page: how well tickets were served, as figures and as a chart, per unit, site, VO or month."""
 
 from datetime import UTC, date, timedelta
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, cast, get_args
 from urllib.parse import urlencode
 
 from fastapi import Query, Request
@@ -54,9 +54,9 @@ async def service_levels(
     vo: Word = "",
 ) -> Response:
     require(caller.actor, Right.READ_STATISTICS)
-    dimension = next((each for each in _DIMENSIONS if each == by), None)
-    if dimension is None:
+    if by not in _DIMENSIONS:
         raise UnknownValue("by", by, _DIMENSIONS)
+    dimension = cast("Dimension", by)
     first, last = _frame(begin, end)
     services = services_of(request)
     found = await levels.report(
