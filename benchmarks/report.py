@@ -44,6 +44,7 @@ def markdown(results: Iterable[Result], *, quick: bool) -> str:
         for each in results
         for gate, holds in each.gates.items()
     )
+    gates += "".join(f"\n* {each.name}: {each.note}" for each in results if each.note)
     return _PAGE.format(
         when=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine(), rows=rows, gates=gates,
         quick="\n\n**A quick run: it proves that the benchmarks run, not how fast the program is.**" if quick else "",

@@ -1,6 +1,8 @@
 """sla: all service level statistics of the imported year, from spells and folded naively from events."""
 
+import time
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from benchmarks.naive_levels import naive_tables
 from benchmarks.project import follow
 from domain.aggregate import Event
 from domain.identifiers import ticket_number
+from domain.ledger import Ledger
 from domain.publications import in_force
 from projections.level_figures import Dimension
 from projections.levels import Table, statistics
@@ -31,6 +34,7 @@ async def run(bench: Bench) -> list[Result]:
         await follow(conninfo, head)
         analyze(conninfo)
         rules = await in_force(store)
+        numbers = [number for (number,) in await store.rows("SELECT number FROM view.ticket")]
 
         async def work() -> int:
             async with store.pool.connection() as connection:
@@ -39,6 +43,14 @@ async def run(bench: Bench) -> list[Result]:
             return 1
 
         async def baseline() -> int:
+            """One ticket after the other, as the program replays a single one."""
+            ledger, events = Ledger(store), []
+            for number in numbers:
+                events += [recorded.event for recorded in await ledger.history(number)]
+            return fold(events)
+
+        async def one_scan() -> int:
+            """Faster: the log read once, in pages, and sorted into tickets in memory."""
             streams: dict[UUID, list[Event]] = defaultdict(list)
             position = 0
             while page := await store.log(position, 1_000):
@@ -46,7 +58,9 @@ async def run(bench: Bench) -> list[Result]:
                 for each in page:
                     if ticket_number(each.event.originator_id) is not None:
                         streams[each.event.originator_id].append(each.event)
-            events = (event for stream in streams.values() for event in stream)
+            return fold(event for stream in streams.values() for event in stream)
+
+        def fold(events: Iterable[Event]) -> int:
             tables = naive_tables(events, rules.levels, BEGIN, END, END, [(), *BY])
             theirs[:] = [Table(by, groups) for by, groups in tables]
             return 1
@@ -55,5 +69,11 @@ async def run(bench: Bench) -> list[Result]:
             "sla", Side(work), Side(baseline),
             baseline_is="every ticket replayed, the calendar walked day by day", unit="reports/s", target=10,
         )  # fmt: skip
+        began = time.perf_counter()
+        await one_scan()
+        scan_s = time.perf_counter() - began
+        result.note = (
+            f"{scan_s * result.ours:.3g} times as fast as the same fold after one scan of the log"
+        )
     result.gates["equal to the last digit"] = ours == theirs
     return [result]

@@ -16,8 +16,9 @@ from domain.service_levels import ServiceLevels, TicketVerdict
 Dimension = Literal["unit", "site", "vo", "month", "priority"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 
-Key = tuple[str, ...]
-"""Values of the dimensions asked for."""
+Key = tuple[str, ...] | str
+"""Values of the dimensions asked for; of one dimension the value itself, which is faster."""
+_ALL: Final = ()
 
 
 class Frame(NamedTuple):
@@ -204,7 +205,7 @@ class Tally:
         )  # fmt: skip
         keys = {*submitted, *begun, *solution, *waiting, *lifetime, *open_}
         found = []
-        for key in sorted(keys) if by else [()]:
+        for key in sorted(keys) if by else [_ALL]:
             met = states[key, "met"]
             all_figures = LevelFigures(
                 submitted=submitted[key],
@@ -217,13 +218,20 @@ class Tally:
                 lifetime=figures(lifetime.get(key, ())),
                 open=figures(open_.get(key, ())),
             )
-            found.append(Group(dict(zip(by, key, strict=True)), all_figures))
+            values = (key,) if isinstance(key, str) else key
+            found.append(Group(dict(zip(by, values, strict=True)), all_figures))
         return found
 
 
 def _keys(facts: Facts, by: Sequence[Dimension]) -> Iterable[Key]:
     columns = [facts[DIMENSIONS.index(dimension) :: _WIDTH] for dimension in by]
-    return zip(*columns, strict=True) if by else repeat((), len(facts) // _WIDTH)
+    match columns:
+        case []:
+            return repeat(_ALL, len(facts) // _WIDTH)
+        case [column]:
+            return column
+        case _:
+            return zip(*columns, strict=True)
 
 
 def _values(facts: Facts) -> list[Any]:
@@ -231,6 +239,8 @@ def _values(facts: Facts) -> list[Any]:
 
 
 def _grouped(facts: Facts, by: Sequence[Dimension]) -> dict[Key, list[int]]:
+    if not by:
+        return {_ALL: _values(facts)}
     groups: defaultdict[Key, list[int]] = defaultdict(list)
     for key, value in zip(_keys(facts, by), _values(facts), strict=True):
         groups[key].append(value)

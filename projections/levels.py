@@ -18,9 +18,10 @@ first unit that held it, a done one for the last. Months are those of UTC.
 """
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby, repeat
+from itertools import islice, repeat
 from typing import Any, Final
 
 import msgspec
@@ -70,14 +71,15 @@ FILTERS: Final = {
     "priorities": OF_PRIORITIES, "types": OF_TYPES, "categories": OF_CATEGORIES,
 }  # fmt: skip
 
+# Only where status or unit changed: no clock cares for the rest, which is a good part of all spells.
 SPELLS_OF: Final = """
     SELECT number, from_at, status, unit FROM view.spell
-     WHERE number = ANY(%b) AND from_at <= %b AND from_position <= %b
+     WHERE number = ANY(%b) AND from_at <= %b AND from_position <= %b AND waiting_since = from_at
      ORDER BY number, seq
 """
 SPELLS_BETWEEN: Final = """
     SELECT number, from_at, status, unit FROM view.spell
-     WHERE number BETWEEN %b AND %b AND from_at <= %b AND from_position <= %b
+     WHERE number BETWEEN %b AND %b AND from_at <= %b AND from_position <= %b AND waiting_since = from_at
      ORDER BY number, seq
 """
 SPELLS_OF_TICKET: Final = """
@@ -273,18 +275,22 @@ def _judge(
     verdict, add = in_force.levels.verdict, tally.add
     numbers, begins, statuses, units = zip(*rows, strict=True)
     starts = [instant // 1_000_000 + _EPOCH_2000_S for instant in begins]
-    spells = list(zip(statuses, units, repeat(""), starts, [*starts[1:], None], strict=False))
+    ends: list[int | None] = [*starts[1:], None]
+    lengths = Counter(numbers)
+    last = -1
+    for length in lengths.values():
+        last += length
+        ends[last] = None
+    # One iterator for all, taken ticket by ticket: a tuple is made once and used again for every spell.
+    spells = zip(statuses, units, repeat(""), starts, ends, strict=False)
     wanted = iter(page)
     about = next(wanted)
-    first = 0
-    for number, same in groupby(numbers):
-        last = first + len(list(same))
+    for number, length in lengths.items():
+        history = islice(spells, length)
         if number == about.number:
-            history = spells[first:last]
-            history[-1] = (*history[-1][:4], None)
             add(about, verdict(history, about.priority, now))
             about = next(wanted, about)
-        first = last
+        deque(history, maxlen=0)
 
 
 _EPOCH_2000_S: Final = 946_684_800
