@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     """Where mail goes out; none is sent without it."""
     mail_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,200}$")] = "localhost"
     """Each partner writes to ``<name of its helpdesk>@<this domain>``."""
+    allow_private_partners: bool = False
+    """Whether partners may be in private networks; otherwise calls to such addresses are refused."""
+    partner_poll_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
+    """How often partners that do not tell us by themselves are asked for their changes."""
     public_url: Annotated[str, Field(pattern=r"^(https?://[^\s{}]{1,200})?$")] = ""
     """Where our pages are reached from outside; stands in mails that had to be cut."""
 

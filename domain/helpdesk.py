@@ -43,7 +43,7 @@ class Helpdesk(Aggregate):
         units: tuple[str, ...] = ()
         """Support units that work with this helpdesk: their tickets go there by themselves."""
         address: str = ""
-        """Where its machine mail goes (an address of a machine, not of a person)."""
+        """Where its machine mail goes (an address of a machine, not of a person), or the URL of its interface."""
         sender: str = ""
         """The address its machine mail comes from; mail from elsewhere is not believed."""
 
@@ -59,6 +59,8 @@ class Helpdesk(Aggregate):
         """Register, or change the terms of registration."""
         if not name or not name.isidentifier():
             raise Invalid(f"{name!r} is not a name for a helpdesk: letters, digits and underscores")
+        if ":" in address.partition("://")[2].rpartition("@")[0]:
+            raise Invalid("a password has no place in an address: events are kept for ever")
         terms = (name, adapter, tuple(units), address, sender)
         if self.version and terms == (
             self.name,

@@ -101,7 +101,7 @@ class Application:
         if isinstance(reading, Ignored):
             return Verdict(kind="ignored", code=reading.why)
         self._reading = reading
-        if conflict := self._conflict():
+        if conflict := await self._conflict():
             return conflict
         before = Before(self._read_again(before_heard), self._read_again(before_told))
         for attempt in range(ATTEMPTS_MAX):
@@ -143,7 +143,7 @@ class Application:
             return None
         return None if isinstance(reading, Ignored) else reading
 
-    def _conflict(self) -> Verdict | None:
+    async def _conflict(self) -> Verdict | None:
         """Whether the message speaks of tickets that do not belong together, or not to this partner."""
         reading, exchange = self._reading, self._exchange
         if reading.number and not exchange.number:
@@ -157,6 +157,8 @@ class Application:
             reading.external_id
             and exchange.external_id
             and reading.external_id != exchange.external_id
+            and await self._conversations.about(exchange.helpdesk, external_id=reading.external_id)
+            != exchange.id  # not one of its former identifiers either
         )
         if numbers or externals:
             return Verdict(

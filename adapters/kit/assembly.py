@@ -1,19 +1,25 @@
 """The exchange put together: what a service, a command of an operator or a test needs of it."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
 from adapters.kit.by_hand import ByHand
+from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets, Secrets
 from adapters.kit.contract import Adapter, Place
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox
 from adapters.kit.mail_in import MailIn
 from adapters.kit.outbox import Outbox
+from adapters.kit.polling import Checkpoints, Pollers
 from adapters.kit.retry import Patience, Transport
-from adapters.kit.worker import Checkpoints, ExchangeWorker, Wakeup
+from adapters.kit.worker import ExchangeWorker, Wakeup
 from domain.helpdesk import Helpdesk
 from domain.ledger import Ledger
+
+POLL_EVERY_S: Final = 5.0
+"""How often a partner is asked for its changes, when nothing hints at one."""
 
 
 class Installation(Struct, frozen=True, kw_only=True):
@@ -31,6 +37,7 @@ class Installation(Struct, frozen=True, kw_only=True):
             our_name=self.name,
             our_address=f"{partner.name}@{self.mail_domain}",
             their_address=partner.address,
+            their_units=partner.units,
             page=self.page,
         )
 
@@ -40,6 +47,7 @@ class ExchangeParts(Struct, frozen=True, kw_only=True):
     inbox: Inbox
     outbox: Outbox
     worker: ExchangeWorker
+    carriers: Carriers
     mail_in: MailIn
     by_hand: ByHand
 
@@ -53,18 +61,38 @@ def assemble(
     wakeup: Wakeup,
     checkpoints: Checkpoints,
     patience: Patience | None = None,
+    connectors: Mapping[str, Connector] = NO_CONNECTORS,
+    secrets: Secrets | None = None,
+    allow_private: bool = False,
+    poll_every_s: float = POLL_EVERY_S,
 ) -> ExchangeParts:
-    """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start."""
+    """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start.
+
+    ``connectors`` lead to partners with an interface, by the name of their adapter; ``transport`` is for
+    all others. Addresses in private networks are refused unless ``allow_private``.
+    """
     conversations = Conversations(ledger, adapters)
     inbox = Inbox(conversations)
-    outbox = Outbox(conversations, installation.place, transport, patience or Patience())
-    worker = ExchangeWorker(conversations, inbox, outbox, wakeup, checkpoints)
+    patience = patience or Patience()
+    carriers = Carriers(
+        installation.place,
+        transport,
+        connectors,
+        secrets or NoSecrets(),
+        allow_private=allow_private,
+    )
+    outbox = Outbox(conversations, installation.place, carriers, patience)
+    pollers = Pollers(
+        conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
+    )
+    worker = ExchangeWorker(conversations, inbox, outbox, pollers, wakeup, checkpoints)
     mail_in = MailIn(conversations, inbox, worker, installation.mail_domain)
     return ExchangeParts(
         conversations=conversations,
         inbox=inbox,
         outbox=outbox,
         worker=worker,
+        carriers=carriers,
         mail_in=mail_in,
         by_hand=ByHand(conversations),
     )

@@ -44,6 +44,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     """The partner's ticket; one printable line."""
     external_reference: str = ""
     """How the partner wants it to be named in messages."""
+    moved_to: str = ""
+    """The partner goes on with its ticket under this identifier."""
     number: int = 0
     """Our ticket, as the partner believes: the exchange checks whether it is exchanged with it."""
     state: str = ""
@@ -77,6 +79,8 @@ class Place(Struct, frozen=True, kw_only=True):
     """Stands before our ticket numbers, for example ``GGUS``."""
     our_address: str
     their_address: str
+    their_units: tuple[str, ...] = ()
+    """Support units that work with the partner."""
     page: str = ""
     """Address of our page of a ticket, with ``{number}`` in it; empty where we have none."""
 

@@ -45,7 +45,7 @@ class Inbox:
     ) -> Received | None:
         """Keep a message of a partner; None when it was kept before. Raises ``StoreUnavailable``."""
         adapter = self._adapters[partner.adapter]
-        reading = self._glance(adapter, raw)
+        reading, moves = self._glance(adapter, raw), True
         for attempt in range(ATTEMPTS_MAX):
             stream = await self._conversations.about(
                 partner.name, number=reading.number, external_id=reading.external_id
@@ -54,12 +54,16 @@ class Inbox:
             with acting(_provenance(partner.name, message_id), _believable(sent_at)):
                 if not exchange.version:
                     exchange.open(partner.name, external_id=reading.external_id)
+                elif reading.moved_to and moves and exchange.number:
+                    exchange.link(exchange.number, reading.moved_to)
                 exchange.receive(message_id, raw, adapter.media_type, adapter.mapping)
             try:
                 receipt = await self._conversations.ledger.save(exchange)
             except AlreadyClaimed as error:
                 if error.kind == f"message:{partner.name}":
                     return None
+                # Merged with the ticket of another of ours: that keeps its identifier.
+                moves = moves and error.key != reading.moved_to
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
             except StaleVersion:

@@ -5,19 +5,22 @@ the log twice decides once. What was decided and not acknowledged is sent again,
 the same Message-ID.
 """
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
 import structlog
 
+from adapters.kit.carriers import Carriers, Delivered, Parcel
 from adapters.kit.contract import Adapter, Ignored, News, Place
 from adapters.kit.conversations import CONNECTED, Conversations
-from adapters.kit.retry import Patience, Transport, Undelivered
+from adapters.kit.retry import Patience, Undelivered
 from domain import disclosure
 from domain.content import Sealed
 from domain.disclosure import Verdict
-from domain.errors import AlreadyClaimed, NotNow
+from domain.errors import AlreadyClaimed, NotNow, Refused
 from domain.exchange import Direction, Exchange
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
@@ -31,6 +34,8 @@ log = structlog.get_logger()
 
 ACTOR: Final = "rule:exchange@1"
 _ERASED: Final = "erased"
+_AT_ONCE: Final = 4
+"""Messages on their way to one partner: a slow one keeps its own waiting, nobody else's."""
 
 
 class Outbox:
@@ -38,12 +43,15 @@ class Outbox:
         self,
         conversations: Conversations,
         place: Callable[[Helpdesk], Place],
-        transport: Transport,
+        carriers: Carriers,
         patience: Patience,
     ) -> None:
         self._conversations, self._adapters = conversations, conversations.adapters
         self._ledger = conversations.ledger
-        self._place, self._transport, self._patience = place, transport, patience
+        self._place, self._carriers, self._patience = place, carriers, patience
+        self._lanes: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_AT_ONCE)
+        )
 
     # -- deciding ------------------------------------------------------------------------------------
 
@@ -166,16 +174,39 @@ class Outbox:
                 return await self._fail(
                     stream, message.reference, Undelivered(_ERASED, "it was erased", final=True)
                 )
+            parcel = Parcel(raw=content.body, external_id=exchange.external_id)
             try:
-                receipt = await self._transport.send(
-                    content.body,
-                    sender=self._place(partner).our_address,
-                    recipient=partner.address,
-                )
+                async with self._lanes[partner.name]:
+                    delivered = await (await self._carriers.courier(partner)).deliver(parcel)
+                await self._delivered(exchange, message.reference, delivered)
             except Undelivered as failure:
                 return await self._fail(stream, message.reference, failure)
-            await self._change(stream, lambda x: x.record_dispatch(message.reference, receipt))
+            except Refused:
+                raise
+            except Exception as error:  # a defect of a courier is tried again with a limit
+                log.exception("courier failed", helpdesk=partner.name, exchange=str(stream))
+                what = f"{type(error).__name__}: {error}"[:1000]
+                unexpected = Undelivered("courier-failed", what, final=False)
+                return await self._fail(stream, message.reference, unexpected)
         return 0
+
+    async def _delivered(self, exchange: Exchange, reference: int, delivered: Delivered) -> None:
+        """Record it, and their ticket with it. Raises ``Undelivered`` when that belongs to another of ours."""
+
+        def decide(fresh: Exchange, *, link: bool = True) -> None:
+            fresh.record_dispatch(reference, delivered.receipt)
+            reference_ = delivered.external_reference or fresh.external_reference
+            told = (delivered.external_id or fresh.external_id, reference_)
+            if link and told != (fresh.external_id, fresh.external_reference):
+                fresh.link(fresh.number, *told)
+
+        try:
+            await self._change(exchange.id, decide)
+        except AlreadyClaimed as error:
+            if not exchange.external_id:
+                raise Undelivered("link-conflict", str(error), final=True) from error
+            # They merged it into the ticket of another of ours: both go on, each with its first identifier.
+            await self._change(exchange.id, lambda fresh: decide(fresh, link=False))
 
     async def held(self, stream: UUID) -> bool:
         """Whether a message waits for nothing but the partner's interface."""
@@ -193,7 +224,7 @@ class Outbox:
                 exchange.park(reference, failure.code, str(failure))
 
         await self._change(stream, decide)
-        return self._patience.pause_s(max(attempts, 1))
+        return self._patience.pause_s(max(attempts, 1), failure.retry_after_s)
 
     async def _change(self, stream: UUID, decide: Callable[[Exchange], object]) -> None:
         try:

@@ -9,11 +9,15 @@ from msgspec import Struct
 class Undelivered(Exception):
     """A message did not reach the partner."""
 
-    def __init__(self, code: str, detail: str, *, final: bool) -> None:
+    def __init__(
+        self, code: str, detail: str, *, final: bool, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.final = final
         """Another attempt would fare the same: an operator must look."""
+        self.retry_after_s = retry_after_s
+        """How long the partner wants to be left alone, where it says so."""
 
 
 class Transport(Protocol):
@@ -28,7 +32,7 @@ class Patience(Struct, frozen=True, kw_only=True):
     attempts_max: int = 24
     """About four hours in all; then the message is parked."""
 
-    def pause_s(self, attempts: int) -> float:
+    def pause_s(self, attempts: int, at_least_s: float | None = None) -> float:
         """Seconds to wait after so many failed attempts: doubled each time, the second half by chance."""
         whole: float = min(self.first_s * 2 ** min(attempts - 1, 30), self.longest_s)
-        return whole / 2 + whole / 2 * secrets.randbelow(1001) / 1000
+        return max(whole / 2 + whole / 2 * secrets.randbelow(1001) / 1000, at_least_s or 0)

@@ -15,8 +15,9 @@ import msgspec
 import structlog
 
 from adapters.kit.conversations import Conversations
-from adapters.kit.inbox import Inbox
+from adapters.kit.inbox import Inbox, Received
 from adapters.kit.outbox import Outbox
+from adapters.kit.polling import Checkpoints, Pollers
 from adapters.tasks import end
 from domain.errors import StoreUnavailable
 from domain.exchange import Exchange
@@ -41,23 +42,18 @@ class Wakeup(Protocol):
     async def wait(self, after: int, timeout: float) -> int: ...  # noqa: ASYNC109 - it is an answer
 
 
-class Checkpoints(Protocol):
-    """Where a follower of the log has got to, and a few bytes that it needs to go on."""
-
-    async def load(self, name: str) -> tuple[int, bytes]: ...
-    async def save(self, name: str, position: int, memory: bytes) -> None: ...
-
-
 class ExchangeWorker:
     def __init__(
         self,
         conversations: Conversations,
         inbox: Inbox,
         outbox: Outbox,
+        pollers: Pollers,
         wakeup: Wakeup,
         checkpoints: Checkpoints,
     ) -> None:
         self._conversations, self._inbox, self._outbox = conversations, inbox, outbox
+        self.pollers = pollers
         self._store = conversations.ledger.store
         self._wakeup, self._checkpoints = wakeup, checkpoints
         self._partners: dict[str, Helpdesk] = {}
@@ -73,9 +69,9 @@ class ExchangeWorker:
         """Follow the log until ``stop`` is set. After an exception it may be run again."""
         self.position, memory = await self._checkpoints.load(NAME)
         saved = self.position
-        for name in msgspec.json.decode(memory or b"[]", type=list[str]):
-            await self._meet(name)
         try:
+            for name in msgspec.json.decode(memory or b"[]", type=list[str]):
+                await self._meet(name)
             while not stop.is_set():
                 page = await self._store.log(self.position, _PAGE)
                 await self._follow(page)
@@ -87,6 +83,7 @@ class ExchangeWorker:
                 if not page:
                     await self._wakeup.wait(self.position, _IDLE_S)
         finally:
+            await self.pollers.close()
             await end(*self._tasks)
             self._busy.clear()
             self._stirred.clear()
@@ -102,6 +99,9 @@ class ExchangeWorker:
         task = asyncio.create_task(self._converse(stream), name=f"exchange {stream}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _received(self, received: Received) -> None:
+        self.stir(received.exchange, received.position)
 
     # -- following the log ---------------------------------------------------------------------------
 
@@ -166,6 +166,7 @@ class ExchangeWorker:
         partner = await self._conversations.partner(name)
         if partner is not None:
             self._partners[name] = partner
+            self.pollers.attend(partner, self._received)
 
     async def _terms_changed(self, stream: UUID) -> None:
         for name, partner in list(self._partners.items()):
@@ -199,8 +200,8 @@ class ExchangeWorker:
         async with self._at_once:
             while await self._inbox.apply(stream):
                 pass
-            while (pause_s := await self._outbox.deliver(stream)) == 0:
-                pass
+        while (pause_s := await self._outbox.deliver(stream)) == 0:
+            pass
         if pause_s is None and await self._outbox.held(stream):
             return _HELD_S
         return pause_s

@@ -1,0 +1,169 @@
+"""How messages travel: what the exchange asks of a partner's mail relay or programming interface.
+
+A partner that has only mail needs nothing of its own: ``MailCourier`` hands its messages to the relay.
+An adapter for a partner with an interface brings a ``Connector``: it makes the ``Line`` to one registered
+helpdesk, with a courier for what goes out and a poller for what is fetched.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from adapters.kit.contract import Place
+from adapters.kit.retry import Transport
+from domain.helpdesk import Helpdesk
+
+
+class Parcel(Struct, frozen=True, kw_only=True):
+    """One recorded message on its way."""
+
+    raw: bytes
+    """As the adapter wrote it when it was decided on."""
+    external_id: str = ""
+    """The partner's ticket as known now; empty as long as it is not."""
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    receipt: str
+    """What the partner's system answered, for the record."""
+    external_id: str = ""
+    """The partner's ticket, where the answer tells."""
+    external_reference: str = ""
+
+
+class Courier(Protocol):
+    async def deliver(self, parcel: Parcel) -> Delivered:
+        """Give the message its effect at the partner, once, however often it is delivered.
+
+        A crash may lie between any two steps: look before writing, read back after it. Raises
+        ``Undelivered``.
+        """
+        ...
+
+
+class Incoming(Struct, frozen=True, kw_only=True):
+    """A change that a poller found."""
+
+    message_id: str
+    """The partner's own identifier of the change: the same whenever it is found again."""
+    raw: bytes
+    sent_at: datetime | None = None
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    messages: Sequence[Incoming]
+    """In the order in which they are to have their effects."""
+    cursor: bytes
+    """From where to ask next; saved after the messages are kept."""
+    more: bool = False
+    """There is more to fetch at once."""
+
+
+Known = Callable[[str], Awaitable[bool]]
+"""Whether a ticket of the partner, by its identifier, is exchanged with us."""
+
+
+class Poller(Protocol):
+    async def poll(self, cursor: bytes, known: Known) -> Found:
+        """One bounded page of what changed at the partner. Raises ``Undelivered``.
+
+        An empty cursor is the beginning: what happened before the interface came to life is not news.
+        """
+        ...
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """The connection to one registered helpdesk."""
+
+    courier: Courier
+    poller: Poller | None = None
+    close: Callable[[], Awaitable[None]]
+
+
+class Connector(Protocol):
+    def connect(self, partner: Helpdesk, secret: str, *, allow_private: bool) -> Line:
+        """The line to a partner, not used yet. Raises ``Undelivered`` for an address that cannot be one."""
+        ...
+
+
+class Secrets(Protocol):
+    """Where passwords and tokens for partners are kept. They never stand in events."""
+
+    async def secret(self, helpdesk: str) -> str: ...
+
+
+class NoSecrets:
+    """For exchanges by mail alone."""
+
+    async def secret(self, helpdesk: str) -> str:  # noqa: ARG002 - nobody has one
+        return ""
+
+
+class MailCourier:
+    """A partner whose interface is its mailbox."""
+
+    def __init__(self, transport: Transport, place: Place) -> None:
+        self._transport, self._place = transport, place
+
+    async def deliver(self, parcel: Parcel) -> Delivered:
+        receipt = await self._transport.send(
+            parcel.raw, sender=self._place.our_address, recipient=self._place.their_address
+        )
+        return Delivered(receipt=receipt)
+
+
+class Carriers:
+    """Finds the line to each partner; lines to interfaces are kept, with their sessions."""
+
+    def __init__(
+        self,
+        place: Callable[[Helpdesk], Place],
+        transport: Transport,
+        connectors: Mapping[str, Connector],
+        secrets: Secrets,
+        *,
+        allow_private: bool,
+    ) -> None:
+        self._place, self._transport = place, transport
+        self._connectors, self._secrets = connectors, secrets
+        self._allow_private = allow_private
+        self._lines: dict[str, tuple[tuple[str, str, str], Line]] = {}
+
+    async def courier(self, partner: Helpdesk) -> Courier:
+        """Raises ``Undelivered``, ``StoreUnavailable``."""
+        line = await self._line(partner)
+        return line.courier if line else MailCourier(self._transport, self._place(partner))
+
+    async def poller(self, partner: Helpdesk) -> Poller | None:
+        """None for a partner that tells us by itself. Raises ``Undelivered``, ``StoreUnavailable``."""
+        line = await self._line(partner)
+        return line.poller if line else None
+
+    def polled(self, partner: Helpdesk) -> bool:
+        """Whether the partner may have to be asked for its changes."""
+        return partner.adapter in self._connectors
+
+    async def close(self) -> None:
+        while self._lines:
+            _, (_, line) = self._lines.popitem()
+            await line.close()
+
+    async def _line(self, partner: Helpdesk) -> Line | None:
+        connector = self._connectors.get(partner.adapter)
+        if connector is None:
+            return None
+        secret = await self._secrets.secret(partner.name)
+        terms = (partner.adapter, partner.address, secret)
+        known = self._lines.get(partner.name)
+        if known is not None and known[0] == terms:
+            return known[1]
+        line = connector.connect(partner, secret, allow_private=self._allow_private)
+        self._lines[partner.name] = (terms, line)
+        if known is not None:
+            await known[1].close()
+        return line
+
+
+NO_CONNECTORS: Final[Mapping[str, Connector]] = {}

@@ -1,0 +1,210 @@
+"""What a ``<Ticket>`` document asks of us. Only what really changed has an effect."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from adapters.helpdesks.osg_mail import words
+from adapters.kit.contract import Asked, Before, Ignored, Reading, Unreadable
+from adapters.kit.states import action
+from adapters.kit.text import cut, line
+from domain import commands as c
+from domain.lifecycle import OPEN, Action, Status
+from domain.ticket import Particulars, Ticket
+from domain.vocabulary import (
+    DEFAULTS,
+    NAME_CHARACTERS_MAX,
+    SUBJECT_CHARACTERS_MAX,
+    TEXT_CHARACTERS_MAX,
+    Priority,
+    Visibility,
+)
+
+Fields = Mapping[str, str]
+_WHERE: Final = "it stands in the partner's message, which is kept"
+_INTERNAL: Final = ("GHD_Internal_Diary", "GHD_Diary_Of_Steps")
+
+
+def commands_for_unknown(fields: Fields) -> Asked | Ignored:
+    """Open a ticket. Raises ``Unreadable``."""
+    said = words.state(fields.get("GHD_Status", ""))
+    if said is not None and said not in OPEN:
+        return Ignored("over-before-known")
+    description = fields.get("GHD_Description", "")
+    subject = line(fields.get("GHD_Short_Description", "") or description, 10_000)
+    if not subject:
+        raise Unreadable("the ticket has neither a subject nor a description")
+    withheld = []
+    if said not in (None, Status.NEW, Status.ASSIGNED):
+        assert said is not None
+        withheld.append(f"{said.value}:created-as-new")
+    issue_type = fields.get("GHD_Type_Of_Problem", "")
+    if issue_type and not words.issue_type(issue_type):
+        withheld.append("issue_type:unknown-value")
+    vo = words.vo(line(fields.get("GHD_Experiment", ""), NAME_CHARACTERS_MAX))
+    opening = c.OpenTicket(
+        subject=cut(subject, SUBJECT_CHARACTERS_MAX).replace("\n", " "),
+        description=_fitting(description),
+        particulars=Particulars(
+            priority=words.priority(fields.get("GHD_Priority", "")) or Priority.LESS_URGENT.value,
+            issue_type=words.issue_type(issue_type) or DEFAULTS.issue_types[0],
+            vo=vo,
+            vo_specific=bool(vo)
+            and fields.get("GHD_Experiment_Specific_Problem", "").lower() in ("yes", "1", "true"),
+            affected_site=line(fields.get("GHD_Affected_Site", ""), NAME_CHARACTERS_MAX),
+        ),
+        problem_at=words.problem_at(fields.get("GHD_Date_Time_Of_Problem", "")),
+        unit=line(fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX),
+    )
+    news = _Changes(fields, Before())
+    return Asked([opening, *news.entries(0, public=news.diary)], withheld)
+
+
+def commands_for_known(fields: Fields, ticket: Ticket, before: Before) -> Asked | Ignored:
+    """Change our ticket as far as the document differs from what was said before. Raises ``Unreadable``."""
+    changes = _Changes(fields, before)
+    said = words.state(fields.get("GHD_Status", ""))
+    step, public, withheld = None, changes.diary, []
+    if said is not None:
+        text = changes.text_of(said)
+        step = action(said, changes.state_before(), ticket.status, with_news=bool(text))
+        if step is None and said is not ticket.status and changes.has("GHD_Status"):
+            withheld.append(f"{said.value}:no-regress")
+    commands: list[c.Command] = [*changes.reclassifications(ticket)]
+    if (unit := changes.unit(ticket)) and ticket.status in OPEN:
+        commands.append(c.Assign(number=ticket.number, unit=unit))
+    moved = None
+    if step is not None:
+        moved, public = changes.step(step, ticket.number)
+    commands += changes.entries(ticket.number, public=public)
+    if moved is not None:
+        commands.append(moved)
+    if commands:
+        return Asked(commands, withheld)
+    return Ignored("no-regress" if withheld else "nothing-new")
+
+
+class _Changes:
+    """The elements that are news: neither the partner's last message nor our last one had them so."""
+
+    def __init__(self, fields: Fields, before: Before) -> None:
+        self._fields = fields
+        self._heard = _fields_of(before.heard)
+        self._known = (self._heard, _fields_of(before.told))
+        self.diary = self._new_part("GHD_Public_Diary")
+        self.solution = self._solution()
+
+    def has(self, name: str) -> bool:
+        """Whether the element is there and says something new."""
+        value = _flat(self._fields.get(name, ""))
+        return bool(value) and all(value != _flat(known.get(name, "")) for known in self._known)
+
+    def state_before(self) -> Status | None:
+        return words.state(self._heard.get("GHD_Status", ""))
+
+    def text_of(self, said: Status) -> str:
+        """The new text that goes with a state."""
+        if said in (Status.SOLVED, Status.UNSOLVED, Status.VERIFIED, Status.CLOSED):
+            return self.solution
+        return self.diary
+
+    def unit(self, ticket: Ticket) -> str:
+        unit = line(self._fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX)
+        return unit if self.has("GHD_Responsible_Unit") and unit != ticket.unit else ""
+
+    def reclassifications(self, ticket: Ticket) -> list[c.Reclassify]:
+        wanted = []
+        for name, field in _RECLASSIFIED.items():
+            if not self.has(name):
+                continue
+            word = line(self._fields[name], NAME_CHARACTERS_MAX)
+            value = _VALUES[field](word) if field in _VALUES else word
+            if value and value != ticket.particular(field):
+                why = "As the partner set it." if field == "priority" else ""
+                wanted.append(
+                    c.Reclassify(number=ticket.number, field=field, value=value, justification=why)
+                )
+        return wanted
+
+    def step(self, step: Action, number: int) -> tuple[c.Command, str]:
+        """The command of a step, and what of the public diary it does not carry itself."""
+        match step:
+            case Action.SOLVE:
+                text = self.solution or self.diary
+                rest = self.diary if self.solution else ""
+                return c.Solve(number=number, solution=_fitting(text)), rest
+            case Action.FIND_UNSOLVABLE:
+                text = self.solution or self.diary
+                rest = self.diary if self.solution else ""
+                return c.FindUnsolvable(number=number, reason=_fitting(text)), rest
+            case Action.REQUEST_REPLY:
+                question = self.diary or "The partner waits for a reply and wrote no question."
+                return c.RequestReply(number=number, question=_fitting(question)), ""
+            case Action.PUT_ON_HOLD:
+                reason = self.diary or "The partner put it on hold and gave no reason."
+                return c.PutOnHold(number=number, reason=_fitting(reason)), ""
+            case Action.REOPEN:
+                comment = self.diary or "The partner reopened it and gave no reason."
+                return c.Reopen(number=number, comment=_fitting(comment)), ""
+            case _:
+                assert step is Action.START_WORK
+                return c.StartWork(number=number, note=_fitting(self.diary)), ""
+
+    def entries(self, number: int, *, public: str) -> list[c.Command]:
+        """Diary entries: the partner's public one, and its internal ones for supporters' eyes only."""
+        entries: list[c.Command] = []
+        if public:
+            entries.append(c.Comment(number=number, text=_fitting(public)))
+        internal = [part for name in _INTERNAL if (part := self._new_part(name))]
+        if self._heard and self.has("GHD_Description"):
+            internal.append(
+                f"The partner changed its description:\n{self._fields['GHD_Description']}"
+            )
+        entries += [
+            c.Comment(number=number, text=_fitting(text), visibility=Visibility.INTERNAL)
+            for text in internal
+        ]
+        return entries
+
+    def _solution(self) -> str:
+        short, long = "GHD_Short_Solution", "GHD_Detailed_Solution"
+        if not (self.has(short) or self.has(long)):
+            return ""
+        first, rest = self._fields.get(short, ""), self._fields.get(long, "")
+        return rest if _flat(rest).startswith(_flat(first)) else f"{first}\n\n{rest}".strip()
+
+    def _new_part(self, name: str) -> str:
+        """A diary without what it said before: partners send the whole of it, old entries first or last."""
+        text = self._fields.get(name, "")
+        for known in self._known:
+            old = known.get(name, "")
+            if _flat(text) == _flat(old):
+                return ""
+            if old and text.startswith(f"{old}\n"):
+                text = text[len(old) :].strip()
+            elif old and text.endswith(f"\n{old}"):
+                text = text[: -len(old)].strip()
+        return text
+
+
+def _fields_of(reading: Reading | None) -> Fields:
+    return {} if reading is None else reading.body
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _fitting(text: str) -> str:
+    return cut(text, TEXT_CHARACTERS_MAX, _WHERE)
+
+
+_RECLASSIFIED: Final = MappingProxyType({
+    "GHD_Priority": "priority",
+    "GHD_Type_Of_Problem": "issue_type",
+    "GHD_Experiment": "vo",
+    "GHD_Affected_Site": "affected_site",
+})  # fmt: skip
+_VALUES: Final = MappingProxyType({
+    "priority": words.priority, "issue_type": words.issue_type, "vo": words.vo,
+})  # fmt: skip

@@ -1,0 +1,140 @@
+"""Asking partners for their changes: one poller a partner, each at its own pace, on the edge of the inbox.
+
+What is found is kept under the partner's own identifiers, so finding it again is a no-op; the cursor is
+saved only afterwards. A hint (a partner's push) makes a poller look at once; a lost one costs the interval.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from adapters.kit.carriers import Carriers
+from adapters.kit.conversations import CONNECTED, Conversations
+from adapters.kit.inbox import Inbox, Received
+from adapters.kit.retry import Patience, Undelivered
+from adapters.tasks import end
+from domain import clock
+from domain.errors import StoreUnavailable
+from domain.helpdesk import Helpdesk
+
+log = structlog.get_logger()
+
+
+class Checkpoints(Protocol):
+    """Where a follower has got to, and a few bytes that it needs to go on."""
+
+    async def load(self, name: str) -> tuple[int, bytes]: ...
+    async def save(self, name: str, position: int, memory: bytes) -> None: ...
+
+
+class Stir(Protocol):
+    def __call__(self, received: Received) -> None: ...
+
+
+class PollerHealth(Struct, kw_only=True):
+    """How asking a partner goes."""
+
+    asked_at: datetime | None = None
+    """When it last answered."""
+    failures: int = 0
+    """In a row."""
+    last_error: str = ""
+
+
+class Pollers:
+    def __init__(
+        self,
+        conversations: Conversations,
+        inbox: Inbox,
+        carriers: Carriers,
+        checkpoints: Checkpoints,
+        *,
+        every_s: float,
+        patience: Patience,
+    ) -> None:
+        self._conversations, self._inbox = conversations, inbox
+        self._carriers, self._checkpoints = carriers, checkpoints
+        self._every_s, self._patience = every_s, patience
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._hints: dict[str, asyncio.Event] = {}
+        self.health: dict[str, PollerHealth] = {}
+
+    def attend(self, partner: Helpdesk, stir: Stir) -> None:
+        """Ask this partner from now on, on its present terms; or no more, where they say so."""
+        if not self._carriers.polled(partner):
+            return
+        name = partner.name
+        self._hints.setdefault(name, asyncio.Event()).set()
+        running = self._tasks.get(name)
+        if partner.interface in CONNECTED and (running is None or running.done()):
+            self._tasks[name] = asyncio.create_task(self._ask(name, stir), name=f"poll {name}")
+
+    def hint(self, helpdesk: str) -> None:
+        """The partner may have something new. Anybody may say so: it is only looked at sooner."""
+        if event := self._hints.get(helpdesk):
+            event.set()
+
+    async def close(self) -> None:
+        await end(*self._tasks.values())
+        self._tasks.clear()
+
+    async def _ask(self, name: str, stir: Stir) -> None:
+        """Until the interface is paused; ``attend`` begins anew when it is live again."""
+        health = self.health.setdefault(name, PollerHealth())
+        hint = self._hints[name]
+        while True:
+            hint.clear()
+            try:
+                partner = await self._conversations.partner(name)
+                if partner is None or partner.interface not in CONNECTED:
+                    return
+                more = await self.ask_once(partner, stir)
+                health.asked_at, health.failures, health.last_error = clock.now(), 0, ""
+                if more:
+                    continue
+                pause_s = self._every_s
+            except Undelivered as failure:
+                health.failures += 1
+                health.last_error = f"{failure.code}: {failure}"
+                log.warning("partner cannot be asked", helpdesk=name, code=failure.code)
+                pause_s = self._patience.pause_s(health.failures, failure.retry_after_s)
+            except StoreUnavailable:
+                pause_s = self._patience.longest_s
+            except Exception as error:  # the edge: one partner's answers may not end the exchange
+                log.exception("poller in trouble", helpdesk=name)
+                health.failures += 1
+                health.last_error = f"{type(error).__name__}: {error}"[:500]
+                pause_s = self._patience.pause_s(health.failures)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(hint.wait(), pause_s)
+
+    async def ask_once(self, partner: Helpdesk, stir: Stir) -> bool:
+        """Fetch one page, keep what is in it, remember how far that was; whether there is more.
+
+        Raises ``Undelivered``, ``StoreUnavailable``.
+        """
+        poller = await self._carriers.poller(partner)
+        if poller is None:
+            return False
+        checkpoint = f"poll:{partner.name}"
+        _, cursor = await self._checkpoints.load(checkpoint)
+
+        async def known(external_id: str) -> bool:
+            return (
+                await self._conversations.about(partner.name, external_id=external_id) is not None
+            )
+
+        found = await poller.poll(cursor, known)
+        for message in found.messages:
+            received = await self._inbox.receive(
+                partner, message.raw, message.message_id, message.sent_at
+            )
+            if received is not None:
+                stir(received)
+        if found.cursor != cursor:
+            await self._checkpoints.save(checkpoint, 0, found.cursor)
+        return found.more
