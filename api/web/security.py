@@ -1,4 +1,7 @@
-"""What a browser may do with our pages, as headers: scripts, styles and forms only of our own."""
+"""What a browser may do with our pages, as headers: scripts, styles and forms only of our own.
+
+Those that every answer has, page or not, come from ``api.edge``.
+"""
 
 from typing import Final
 
@@ -10,7 +13,6 @@ _PAGES: Final = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
@@ -30,7 +32,6 @@ class BrowserSafety:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
                 if headers.get("content-type", "").startswith("text/html"):
                     for name, value in _PAGES.items():
                         headers.setdefault(name, value)

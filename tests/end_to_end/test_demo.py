@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+import psutil
+
 PROGRAM = [sys.executable, "-c", "from api.cli.main import main; main()"]
 TOPICS = (
     "ticket.opened", "ticket.assigned", "exchange.opened", "exchange.dispatched", "exchange.linked",
@@ -26,3 +28,28 @@ def test_the_demo_walks_one_ticket_through_the_main_job_within_half_a_minute(dat
     assert seconds < 30
     [folder] = data_dir.iterdir()
     assert folder.name.startswith("demo-"), "a fresh folder below the data directory"
+
+
+def test_a_partner_that_dies_on_the_way_is_a_failure_that_is_told(data_dir):
+    demo = subprocess.Popen(
+        [*PROGRAM, "--data-dir", str(data_dir), "demo", "--once"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "ticket.work-started" in line:
+            break
+    [partner] = [
+        child
+        for child in psutil.Process(demo.pid).children()
+        if "api.demo.partner" in child.cmdline()
+    ]
+    partner.kill()
+    rest, complaints = demo.communicate(timeout=60)
+    assert demo.returncode == 1, rest + complaints
+    assert "this did not happen: " in rest
+    assert "Every step happened." not in rest
+    assert "Traceback" not in rest + complaints
+    assert not psutil.pid_exists(partner.pid)
+    [folder] = data_dir.iterdir()
+    assert not (folder / "cluster/postmaster.pid").exists(), "its server ended with it"

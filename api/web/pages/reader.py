@@ -92,7 +92,10 @@ async def sign_out(request: Request) -> Response:
 
 def _ours(address: str) -> str:
     """An address within these pages; anything else becomes the home page (no open redirect)."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return _AT_HOME
     inside = (
         not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
     )
