@@ -141,6 +141,21 @@ def shown(at: datetime | None, zone: str) -> str:
     return "" if at is None else at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
+_STEERING: Final = {
+    code: "\ufffd"
+    for code in (
+        *range(0x20), *range(0x7F, 0xA0),
+        *range(0x202A, 0x202F), *range(0x2066, 0x206A),  # they let text run backwards
+    )
+    if chr(code) not in "\n\t"
+}  # fmt: skip
+
+
+def harmless(text: str) -> str:
+    """What somebody wrote, without what would steer the terminal that shows it."""
+    return text.translate(_STEERING)
+
+
 def plain_error(error: Exception) -> str | None:
     """One line with a hint for what can be expected to go wrong; None for mistakes of ours."""
     import psycopg  # noqa: PLC0415

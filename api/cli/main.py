@@ -60,6 +60,7 @@ app.add_typer(levels.app, name="levels")
 def main() -> None:
     """Run it. What was to be expected ends with one line and exit code 1, wrong usage with 2."""
     try:
+        _must_be_text(sys.argv)
         app()
     except KeyboardInterrupt:
         sys.exit(130)
@@ -69,6 +70,16 @@ def main() -> None:
             raise
         print(f"ticketledger: {message}", file=sys.stderr)
         sys.exit(1)
+
+
+def _must_be_text(arguments: list[str]) -> None:
+    """Refuse what is not UTF-8, once for all: nothing of it could be stored, or only by half."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            print(f"ticketledger: the argument {argument!r} is not UTF-8", file=sys.stderr)
+            sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.common import Json, console, operator, print_json, run, settings_of, shown
+from api.cli.common import Json, console, harmless, operator, print_json, run, settings_of, shown
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -41,13 +41,14 @@ def show(
         print_json(ticket)
         return
     settings = settings_of(context)
-    print(f"{settings.prefix}-Ticket-ID: #{ticket.number}  {ticket.subject or '(no subject)'}")
+    subject = harmless(ticket.subject or "(no subject)")
+    print(f"{settings.prefix}-Ticket-ID: #{ticket.number}  {subject}")
     for label, value in _lines(ticket, settings.zone):
         if value:
-            print(f"  {label:<15} {value}")
+            print(f"  {label:<15} {harmless(value)}")
     for title, text in (("Description", ticket.description), ("Solution", ticket.solution)):
         if text:
-            print(f"\n{title}:\n{text}")
+            print(f"\n{title}:\n{harmless(text)}")
 
 
 def _lines(ticket: "TicketInFull", zone: str) -> list[tuple[str, str]]:
@@ -89,7 +90,7 @@ def history(
         print(f"{event['position']:>8}  {occurred}  {event['topic']}  by {event['actor']}{late}")
         for name, value in event["fields"].items():
             if value not in ("", None, []):
-                print(f"{'':10}{name}: {_flat(value)}")
+                print(f"{'':10}{name}: {harmless(_flat(value))}")
 
 
 def _flat(value: Any) -> str:
@@ -145,6 +146,6 @@ def queue(
             shown(since, zone),
             row.vo,
             row.site,
-            row.subject or "",
+            harmless(row.subject or ""),
         )
     console().print(table, markup=False)

@@ -43,7 +43,12 @@ def open_(
         raise UnknownValue("priority", priority, priorities)
     if not mail:
         raise typer.BadParameter("whose ticket is it? give --mail")
-    text = sys.stdin.read() if description == "-" else description
+    text = description
+    if text == "-":
+        try:
+            text = sys.stdin.read()
+        except UnicodeDecodeError as error:
+            raise typer.BadParameter("what stands on standard input is not UTF-8") from error
 
     async def opened(services: "Services") -> "Outcome":
         with as_operator():
