@@ -10,12 +10,14 @@ from psycopg.sql import SQL, Composed
 
 from projections.columns import adapt
 from projections.comparison import Difference, difference
-from projections.log import SLICE, head, page, uncollected
+from projections.log import SLICE, head, page, rarely_collected, uncollected
 from projections.positions import create_tables, places
-from projections.projection import Projection
+from projections.projection import Logged, Projection
 from projections.tables import Connection, Table
 
 PAGE: Final = 5_000
+ROWS: Final = 2_000
+"""Rows that are packed without a pause: some milliseconds."""
 FRESH: Final = "__fresh"
 """Suffix of the tables under construction."""
 
@@ -80,10 +82,9 @@ class Building:
         await self.drop()
         for projection in self.projections:
             await create_tables(self._writer, projection, FRESH)
-        try:
+        with rarely_collected():
             await self.advance(await head(self._reader))
             await self._write(everything=True)
-        finally:
             await self._written()
         self._tell(Progress("indexing", self.position, self.position))
         tables = [table for projection in self.projections for table in projection.tables]
@@ -94,21 +95,35 @@ class Building:
 
     async def advance(self, until: int) -> None:
         """Fold on up to a position. Once the tables are indexed, rows are replaced in them."""
+        if self.position >= until:
+            return
+        coming = self._page(self.position, until)
         while self.position < until:
-            events = await page(self._reader, self.position, until, PAGE)
+            events = await coming
             assert events, "positions have no holes"
-            for projection, fold in self._folds:
-                topics = projection.topics
-                relevant = [each for each in events if type(each.event) in topics]
-                await fold.look_back(self._reader, relevant)
-                for first in range(0, len(relevant), SLICE):
-                    with uncollected():
-                        fold.apply(relevant[first : first + SLICE])
-                    await asyncio.sleep(0)
             self.position = events[-1].position
-            await self._write(everything=self._indexed)
+            if self.position < until:
+                coming = self._page(self.position, until)  # while these are folded
+            try:
+                await self._fold(events)
+                await self._write(everything=self._indexed)
+            except BaseException:
+                coming.cancel()
+                raise
             self._tell(Progress("folding", self.position, until))
         await self._written()
+
+    def _page(self, after: int, until: int) -> asyncio.Task[list[Logged]]:
+        return asyncio.create_task(page(self._reader, after, until, PAGE))
+
+    async def _fold(self, events: Sequence[Logged]) -> None:
+        for projection, fold in self._folds:
+            topics = projection.topics
+            relevant = [each for each in events if type(each.event) in topics]
+            for first in range(0, len(relevant), SLICE):
+                with uncollected():
+                    fold.apply(relevant[first : first + SLICE])
+                await asyncio.sleep(0)
 
     async def differences(self, name: str) -> list[Difference]:
         """Compare one projection with its live tables, at the live position. Nobody waits for it.
@@ -146,16 +161,13 @@ class Building:
             for rows in fold.rows
         ]
         await self._written()
-        self._writing = asyncio.create_task(self._insert(batches, replace=self._indexed))
+        self._writing = asyncio.create_task(self._put(batches, replace=self._indexed))
 
-    async def _insert(
-        self, batches: Sequence[tuple[Table[Any], list[Any]]], *, replace: bool
-    ) -> None:
+    async def _put(self, batches: Sequence[tuple[Table[Any], list[Any]]], *, replace: bool) -> None:
         for table, rows in batches:
-            for first in range(0, len(rows), PAGE):
-                await table.write(
-                    self._writer, rows[first : first + PAGE], suffix=FRESH, replace=replace
-                )
+            put = table.write if replace else table.copy
+            for first in range(0, len(rows), ROWS):
+                await put(self._writer, rows[first : first + ROWS], suffix=FRESH)
                 await asyncio.sleep(0)
 
     async def _written(self) -> None:

@@ -60,22 +60,20 @@ class _Texts(dict[str | None, bytes]):
 _texts: Final = _Texts()
 
 
-def _pack_texts(values: Sequence[str | None]) -> bytes:
-    return b"".join([_texts[value] for value in values])
+def _pack_texts(values: Sequence[str | None]) -> list[bytes]:
+    return [_texts[value] for value in values]
 
 
-def _pack_numbers(values: Sequence[int | None]) -> bytes:
-    return b"".join([_NULL if value is None else _number(8, value) for value in values])
+def _pack_numbers(values: Sequence[int | None]) -> list[bytes]:
+    return [_NULL if value is None else _number(8, value) for value in values]
 
 
-def _pack_uuids(values: Sequence[UUID | None]) -> bytes:
-    return b"".join([
-        _NULL if value is None else _UUID + value.int.to_bytes(16, "big") for value in values
-    ])  # fmt: skip
+def _pack_uuids(values: Sequence[UUID | None]) -> list[bytes]:
+    return [_NULL if value is None else _UUID + value.int.to_bytes(16, "big") for value in values]
 
 
-def _pack_flags(values: Sequence[bool | None]) -> bytes:
-    return b"".join([_NULL if value is None else _TRUE if value else _FALSE for value in values])
+def _pack_flags(values: Sequence[bool | None]) -> list[bytes]:
+    return [_NULL if value is None else _TRUE if value else _FALSE for value in values]
 
 
 class Array(bytes):
@@ -88,17 +86,23 @@ class Kind:
     """A type of column: its name in SQL, and how its values are packed."""
 
     def __init__(
-        self, sql: LiteralString, oid: int, array_oid: int, pack: Callable[[Sequence[Any]], bytes]
+        self,
+        sql: LiteralString,
+        oid: int,
+        array_oid: int,
+        pack: Callable[[Sequence[Any]], list[bytes]],
     ) -> None:
         self.sql: LiteralString = sql
         self._oid = oid
-        self._pack = pack
+        self.pack = pack
+        """Each value with its length before it, as arrays and ``COPY`` have it."""
         self._array = type(f"{sql}_array", (Array,), {"__slots__": ()})
         self.dumper = type(f"{sql}_array_dumper", (_ArrayDumper,), {"oid": array_oid})
 
     def array(self, values: Sequence[Any]) -> Array:
         """The values as one parameter of a query."""
-        packed: Array = self._array(_header(1, 1, self._oid, len(values), 1) + self._pack(values))
+        header = _header(1, 1, self._oid, len(values), 1)
+        packed: Array = self._array(header + b"".join(self.pack(values)))
         return packed
 
     def register(self, context: AdaptContext) -> None:
@@ -121,6 +125,16 @@ KINDS: Final = MappingProxyType({
     bool:    Kind("boolean", 16, 1000, _pack_flags),
 })  # fmt: skip
 """By the annotation of the field that a row has for the column."""
+
+
+COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_TRAILER: Final = b"\xff\xff"
+
+
+def copy_rows(columns: Sequence[list[bytes]]) -> bytes:
+    """Packed columns as rows in the binary form of ``COPY``, without header and trailer."""
+    width = len(columns).to_bytes(2, "big")
+    return b"".join([width + b"".join(row) for row in zip(*columns, strict=True)])
 
 
 def adapt(context: AdaptContext) -> None:

@@ -71,6 +71,17 @@ def uncollected() -> Generator[None]:
             gc.enable()
 
 
+@contextmanager
+def rarely_collected() -> Generator[None]:
+    """Let the garbage collector look much less often while something long and large is made."""
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
 def _decode(rows: Sequence[tuple[Any, ...]], events: list[Logged]) -> None:
     for position, recorded_at, state in rows:
         try:

@@ -9,7 +9,7 @@ from msgspec.structs import astuple
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed, Identifier
 
-from projections.columns import KINDS, Kind
+from projections.columns import COPY_HEADER, COPY_TRAILER, KINDS, Kind, copy_rows
 
 RowT = TypeVar("RowT", bound=Struct)
 Connection = AsyncConnection[tuple[Any, ...]]
@@ -23,8 +23,11 @@ COLUMN: Final = SQL("{name} {kind}{absent}")
 KEY: Final = SQL("ALTER TABLE {table} ADD PRIMARY KEY ({key})")
 INDEX: Final = SQL("CREATE INDEX ON {table} {on}")
 REPLACE_VIEW: Final = SQL("CREATE OR REPLACE VIEW {view} AS {query}")
-INSERT: Final = SQL("INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})")
-REPLACE: Final = SQL(" ON CONFLICT ({key}) DO UPDATE SET ({names}) = ROW ({new})")
+INSERT: Final = SQL("""
+    INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})
+        ON CONFLICT ({key}) DO UPDATE SET ({others}) = ROW ({new})
+""")
+COPY: Final = SQL("COPY {table} FROM STDIN (FORMAT binary)")
 
 
 class View(Struct, frozen=True):
@@ -61,7 +64,7 @@ class Table(Generic[RowT]):
         self.indexes = tuple(indexes)
         self.columns = row.__struct_fields__
         assert set(key) <= set(self.columns)
-        self._inserts: dict[tuple[str, bool], bytes] = {}
+        self._inserts: dict[str, bytes] = {}
 
     def identifier(self, suffix: str = LIVE) -> Identifier:
         return Identifier(SCHEMA, self.name + suffix)
@@ -99,17 +102,24 @@ class Table(Generic[RowT]):
     # -- rows ----------------------------------------------------------------------------------------
 
     async def write(
-        self,
-        connection: Connection,
-        rows: Iterable[RowT],
-        *,
-        suffix: str = LIVE,
-        replace: bool = True,
+        self, connection: Connection, rows: Iterable[RowT], *, suffix: str = LIVE
     ) -> None:
-        """Insert rows in one statement; those whose key is there take its place, unless ``replace`` is off."""
+        """Insert rows in one statement; they take the place of those with the same key."""
         arrays = self.pack(rows)
         if arrays:
-            await connection.execute(self._insert(suffix, replace), arrays)
+            await connection.execute(self._insert(suffix), arrays)
+
+    async def copy(self, connection: Connection, rows: Iterable[RowT], *, suffix: str) -> None:
+        """Copy new rows into a table that has no key yet: half the work of inserting them."""
+        columns = zip(*[astuple(row) for row in rows], strict=True)
+        packed = [
+            kind.pack(values)
+            for (kind, _), values in zip(self.kinds.values(), columns, strict=False)
+        ]
+        if packed:
+            statement = COPY.format(table=self.identifier(suffix))
+            async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+                await copy.write(COPY_HEADER + copy_rows(packed) + COPY_TRAILER)
 
     def pack(self, rows: Iterable[RowT]) -> list[Any]:
         """The rows as one array per column; an empty list when there are none."""
@@ -123,22 +133,18 @@ class Table(Generic[RowT]):
         """The row of these columns, in the order of ``columns``."""
         return self.row(**dict(zip(self.columns, values, strict=True)))
 
-    def _insert(self, suffix: str, replace: bool) -> bytes:  # noqa: FBT001 - ours alone
-        known = self._inserts.get((suffix, replace))
+    def _insert(self, suffix: str) -> bytes:
+        known = self._inserts.get(suffix)
         if known is None:
-            statement = INSERT.format(
+            others = [column for column in self.columns if column not in self.key]
+            known = self._inserts[suffix] = INSERT.format(
                 table=self.identifier(suffix),
                 names=_names(self.columns),
                 arrays=SQL(", ").join(SQL("%b") for _ in self.columns),
-            )
-            if replace:
-                others = [column for column in self.columns if column not in self.key]
-                statement += REPLACE.format(
-                    key=_names(self.key),
-                    names=_names(others),
-                    new=SQL(", ").join(Identifier("excluded", column) for column in others),
-                )
-            known = self._inserts[suffix, replace] = statement.as_bytes()
+                key=_names(self.key),
+                others=_names(others),
+                new=SQL(", ").join(Identifier("excluded", column) for column in others),
+            ).as_bytes()
         return known
 
 

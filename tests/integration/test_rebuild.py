@@ -36,9 +36,8 @@ async def test_a_rebuild_of_sound_tables_finds_no_difference_and_takes_their_pla
 
         # then
         assert [(each.name, each.ok, each.switched) for each in done] == [
-            ("tickets", True, True), ("directory", True, True), ("exchanges", True, True),
-            ("feeds", True, True),
-        ]  # fmt: skip
+            (each.name, True, True) for each in ALL
+        ]
         assert {"folding", "indexing", "comparing", "switching"} == {step.step for step in steps}
         await some_tickets(store, range(30, 40))
         await caught_up(projector, store)

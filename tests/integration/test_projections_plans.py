@@ -1,0 +1,106 @@
+"""Every question is answered by an index, in a history large enough that a scan would hurt."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from psycopg.sql import SQL
+
+from projections import exchanges, queues, sites, ticket_page
+from tests.projecting import asking, made
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+TICKETS = 20_000
+
+# Tickets of 40 units, 200 sites and 5 VOs; one in twenty is still open.
+FILL = SQL("""
+    INSERT INTO view.ticket
+    SELECT n, gen_random_uuid(), 4, n * 4, n * 4 - 3,
+           CASE WHEN n % 20 = 0 THEN 'assigned' ELSE 'verified' END, n % 20 = 0, 'support', 'NGI_' || n % 40,
+           CASE WHEN n % 3 = 0 THEN lpad(to_hex(n % 500), 32, '0')::uuid END,
+           lpad(to_hex(n % 900), 32, '0')::uuid, 'urgent', n % 4, 'urgent', 'USER', 'Incident', 'Other',
+           (ARRAY['atlas', 'cms', 'alice', 'lhcb', ''])[n % 5 + 1], 'SITE-' || n % 200, '', 'SITE-' || n % 200, NULL,
+           at, at, at, NULL, NULL, 0, 0, 4, at, n * 4
+      FROM (SELECT n, timestamptz '2025-01-01 00:00Z' + n * interval '20 minutes' AS at
+              FROM generate_series(1, {tickets}) AS n) AS made
+""").format(tickets=TICKETS)
+FILL_OVER = """
+    INSERT INTO view.spell_over
+    SELECT number, seq, 'assigned', true, 'support', unit, priority, precedence, original_priority, vo, site,
+           assignee, type, category, opened_at, waiting_since, from_at + (seq - 4) * interval '1 day',
+           from_at + (seq - 3) * interval '1 day', from_position + seq - 4, from_position + seq - 3
+      FROM view.ticket, generate_series(1, 3) AS seq
+"""
+
+
+@pytest.fixture
+async def large(database):
+    async with asking(database) as connection:
+        await made(connection)
+        await connection.execute(FILL)
+        await connection.execute(FILL_OVER)
+        await connection.execute("ANALYZE")
+    return database
+
+
+class Explaining:
+    """In the place of a connection: explains what it is asked to execute, and answers with no rows."""
+
+    def __init__(self, connection) -> None:
+        self.connection = connection
+        self.plans = []
+
+    async def execute(self, statement, values=None):
+        explain = SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + (
+            SQL(statement) if isinstance(statement, str) else statement
+        )
+        row = await (await self.connection.execute(explain, values)).fetchone()
+        self.plans.append(row[0][0])
+        return await self.connection.execute("SELECT WHERE false")
+
+
+def nodes(plan):
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+# The directory is small, and an NGI has many of the tickets here.
+HUGE = frozenset({"spell_over"})
+THEN = START + timedelta(days=250)
+PERSON = "00000000-0000-0000-0000-000000000003"
+QUESTIONS = {
+    "a queue": lambda c: queues.queue(c, unit="NGI_20"),
+    "a queue at a time": lambda c: queues.queue(c, unit="NGI_20", as_of=THEN),
+    "a queue at a position": lambda c: queues.queue(c, unit="NGI_20", as_of=70_000),
+    "a solved queue": lambda c: queues.queue(c, unit="NGI_20", statuses=["solved", "verified"]),
+    "the queue of a person": lambda c: queues.queue(c, person=PERSON),
+    "the queue of a person at a time": lambda c: queues.queue(c, person=PERSON, as_of=THEN),
+    "all counts": queues.queue_counts,
+    "a site": lambda c: sites.segments(c, site="SITE-7", begin=THEN, end=THEN + timedelta(days=9)),
+    "a VO": lambda c: sites.segments(c, vo="cms", begin=THEN, end=THEN + timedelta(days=2), limit=100),
+    "an NGI": lambda c: sites.segments(c, ngi="NGI_3", begin=THEN, end=THEN + timedelta(days=9)),
+    "a ticket": lambda c: ticket_page.ticket_row(c, 77),
+    "the newest tickets": ticket_page.tickets,
+    "the tickets of a unit": lambda c: ticket_page.tickets(c, ticket_page.TicketFilter(unit="NGI_7")),
+    "the tickets of a site": lambda c: ticket_page.tickets(c, ticket_page.TicketFilter(site="SITE-7")),
+    "the tickets of a submitter": lambda c: ticket_page.tickets(
+        c, ticket_page.TicketFilter(submitter=PERSON)
+    ),
+    "the exchange board": lambda c: exchanges.board(c, number=7),
+    "what is parked": exchanges.parked,
+}  # fmt: skip
+
+
+async def test_no_question_scans_the_tickets_or_the_spells(large):
+    async with asking(large) as connection:
+        for question, ask in QUESTIONS.items():
+            explaining = Explaining(connection)
+            await ask(explaining)
+            for plan in explaining.plans:
+                scanned = {
+                    node["Relation Name"]
+                    for node in nodes(plan["Plan"])
+                    if node["Node Type"] == "Seq Scan"
+                }
+                assert not scanned & HUGE, question
+                print(f"{question:35} {plan['Execution Time']:6.1f} ms")
