@@ -7,14 +7,23 @@ from uuid import UUID
 import structlog
 from msgspec import Struct, structs
 
-from adapters.kit.contract import Adapter, Asked, Before, Contact, Ignored, Reading, Unreadable
+from adapters.kit.contract import (
+    Adapter,
+    Asked,
+    Before,
+    Contact,
+    Ignored,
+    Malformed,
+    Reading,
+    Unreadable,
+)
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from domain import commands as c
 from domain.aggregate import Aggregate
 from domain.content import Sealed
 from domain.directory import Person, identity_key
 from domain.disclosure import heard
-from domain.errors import AlreadyClaimed, NotNow, Refused, StaleVersion, StoreUnavailable
+from domain.errors import AlreadyClaimed, Refused, StaleVersion, StoreUnavailable
 from domain.exchange import Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
@@ -25,6 +34,10 @@ from domain.vocabulary import TPM
 log = structlog.get_logger()
 
 _ERASED: Final = "erased"
+
+
+class Settled(Exception):
+    """Another process gave the message its effect, or its outcome, meanwhile."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -76,12 +89,17 @@ class Application:
         self._reading = Reading()
 
     async def run(self) -> Verdict | None:
-        """Carry the message out, or say why not. None: it has its effect, and that is recorded."""
+        """Carry the message out, or say why not. None: it has its effect, and that is recorded.
+
+        Raises ``Settled``, ``StoreUnavailable``, ``StaleVersion``.
+        """
         try:
             return await self._run()
+        except Malformed as error:
+            return Verdict(kind="refused", code="malformed", detail=str(error))
         except Unreadable as error:
             return Verdict(kind="parked", code="unreadable", detail=str(error))
-        except (StoreUnavailable, StaleVersion, NotNow):
+        except (StoreUnavailable, StaleVersion, Settled):
             raise
         except Refused as refusal:
             return Verdict(kind="refused", code=refusal.code, detail=str(refusal))
@@ -103,7 +121,11 @@ class Application:
         self._reading = reading
         if conflict := await self._conflict():
             return conflict
-        before = Before(self._read_again(before_heard), self._read_again(before_told))
+        before = Before(
+            self._read_again(before_heard),
+            self._read_again(before_told),
+            self._exchange.remote_state,
+        )
         for attempt in range(ATTEMPTS_MAX):
             try:
                 return await self._attempt(reading, before)
@@ -205,6 +227,8 @@ class Application:
 
         async def together(ticket: Ticket) -> Sequence[Aggregate]:
             exchange = await self._conversations.load(self._exchange.id)
+            if self._message.reference not in exchange.messages:
+                raise Settled
             if link := self._link(ticket.number):
                 exchange.link(*link)
             exchange.apply_message(

@@ -21,6 +21,10 @@ class Unreadable(Exception):
     """The message breaks the format agreed with the partner. It is parked for an operator."""
 
 
+class Malformed(Unreadable):
+    """It does, and whoever sent it waits to be told: it is refused, not parked."""
+
+
 class Ignored(Struct, frozen=True):
     """The message is fine, and rightly has no effect here."""
 
@@ -60,6 +64,8 @@ class Before(Struct, frozen=True):
 
     heard: Reading | None = None
     told: Reading | None = None
+    state: str = ""
+    """The partner's word for the state as it last wrote it, in whichever message."""
 
 
 class Asked(Struct, frozen=True):

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from adapters.kit.applying import Application, Verdict
+from adapters.kit.applying import Application, Settled, Verdict
 from adapters.kit.contract import Adapter, Ignored, Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from domain import clock
@@ -106,7 +106,7 @@ class Inbox:
                 verdict = await application.run()
                 if verdict is not None:
                     await self._record(stream, message.reference, verdict)
-            except NotNow:
+            except (NotNow, Settled):
                 log.info("message was settled by another process", exchange=str(stream))
         return True
 

@@ -442,6 +442,18 @@ async def test_what_our_rules_refuse_is_recorded_and_has_no_effect(database, mai
         assert (await ours.ledger.ticket(number)).status is Status.ASSIGNED
 
 
+async def test_a_word_about_a_final_ticket_is_refused_and_keeps_nobody_busy(database, mailbox):
+    """It was tried again without end: "not now" was taken for "somebody else has settled it"."""
+    async with hub(database, mailbox) as ours:
+        ours.work()
+        number = await ours.open_ticket("ROC_US")
+        await mailbox.wait_for(1)
+        await ours.execute(c.Solve(number=number, solution="Done."), c.Verify(number=number))
+        await ours.send(mail("ISSUE=7 PROJ=71", Request_ID=number, Public_Diary="Too late."))
+        [refused] = await ours.wait_for(Exchange.MessageRefused)
+        assert refused.code == "not-now"
+
+
 async def test_a_helpdesk_with_an_adapter_that_we_do_not_have_stops_nobody(database, mailbox):
     async with hub(database, mailbox) as ours:
         with by_test():

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.helpdesks.osg_mail import document, words
+from adapters.helpdesks.osg_mail import document
 from adapters.helpdesks.osg_mail.mapping import BYTES_MAX, OsgMail
 from adapters.kit import mail as kit_mail
 from adapters.kit.contract import Asked, Before, Ignored, Reading, Unreadable
+from adapters.kit.ghd import names, words
 from adapters.kit.states import action
 from adapters.kit.text import cut, decode
 from domain.commands import Comment, OpenTicket
@@ -304,12 +305,12 @@ def test_any_bytes_are_a_reading_or_ignored_or_unreadable(raw):
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), max_size=200)
 
 
-@given(st.dictionaries(st.sampled_from(sorted(document.TEXTS)), TEXT))
+@given(st.dictionaries(st.sampled_from(sorted(names.TEXTS)), TEXT))
 def test_what_we_write_is_read_again_as_it_was(values):
     written = document.render(values)
     seen = {name: document.storable(value).strip() for name, value in values.items()}
     kept = {
-        name: value for name, value in seen.items() if value and value.lower() not in document._NULL
+        name: value for name, value in seen.items() if value and value.lower() not in names._NULL
     }
     if not values:
         return

@@ -8,62 +8,18 @@ text; no entity is ever defined or fetched, and a document that tries to is refu
 import html
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 from xml.sax.saxutils import escape
 
 from adapters.kit.contract import Unreadable
-from adapters.kit.text import line, storable
+from adapters.kit.ghd.names import DOCUMENT, gather
+from adapters.kit.text import storable
 
-FIELDS: Final = (
-    "GHD_Request-ID", "GHD_Loginname", "GHD_Name", "GHD_E-Mail", "GHD_Phone", "GHD_Experiment",
-    "GHD_Responsible_Unit", "GHD_Status", "GHD_Priority", "GHD_Short_Description", "GHD_Description",
-    "GHD_Experiment_Specific_Problem", "GHD_Type_Of_Problem", "GHD_Date_Time_Of_Problem",
-    "GHD_Diary_Of_Steps", "GHD_Public_Diary", "GHD_Short_Solution", "GHD_Detailed_Solution",
-    "GHD_Internal_Diary", "GHD_Origin_ID", "GHD_Last_Modifier", "GHD_Affected_Site",
-)  # fmt: skip
-"""Canonical names, in the order in which we write them."""
-
-_ALSO: Final[Mapping[str, str]] = MappingProxyType({
-    "GHD_Cert_DN": "GHD_Loginname",
-    "GHD_Submitter": "GHD_Name",
-    "GHD_Submitter_Mail": "GHD_E-Mail",
-    "GHD_Affected_VO": "GHD_Experiment",
-    "GHD_VO_Specific": "GHD_Experiment_Specific_Problem",
-    "GHD_ProblemType": "GHD_Type_Of_Problem",
-    "GHD_Subject": "GHD_Short_Description",
-    "GHD_Date_Time_Prob": "GHD_Date_Time_Of_Problem",
-    "GHD_Data_Time_Prob": "GHD_Date_Time_Of_Problem",
-    "GHD_Solution": "GHD_Detailed_Solution",
-    "GHD_Carbon_Copy": "GHD_CarbonCopy",
-    "GHD_Assigned_To": "GHD_Assign_To",
-    "GHD_Assign_To": "GHD_Assign_To",
-})  # fmt: skip
-
-TEXTS: Final = frozenset({
-    "GHD_Description", "GHD_Diary_Of_Steps", "GHD_Public_Diary", "GHD_Detailed_Solution", "GHD_Internal_Diary",
-})  # fmt: skip
-"""Elements that keep their line breaks, and are joined where they stand twice."""
-_DECISIVE: Final = frozenset({"GHD_Request-ID", "GHD_Status", "GHD_Origin_ID", "GHD_Priority"})
-"""Elements that must not contradict themselves."""
-
-_NULL: Final = frozenset({"null", "(null)", "nil", "$null$", "undefined"})
 _ELEMENTS_MAX: Final = 500
-_LINE_CHARACTERS_MAX: Final = 4_000
 _TAG: Final = re.compile(
     r"<[ \t]{0,3}(/?)[ \t]{0,3}(Ticket|GHD[_-][A-Za-z][\w-]{0,60})(?=[\s/>])[^<>]{0,200}?(/?)>", re.IGNORECASE
 )  # fmt: skip
 _DECLARATION: Final = re.compile(r"<!\s{0,9}(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
-
-
-_CANONICAL: Final[Mapping[str, str]] = MappingProxyType(
-    {_plain(name): name for name in FIELDS}
-    | {_plain(name): canonical for name, canonical in _ALSO.items()}
-)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -76,12 +32,7 @@ def parse(text: str) -> dict[str, str]:
         raise Unreadable("the document declares a document type or entities, which is refused")
     found: dict[str, str] = {}
     for name, raw in _elements(text):
-        canonical = _CANONICAL.get(_plain(name), name)
-        value = storable(html.unescape(raw)).strip()
-        if canonical not in TEXTS:
-            value = line(value, _LINE_CHARACTERS_MAX)
-        if value and value.lower() not in _NULL:
-            found[canonical] = _merged(canonical, found.get(canonical), value)
+        gather(found, name, html.unescape(raw))
     return found
 
 
@@ -118,22 +69,12 @@ def _without_cdata(text: str) -> str:
     return "".join([*pieces, text[at:]])
 
 
-def _merged(name: str, first: str | None, second: str) -> str:
-    if first is None or first == second:
-        return second
-    if name in TEXTS:
-        return f"{first}\n{second}"
-    if name in _DECISIVE:
-        raise Unreadable(f"{name} stands twice: {first[:60]!r} and {second[:60]!r}")
-    return first
-
-
 def render(values: Mapping[str, str]) -> str:
     """The canonical document of these elements. Empty values are written as empty elements."""
-    assert set(values) <= set(FIELDS), "every element has a canonical name"
+    assert set(values) <= set(DOCUMENT), "every element has a canonical name"
     elements = [
         f"  <{name}>{escape(storable(values[name]))}</{name}>\n"
-        for name in FIELDS
+        for name in DOCUMENT
         if name in values
     ]
     return f"<Ticket>\n{''.join(elements)}</Ticket>\n"

@@ -3,12 +3,14 @@
 import re
 from typing import Final
 
-from adapters.helpdesks.osg_mail import document, outgoing
-from adapters.helpdesks.osg_mail.incoming import commands_for_known, commands_for_unknown
+from adapters.helpdesks.osg_mail import document
+from adapters.helpdesks.osg_mail.outgoing import write
 from adapters.kit import mail
-from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Reading, Unreadable
+from adapters.kit.contract import Asked, Before, Ignored, News, Reading, Unreadable
+from adapters.kit.ghd import outgoing
+from adapters.kit.ghd.identity import is_number, number_of, submitter
+from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.text import line
-from domain.identifiers import NUMBER_MAX
 from domain.ticket import Ticket
 
 BYTES_MAX: Final = 1_000_000
@@ -16,7 +18,6 @@ BYTES_MAX: Final = 1_000_000
 _ISSUE: Final = re.compile(r"\bISSUE=(\d{1,12})\b", re.IGNORECASE)
 _PROJECT: Final = re.compile(r"\bPROJ(?:ECT)?=(\d{1,9})\b", re.IGNORECASE)
 _OUR_NUMBER: Final = re.compile(r"-Ticket-ID:\s{0,3}#(\d{1,9})\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"(?:[A-Za-z]{2,16}[-_ ])?#?0{0,9}(\d{1,9})")
 
 
 class OsgMail:
@@ -35,14 +36,14 @@ class OsgMail:
         fields = _ticket_document(mail.texts(message))
         subject = mail.header(message, "Subject")
         fields.setdefault("GHD_Short_Description", _spoken(subject))
-        number = _number(fields.get("GHD_Request-ID", "")) or _number_in(subject)
+        number = number_of(fields) or _number_in(subject)
         external_id, reference = _external(subject, fields.get("GHD_Origin_ID", ""), number)
         return Reading(
             external_id=external_id,
             external_reference=reference,
             number=number,
             state=fields.get("GHD_Status", "")[:100],
-            submitter=_submitter(fields),
+            submitter=submitter(fields),
             body=fields,
         )
 
@@ -53,7 +54,7 @@ class OsgMail:
 
     def outbound(self, news: News) -> bytes | Ignored:
         fields = outgoing.whole(news) if news.whole else outgoing.change(news)
-        return fields if isinstance(fields, Ignored) else outgoing.write(news, fields)
+        return fields if isinstance(fields, Ignored) else write(news, fields)
 
 
 def _ticket_document(texts: list[str]) -> dict[str, str]:
@@ -62,16 +63,6 @@ def _ticket_document(texts: list[str]) -> dict[str, str]:
         raise Unreadable("the mail has no body")
     with_tags = [text for text in texts if "GHD_" in text.upper() or "GHD-" in text.upper()]
     return document.parse((with_tags or texts)[0])
-
-
-def _number(text: str) -> int:
-    if not text:
-        return 0
-    found = _NUMBER.fullmatch(text)
-    if not found:
-        raise Unreadable(f"GHD_Request-ID {text[:60]!r} is not a ticket number")
-    number = int(found[1])
-    return number if number <= NUMBER_MAX else 0
 
 
 def _number_in(subject: str) -> int:
@@ -87,20 +78,9 @@ def _external(subject: str, origin: str, number: int) -> tuple[str, str]:
         reference = f"ISSUE={issue[1]}" + (f" PROJ={project[1]}" if project else "")
         return issue[1], reference
     origin = line(origin, 100)
-    ours = _NUMBER.fullmatch(origin)
-    if number and ours and int(ours[1]) == number:
+    if number and is_number(origin, number):
         return "", ""  # our own number, sent back as the origin
     return origin, ""
-
-
-def _submitter(fields: dict[str, str]) -> Contact | None:
-    contact = Contact(
-        name=line(fields.get("GHD_Name", ""), 200),
-        mail=mail.address(fields.get("GHD_E-Mail", "")),
-        phone=line(fields.get("GHD_Phone", ""), 100),
-        login=line(fields.get("GHD_Loginname", ""), 500),
-    )
-    return contact if contact != Contact() else None
 
 
 def _spoken(subject: str) -> str:

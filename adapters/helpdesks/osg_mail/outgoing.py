@@ -1,93 +1,26 @@
-"""How we tell them: the whole ticket once, and after that only what changed."""
+"""The mail around a document, in the one canonical form."""
 
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from types import MappingProxyType
 from typing import Final
 
-from adapters.helpdesks.osg_mail import document, words
-from adapters.kit.contract import Ignored, News
-from adapters.kit.text import cut, line
-from domain.content import Sealed
-from domain.ticket import Ticket
-from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Priority
+from adapters.helpdesks.osg_mail import document
+from adapters.kit.contract import News
+from adapters.kit.ghd.outgoing import text_of
+from adapters.kit.text import line
+from domain.vocabulary import SUBJECT_CHARACTERS_MAX
 
-_SOLUTION_CHARACTERS_MAX: Final = 255
 _LINE_CHARACTERS_MAX: Final = 900
-_ERASED: Final = "(erased)"
-
-_DIARY: Final = MappingProxyType({
-    Ticket.Assigned: "note",
-    Ticket.WorkStarted: "note",
-    Ticket.ReplyRequested: "question",
-    Ticket.SubmitterReplied: "text",
-    Ticket.PutOnHold: "reason",
-    Ticket.Reopened: "comment",
-    Ticket.Commented: "text",
-    Ticket.Verified: "",
-    Ticket.Closed: "",
-})  # fmt: skip
-"""The text of an event that is a public entry, by the name of its field."""
-
-_CLASSIFIED: Final = MappingProxyType({
-    "priority": "GHD_Priority",
-    "issue_type": "GHD_Type_Of_Problem",
-    "vo": "GHD_Experiment",
-    "affected_site": "GHD_Affected_Site",
-})  # fmt: skip
-
-
-def whole(news: News) -> dict[str, str]:
-    """Every element. Who the submitter is stays with us: the partner must not mail the same person too."""
-    ticket = news.ticket
-    fields = dict.fromkeys(document.FIELDS, "") | _always(news)
-    fields |= {
-        "GHD_Experiment": ticket.vo or "none",
-        "GHD_Responsible_Unit": ticket.unit,
-        "GHD_Priority": ticket.priority.value,
-        "GHD_Short_Description": line(_text(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
-        "GHD_Description": _fitting(news, _text(news, ticket.description)),
-        "GHD_Experiment_Specific_Problem": "Yes" if ticket.vo_specific else "No",
-        "GHD_Type_Of_Problem": ticket.issue_type,
-        "GHD_Date_Time_Of_Problem": words.problem_text(ticket.opened_at),
-        "GHD_Public_Diary": _fitting(news, "\n".join(news.diary)),
-        "GHD_Affected_Site": ticket.notified_site or ticket.affected_site,
-    }
-    if ticket.solution is not None:
-        fields |= _solution(news, ticket.solution)
-    return fields
-
-
-def change(news: News) -> dict[str, str] | Ignored:
-    """The elements that the event changes."""
-    event = news.event
-    fields = _always(news)
-    match event:
-        case Ticket.Opened():  # of a ticket that they opened: they learn its number and who has it
-            return fields | {"GHD_Responsible_Unit": news.ticket.unit}
-        case Ticket.Assigned():
-            fields["GHD_Responsible_Unit"] = event.unit
-        case Ticket.Solved() | Ticket.FoundUnsolvable():
-            return fields | _solution(news, event.solution)
-        case Ticket.Reclassified() if event.field in _CLASSIFIED:
-            return fields | _reclassified(news, event)
-        case _ if type(event) not in _DIARY:
-            return Ignored("no-counterpart")
-    sealed = getattr(event, _DIARY[type(event)], None)
-    if sealed is not None:
-        fields["GHD_Public_Diary"] = _fitting(news, _text(news, sealed))
-    return fields
 
 
 def write(news: News, fields: dict[str, str]) -> bytes:
-    """The mail, in the one canonical form."""
     place = news.place
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"] = place.our_address, place.their_address
     message["Date"] = format_datetime(news.at)
     message["Message-ID"] = news.message_id
-    title = line(_text(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
+    title = line(text_of(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
     marks = f"{place.our_name}-Ticket-ID: #{news.ticket.number}"
     message["Subject"] = " ".join(part for part in (marks, news.external_reference, title) if part)
     message["Auto-Submitted"] = "auto-generated"
@@ -97,39 +30,3 @@ def write(news: News, fields: dict[str, str]) -> bytes:
     plain = text.isascii() and max(map(len, text.splitlines())) <= _LINE_CHARACTERS_MAX
     message.set_content(text, cte="7bit" if plain else "quoted-printable")
     return message.as_bytes()
-
-
-def _always(news: News) -> dict[str, str]:
-    """What identifies the ticket in every message."""
-    return {
-        "GHD_Request-ID": str(news.ticket.number),
-        "GHD_Status": news.ticket.status.value,
-        "GHD_Origin_ID": news.external_id if news.theirs else str(news.ticket.number),
-        "GHD_Last_Modifier": news.place.our_name,
-    }
-
-
-def _reclassified(news: News, event: Ticket.Reclassified) -> dict[str, str]:
-    changed = {_CLASSIFIED[event.field]: event.value}
-    if event.field == "priority":
-        assert event.value in {priority.value for priority in Priority}
-        changed["GHD_Public_Diary"] = _fitting(news, _text(news, event.justification))
-    return changed
-
-
-def _solution(news: News, sealed: Sealed | None) -> dict[str, str]:
-    text = _text(news, sealed)
-    return {
-        "GHD_Short_Solution": line(text, _SOLUTION_CHARACTERS_MAX),
-        "GHD_Detailed_Solution": _fitting(news, text),
-    }
-
-
-def _text(news: News, sealed: Sealed | None) -> str:
-    return "" if sealed is None else news.texts.get(sealed.id, _ERASED)
-
-
-def _fitting(news: News, text: str) -> str:
-    page = news.place.page.format(number=news.ticket.number)
-    number = f"{news.place.our_name} ticket {news.ticket.number}"
-    return cut(text, TEXT_CHARACTERS_MAX, page or number)

@@ -1,11 +1,11 @@
-"""What a ``<Ticket>`` document asks of us. Only what really changed has an effect."""
+"""What the fields of a message ask of us. Only what really changed has an effect."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from adapters.helpdesks.osg_mail import words
 from adapters.kit.contract import Asked, Before, Ignored, Reading, Unreadable
+from adapters.kit.ghd import words
 from adapters.kit.states import action
 from adapters.kit.text import cut, line
 from domain import commands as c
@@ -89,7 +89,7 @@ class _Changes:
 
     def __init__(self, fields: Fields, before: Before) -> None:
         self._fields = fields
-        self._heard = _fields_of(before.heard)
+        self._heard, self._state_before = _fields_of(before.heard), before.state
         self._known = (self._heard, _fields_of(before.told))
         self.diary = self._new_part("GHD_Public_Diary")
         self.solution = self._solution()
@@ -100,7 +100,8 @@ class _Changes:
         return bool(value) and all(value != _flat(known.get(name, "")) for known in self._known)
 
     def state_before(self) -> Status | None:
-        return words.state(self._heard.get("GHD_Status", ""))
+        """What the partner said last, in whichever message that was."""
+        return words.state(self._heard.get("GHD_Status", "") or self._state_before)
 
     def text_of(self, said: Status) -> str:
         """The new text that goes with a state."""
@@ -204,7 +205,9 @@ _RECLASSIFIED: Final = MappingProxyType({
     "GHD_Type_Of_Problem": "issue_type",
     "GHD_Experiment": "vo",
     "GHD_Affected_Site": "affected_site",
+    "GHD_Ticket_Category": "category",
 })  # fmt: skip
 _VALUES: Final = MappingProxyType({
     "priority": words.priority, "issue_type": words.issue_type, "vo": words.vo,
+    "category": words.category,
 })  # fmt: skip

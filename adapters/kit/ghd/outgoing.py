@@ -1,20 +1,17 @@
 """How we tell them: the whole ticket once, and after that only what changed."""
 
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from types import MappingProxyType
 from typing import Final
 
-from adapters.helpdesks.osg_mail import document, words
 from adapters.kit.contract import Ignored, News
+from adapters.kit.ghd import words
+from adapters.kit.ghd.names import DOCUMENT
 from adapters.kit.text import cut, line
 from domain.content import Sealed
 from domain.ticket import Ticket
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Priority
 
 _SOLUTION_CHARACTERS_MAX: Final = 255
-_LINE_CHARACTERS_MAX: Final = 900
 _ERASED: Final = "(erased)"
 
 _DIARY: Final = MappingProxyType({
@@ -41,13 +38,13 @@ _CLASSIFIED: Final = MappingProxyType({
 def whole(news: News) -> dict[str, str]:
     """Every element. Who the submitter is stays with us: the partner must not mail the same person too."""
     ticket = news.ticket
-    fields = dict.fromkeys(document.FIELDS, "") | _always(news)
+    fields = dict.fromkeys(DOCUMENT, "") | _always(news)
     fields |= {
         "GHD_Experiment": ticket.vo or "none",
         "GHD_Responsible_Unit": ticket.unit,
         "GHD_Priority": ticket.priority.value,
-        "GHD_Short_Description": line(_text(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
-        "GHD_Description": _fitting(news, _text(news, ticket.description)),
+        "GHD_Short_Description": line(text_of(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
+        "GHD_Description": _fitting(news, text_of(news, ticket.description)),
         "GHD_Experiment_Specific_Problem": "Yes" if ticket.vo_specific else "No",
         "GHD_Type_Of_Problem": ticket.issue_type,
         "GHD_Date_Time_Of_Problem": words.problem_text(ticket.opened_at),
@@ -76,27 +73,8 @@ def change(news: News) -> dict[str, str] | Ignored:
             return Ignored("no-counterpart")
     sealed = getattr(event, _DIARY[type(event)], None)
     if sealed is not None:
-        fields["GHD_Public_Diary"] = _fitting(news, _text(news, sealed))
+        fields["GHD_Public_Diary"] = _fitting(news, text_of(news, sealed))
     return fields
-
-
-def write(news: News, fields: dict[str, str]) -> bytes:
-    """The mail, in the one canonical form."""
-    place = news.place
-    message = EmailMessage(policy=SMTP)
-    message["From"], message["To"] = place.our_address, place.their_address
-    message["Date"] = format_datetime(news.at)
-    message["Message-ID"] = news.message_id
-    title = line(_text(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
-    marks = f"{place.our_name}-Ticket-ID: #{news.ticket.number}"
-    message["Subject"] = " ".join(part for part in (marks, news.external_reference, title) if part)
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
-    text = document.render(fields)
-    # Old scripts read the body as it stands, so it is encoded only where it must be.
-    plain = text.isascii() and max(map(len, text.splitlines())) <= _LINE_CHARACTERS_MAX
-    message.set_content(text, cte="7bit" if plain else "quoted-printable")
-    return message.as_bytes()
 
 
 def _always(news: News) -> dict[str, str]:
@@ -113,19 +91,19 @@ def _reclassified(news: News, event: Ticket.Reclassified) -> dict[str, str]:
     changed = {_CLASSIFIED[event.field]: event.value}
     if event.field == "priority":
         assert event.value in {priority.value for priority in Priority}
-        changed["GHD_Public_Diary"] = _fitting(news, _text(news, event.justification))
+        changed["GHD_Public_Diary"] = _fitting(news, text_of(news, event.justification))
     return changed
 
 
 def _solution(news: News, sealed: Sealed | None) -> dict[str, str]:
-    text = _text(news, sealed)
+    text = text_of(news, sealed)
     return {
         "GHD_Short_Solution": line(text, _SOLUTION_CHARACTERS_MAX),
         "GHD_Detailed_Solution": _fitting(news, text),
     }
 
 
-def _text(news: News, sealed: Sealed | None) -> str:
+def text_of(news: News, sealed: Sealed | None) -> str:
     return "" if sealed is None else news.texts.get(sealed.id, _ERASED)
 
 

@@ -32,6 +32,7 @@ _PRIORITIES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _ISSUE_TYPES: Final = MappingProxyType({each.lower(): each for each in DEFAULTS.issue_types})
+_CATEGORIES: Final = MappingProxyType({each.lower(): each for each in DEFAULTS.categories})
 _DATE: Final = re.compile(
     r"(\d{4})-(\d\d?)-(\d\d?)[ T](\d\d?):(\d\d)(?::(\d\d))?(?:\.\d+)?( ?(?:Z|UTC|GMT))?"
 )
@@ -66,6 +67,11 @@ def priority(word: str) -> str:
 def issue_type(word: str) -> str:
     """Our issue type for their word; empty for none or one that we do not have."""
     return _ISSUE_TYPES.get(" ".join(word.lower().split()), "")
+
+
+def category(word: str) -> str:
+    """Our category for their word; empty for none or one that we do not have."""
+    return _CATEGORIES.get(" ".join(word.lower().split()), "")
 
 
 def problem_at(text: str) -> datetime | None:
