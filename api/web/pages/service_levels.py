@@ -1,7 +1,7 @@
 """The service level page: how well tickets were served, as figures and as a chart, per unit, site, VO or month."""
 
 from datetime import UTC, date, timedelta
-from typing import Annotated, Final, cast, get_args
+from typing import Annotated, Final, get_args
 from urllib.parse import urlencode
 
 from fastapi import Query, Request
@@ -25,6 +25,7 @@ router = page_router()
 
 _FRAME: Final = timedelta(days=28)
 _DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
+_BY_NAME: Final[dict[str, Dimension]] = {each: each for each in _DIMENSIONS}
 _ROWS_MAX: Final = 200
 """A page shows so many groups; the CSV has all of them."""
 _BARS_MAX: Final = 30
@@ -54,9 +55,9 @@ async def service_levels(
     vo: Word = "",
 ) -> Response:
     require(caller.actor, Right.READ_STATISTICS)
-    if by not in _DIMENSIONS:
+    dimension = _BY_NAME.get(by)
+    if dimension is None:
         raise UnknownValue("by", by, _DIMENSIONS)
-    dimension = cast("Dimension", by)
     first, last = _frame(begin, end)
     services = services_of(request)
     found = await levels.report(
