@@ -18,7 +18,8 @@ from domain.ledger import AsOf
 from domain.publications import DEFAULT_POLICY, InForce, in_force
 from domain.service_levels import CalendarMissing, PriorityUnknown
 from projections.level_figures import Dimension
-from projections.levels import Filters, Report, TicketLevels, statistics, ticket_levels
+from projections.level_reading import Filters
+from projections.levels import Report, TicketLevels, statistics, ticket_levels
 
 FRAME: Final = timedelta(days=365)
 """Up to the instant of asking, where none is given."""

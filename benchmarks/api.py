@@ -6,8 +6,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
@@ -52,30 +52,29 @@ async def run(bench: Bench) -> list[Result]:
     with (
         serving((*OURS, "--database-url", ours, "serve", "--port", "0"), bench) as our_port,
         serving((*THEIRS, theirs), bench) as their_port,
+        closing(Clients(our_port)) as mine,
+        closing(Clients(their_port)) as others,
     ):
-        async with clients(our_port) as mine, clients(their_port) as others:
-            fresh = [
-                await mine[0].opened(next(post("/api/v1/tickets", TICKET, token)))
-                for _ in range(100)
-            ]
-            pairs = {
-                "open": (post("/api/v1/tickets", TICKET, token), post("/tickets", TICKET)),
-                "comment": (
-                    post("/api/v1/tickets/{n}/comments", COMMENT, token, fresh),
-                    post("/tickets/{n}/comments", COMMENT),
-                ),
-                "read": (get("/api/v1/tickets/{n}", token), get("/tickets/{n}")),
-                "queue": (get("/api/v1/queue?limit=50", token), get("/queue")),
-            }
-            return [
-                await bench.compare(
-                    f"api-{name}",
-                    Side(sending(mine, ours_, count)), Side(sending(others, theirs_, count)),
-                    baseline_is="a bare FastAPI route with one hand-written statement",
-                    unit="requests/s", target=0.5,
-                )
-                for name, (ours_, theirs_) in pairs.items()
-            ]  # fmt: skip
+        await mine.prepare()
+        new_ticket = post("/api/v1/tickets", TICKET, token)
+        fresh = [await mine.opened(next(new_ticket)) for _ in range(100)]
+        pairs = {
+            "open": (new_ticket, post("/tickets", TICKET)),
+            "comment": (
+                post("/api/v1/tickets/{n}/comments", COMMENT, token, fresh),
+                post("/tickets/{n}/comments", COMMENT),
+            ),
+            "read": (get("/api/v1/tickets/{n}", token), get("/tickets/{n}")),
+            "queue": (get("/api/v1/queue?limit=50", token), get("/queue")),
+        }
+        return [
+            await bench.compare(
+                f"api-{name}", mine.side(ours_, count), others.side(theirs_, count),
+                baseline_is="a bare FastAPI route with one hand-written statement",
+                unit="requests/s", target=0.5,
+            )
+            for name, (ours_, theirs_) in pairs.items()
+        ]  # fmt: skip
 
 
 def post(
@@ -113,32 +112,38 @@ class Client:
         assert head[9:10] == b"2", (head, body)
         return body
 
-    async def opened(self, request: bytes) -> int:
-        return int(json.loads(await self.send(request))["number"])
-
     def close(self) -> None:
         self._writer.close()
 
 
-@asynccontextmanager
-async def clients(port: int) -> AsyncGenerator[list[Client]]:
-    async with AsyncExitStack() as stack:
-        made = []
+class Clients:
+    """Connections to one server, made anew for every round: a server ends those that are silent for long."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._made: list[Client] = []
+
+    async def prepare(self) -> None:
+        self.close()
         for _ in range(CLIENTS):
-            made.append(Client(*await asyncio.open_connection("127.0.0.1", port)))
-            stack.callback(made[-1].close)
-        yield made
+            self._made.append(Client(*await asyncio.open_connection("127.0.0.1", self._port)))
 
+    def close(self) -> None:
+        while self._made:
+            self._made.pop().close()
 
-def sending(made: list[Client], requests: Requests, count: int) -> Callable[[], Awaitable[int]]:
-    """Work: so many requests, each client one after the other."""
+    def side(self, requests: Requests, count: int) -> Side:
+        """So many requests, each client one after the other."""
 
-    async def one(client: int) -> int:
-        for _ in range(count // CLIENTS):
-            await made[client].send(next(requests))
-        return count // CLIENTS
+        async def one(client: int) -> int:
+            for _ in range(count // CLIENTS):
+                await self._made[client].send(next(requests))
+            return count // CLIENTS
 
-    return lambda: together(CLIENTS, one)
+        return Side(lambda: together(CLIENTS, one), self.prepare)
+
+    async def opened(self, request: bytes) -> int:
+        return int(json.loads(await self._made[0].send(request))["number"])
 
 
 @contextmanager

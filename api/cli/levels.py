@@ -146,7 +146,8 @@ def report(
     from api import levels, moments  # noqa: PLC0415
     from domain.errors import UnknownValue  # noqa: PLC0415
     from projections.level_figures import DIMENSIONS, Dimension  # noqa: PLC0415
-    from projections.levels import Filters, as_bytes  # noqa: PLC0415
+    from projections.level_reading import Filters  # noqa: PLC0415
+    from projections.levels import as_bytes  # noqa: PLC0415
 
     for each in by:
         if each not in DIMENSIONS:

@@ -13,7 +13,8 @@ from domain.errors import Invalid
 from domain.rights import Right
 from domain.vocabulary import Priority, TicketType
 from projections.level_figures import Dimension
-from projections.levels import Filters, Report, TicketLevels, as_bytes
+from projections.level_reading import Filters
+from projections.levels import Report, TicketLevels, as_bytes
 
 router = APIRouter(tags=["levels"])
 

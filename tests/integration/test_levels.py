@@ -21,7 +21,8 @@ from domain.publications import BUILT_IN, DEFAULT_POLICY, InForce, decide, in_fo
 from domain.rights import Actor
 from domain.service_policy import ggus_policy
 from projections.level_figures import Dimension
-from projections.levels import Filters, Report, as_bytes, statistics, ticket_levels
+from projections.level_reading import Filters
+from projections.levels import Report, as_bytes, statistics, ticket_levels
 from projections.runner import Projector
 from tests.scenarios import attributed
 
