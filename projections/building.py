@@ -120,6 +120,7 @@ class Building:
         for projection, fold in self._folds:
             topics = projection.topics
             relevant = [each for each in events if type(each.event) in topics]
+            await fold.look_back(self._reader, relevant)
             for first in range(0, len(relevant), SLICE):
                 with uncollected():
                     fold.apply(relevant[first : first + SLICE])
