@@ -8,7 +8,7 @@ from api import documentation, problems, web
 from api.bootstrap import Services
 from api.documentation import PROBLEMS
 from api.edge import Edge, Measures
-from api.routes import ROUTERS, health, session
+from api.routes import ROUTERS, health, session, soap
 
 PREFIX: Final = "/api/v1"
 TAGS: Final = {
@@ -18,6 +18,7 @@ TAGS: Final = {
     "sites": "Every ticket of a site, NGI or VO in a time frame.",
     "directory": "Support units, sites, VOs, helpdesks.",
     "exchange": "What is exchanged with partner helpdesks.",
+    "feeds": "What each partner helpdesk may see, counted and chained.",
     "levels": "Service levels.",
     "audit": "The event log itself.",
     "operation": "How the service is doing.",
@@ -43,6 +44,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, prefix=PREFIX, responses=PROBLEMS)
     app.include_router(session.router, responses=PROBLEMS)
     app.include_router(health.router)
+    app.include_router(soap.router)
     web.install(app)
     app.add_middleware(
         Edge, body_bytes_max=services.settings.body_bytes_max, measures=app.state.measures

@@ -29,11 +29,11 @@ _TOKEN: Final = re.compile(r"tl_[A-Za-z0-9_-]{43}")
 _COOKIE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 CREATE: Final = """
-    INSERT INTO access.token (id, hash, person, scopes, label, expires_at)
-    VALUES (%b, %b, %b, %b, %b, %b) RETURNING id
+    INSERT INTO access.token (id, hash, person, helpdesk, scopes, label, expires_at)
+    VALUES (%b, %b, %b, %b, %b, %b, %b) RETURNING id
 """
 LIST: Final = """
-    SELECT id, person, scopes, label, created_at, expires_at, revoked_at, last_used_at
+    SELECT id, person, helpdesk, scopes, label, created_at, expires_at, revoked_at, last_used_at
       FROM access.token ORDER BY created_at, id
 """
 REVOKE: Final = """
@@ -41,10 +41,12 @@ REVOKE: Final = """
      WHERE id = %b AND revoked_at IS NULL RETURNING id
 """
 BY_HASH: Final = """
-    SELECT id, person, scopes, expires_at, revoked_at, last_used_at FROM access.token WHERE hash = %b
+    SELECT id, person, helpdesk, scopes, expires_at, revoked_at, last_used_at
+      FROM access.token WHERE hash = %b
 """
 BY_COOKIE: Final = """
-    SELECT token.id, person, scopes, least(token.expires_at, session.expires_at), revoked_at, last_used_at
+    SELECT token.id, person, helpdesk, scopes, least(token.expires_at, session.expires_at), revoked_at,
+           last_used_at
       FROM access.session JOIN access.token ON token.id = session.token WHERE session.hash = %b
 """
 USED: Final = "UPDATE access.token SET last_used_at = %b WHERE id = %b RETURNING id"
@@ -62,6 +64,8 @@ class Scope(Enum):
     """Read the event log itself."""
     ADMIN = "admin"
     """Change the directory."""
+    FEED = "feed"
+    """Read the feed of a partner helpdesk: the only thing that a token of a helpdesk is good for."""
 
 
 class NotSignedIn(Exception):
@@ -70,14 +74,17 @@ class NotSignedIn(Exception):
 
 class Access(Struct, frozen=True):
     token: UUID
-    person: UUID
+    person: UUID | None
+    helpdesk: str | None
+    """Set instead of the person where the token belongs to a partner."""
     scopes: frozenset[Scope]
     expires_at: datetime
 
 
 class TokenRow(Struct, frozen=True):
     id: UUID
-    person: UUID
+    person: UUID | None
+    helpdesk: str | None
     scopes: list[str]
     label: str
     created_at: datetime
@@ -97,6 +104,18 @@ class Tokens:
         self, person: UUID, scopes: frozenset[Scope], lifetime: timedelta, label: str = ""
     ) -> tuple[UUID, str]:
         """Its identifier, and the token itself, which cannot be shown again."""
+        return await self._create(person, None, scopes, lifetime, label)
+
+    async def create_for_helpdesk(
+        self, helpdesk: str, lifetime: timedelta, label: str = ""
+    ) -> tuple[UUID, str]:
+        """A token with which a partner reads its own feed, and nothing else."""
+        return await self._create(None, helpdesk, frozenset({Scope.FEED}), lifetime, label)
+
+    async def _create(
+        self, person: UUID | None, helpdesk: str | None, scopes: frozenset[Scope],
+        lifetime: timedelta, label: str,
+    ) -> tuple[UUID, str]:  # fmt: skip
         if not scopes:
             raise Invalid("a token needs a scope", possible=[scope.value for scope in Scope])
         if not timedelta() < lifetime <= LIFETIME_MAX:
@@ -106,7 +125,9 @@ class Tokens:
         token_id, token = uuid4(), f"tl_{secrets.token_urlsafe(32)}"
         names = sorted(scope.value for scope in scopes)
         expires_at = clock.now() + lifetime
-        await self._store.rows(CREATE, [token_id, _hash(token), person, names, label, expires_at])
+        await self._store.rows(
+            CREATE, [token_id, _hash(token), person, helpdesk, names, label, expires_at]
+        )
         return token_id, token
 
     async def listed(self) -> list[TokenRow]:
@@ -133,6 +154,8 @@ class Tokens:
     async def open_session(self, token: str) -> tuple[str, datetime]:
         """The cookie's value and its end. Raises ``NotSignedIn``."""
         access = await self.of_token(token)
+        if access.person is None:
+            raise NotSignedIn
         cookie = secrets.token_urlsafe(32)
         expires_at = min(access.expires_at, clock.now() + SESSION_MAX)
         await self._store.rows(OPEN_SESSION, [_hash(cookie), access.token, expires_at])
@@ -157,13 +180,14 @@ class Tokens:
         rows: list[tuple[Any, ...]] = await self._store.rows(query, [digest])
         if not rows:
             raise NotSignedIn
-        token, person, scopes, expires_at, revoked_at, last_used_at = rows[0]
+        token, person, helpdesk, scopes, expires_at, revoked_at, last_used_at = rows[0]
         now = clock.now()
         if revoked_at is not None or expires_at <= now:
             raise NotSignedIn
         if last_used_at is None or last_used_at < now - _USE_IS_COARSE:
             await self._store.rows(USED, [now, token])
-        return Access(token, person, frozenset(Scope(scope) for scope in scopes), expires_at)
+        granted = frozenset(Scope(scope) for scope in scopes)
+        return Access(token, person, helpdesk, granted, expires_at)
 
 
 def _hash(secret: str) -> bytes:

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from adapters.kit.assembly import ExchangeParts
+from adapters.store.alone import PUSH_LOCK, alone
 from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
 from adapters.store.embedded import EmbeddedServer
 from adapters.store.engine import PostgresStore
@@ -17,6 +19,8 @@ from adapters.store.migrate import migrate
 from adapters.store.wakeup import Wakeup
 from api.auth import Tokens
 from api.exchanging import add_exchange_workers, exchange_parts
+from api.feed_hub import FeedHub
+from api.feed_pushing import FeedPushing
 from api.settings import Settings
 from api.views import TicketReader
 from api.workers import Workers
@@ -44,6 +48,8 @@ class Services:
     wakeup: Wakeup
     projector: Projector
     exchange: ExchangeParts
+    feed_hub: FeedHub
+    feed_pushing: FeedPushing
     workers: Workers
 
     @property
@@ -56,18 +62,23 @@ class Services:
 
         Raises ``StoreUnavailable`` within a few seconds.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE_S
-        while True:
-            try:
-                async with self.store.pool.connection(deadline - loop.time()) as connection:
-                    try:
-                        return await question(connection)
-                    except psycopg.OperationalError as error:
-                        if not connection.closed or loop.time() >= deadline:
-                            raise _unavailable(error) from error
-            except (PoolTimeout, PoolClosed) as error:
-                raise _unavailable(error) from error
+        return await ask(self.store, question)
+
+
+async def ask(store: PostgresStore, question: Question[T]) -> T:
+    """What ``Services.ask`` does."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_S
+    while True:
+        try:
+            async with store.pool.connection(deadline - loop.time()) as connection:
+                try:
+                    return await question(connection)
+                except psycopg.OperationalError as error:
+                    if not connection.closed or loop.time() >= deadline:
+                        raise _unavailable(error) from error
+        except (PoolTimeout, PoolClosed) as error:
+            raise _unavailable(error) from error
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
@@ -92,6 +103,7 @@ async def running(
         )
         wakeup = await stack.enter_async_context(Wakeup(conninfo))
         ledger = Ledger(store)
+        projector = Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup)
         services = Services(
             settings=settings,
             conninfo=conninfo,
@@ -100,8 +112,10 @@ async def running(
             tickets=TicketReader(ledger, store),
             tokens=Tokens(store),
             wakeup=wakeup,
-            projector=Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup),
+            projector=projector,
             exchange=exchange_parts(settings, ledger, store, wakeup),
+            feed_hub=FeedHub(partial(ask, store), wakeup, projector),
+            feed_pushing=FeedPushing(ledger, store, allow_private=settings.allow_private_partners),
             workers=Workers(),
         )
         stack.push_async_callback(services.workers.stop)
@@ -116,6 +130,9 @@ async def running(
 def add_workers(services: Services) -> None:
     """One line for everything that runs beside the requests."""
     services.workers.add("projector", services.projector.run)
+    services.workers.add("feeds", services.feed_hub.run)
+    pusher = services.feed_pushing.pusher(services.feed_hub)
+    services.workers.add("push", partial(alone, services.conninfo, PUSH_LOCK, pusher.run))
     add_exchange_workers(services.settings, services.workers, services.exchange, services.conninfo)
 
 

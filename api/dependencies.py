@@ -133,6 +133,8 @@ async def caller_of(request: Request) -> Caller:
             must_be_same_site(request)
     else:
         raise NotSignedIn
+    if access.person is None:  # the token of a partner opens its feed alone
+        raise ScopeMissing(Scope.READ.value)
     person = await services.ledger.directory.person(access.person)
     if person is None:
         raise NotSignedIn

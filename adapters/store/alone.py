@@ -11,6 +11,7 @@ from adapters.tasks import end
 TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%b::bigint)"
 STILL_THERE: Final = "SELECT 1"
 EXCHANGE_LOCK: Final = 5640100004
+PUSH_LOCK: Final = 5640100005
 _LOOK_S: Final = 1.0
 _ANSWER_S_MAX: Final = 3.0
 

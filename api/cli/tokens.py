@@ -85,7 +85,7 @@ def list_(context: typer.Context, json: Json = False) -> None:
     for row in found:
         table.add_row(
             str(row["id"]),
-            str(row["person"]),
+            str(row["person"] or row["helpdesk"]),
             " ".join(row["scopes"]),  # type: ignore[arg-type]
             str(row["label"]),
             *(shown(row[each], zone) for each in ("expires_at", "revoked_at", "last_used_at")),  # type: ignore[arg-type]

@@ -4,7 +4,18 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from api.routes import audit, commands, directory, exchanges, health, levels, queues, sites, tickets
+from api.routes import (
+    audit,
+    commands,
+    directory,
+    exchanges,
+    feeds,
+    health,
+    levels,
+    queues,
+    sites,
+    tickets,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     # What is asked most often stands first: routes are tried in this order.
@@ -15,6 +26,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     levels.router,
     directory.router,
     exchanges.router,
+    feeds.router,
     audit.router,
     health.status_router,
 )

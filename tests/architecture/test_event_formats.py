@@ -16,7 +16,7 @@ from tests.architecture import event_formats, generated
 from tests.architecture.event_formats import described, example, golden
 
 TOPIC = re.compile(r"[a-z]+\.([a-z]+)(-[a-z]+)*")
-PARTICIPLES = {"left", "put", "set", "taken", "found", "begun", "sent", "told"}
+PARTICIPLES = {"rewound", "left", "put", "set", "taken", "found", "begun", "sent", "told"}
 """Past participles that do not end in -ed."""
 NOUNS = {"ticket.history-gap"}
 """What did not happen but is missing."""

@@ -19,7 +19,7 @@ from tests.scenarios import attributed, person
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-ALL = ("read", "write", "audit", "admin")
+ALL = ("read", "write", "audit", "admin", "feed")
 
 
 class Client(httpx2.AsyncClient):

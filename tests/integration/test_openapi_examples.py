@@ -18,7 +18,7 @@ BEFORE = {
     "reopen": [("solve", {"solution": "Done."})],
     "close": [("solve", {"solution": "Done."})],
 }
-ELSEWHERE = ("exchange",)
+ELSEWHERE = ("exchange", "feeds")
 """Tags whose examples need a partner; tested where there is one."""
 
 

@@ -1,0 +1,145 @@
+"""Signed webhooks, as the Standard Webhooks specification says: one POST, one answer.
+
+The address comes from a partner, so what it leads to is judged before anything is connected to (``kit.http``).
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ssl
+from collections.abc import Sequence
+from time import monotonic
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import httpx2
+from msgspec import Struct
+
+from adapters.kit.http import Answer, permitted_address
+from adapters.kit.retry import Undelivered
+from domain import clock
+from domain.errors import Invalid
+
+MEDIA_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the mark of a secret
+GONE: Final = 410
+"""The partner does not want any more."""
+ANSWER_S_MAX: Final = 15.0
+_ANSWER_BYTES_MAX: Final = 64 * 1024
+_RESOLVED_S: Final = 30.0
+_NAMES_MAX: Final = 1_000
+
+
+class Delivery(Struct, frozen=True, gc=False):
+    """One entry of a feed, ready to be sent."""
+
+    id: str
+    sequence: int
+    body: bytes
+
+
+def shown_secret(secret: bytes) -> str:
+    """As the specification writes it, for the partner to keep."""
+    return SECRET_PREFIX + base64.b64encode(secret).decode()
+
+
+def signatures(keys: Sequence[bytes], id_: str, timestamp: int, body: bytes) -> str:
+    """The header ``webhook-signature``: one signature for each key."""
+    signed = b"%b.%d.%b" % (id_.encode(), timestamp, body)
+    digests = (hmac.digest(key, signed, hashlib.sha256) for key in keys)
+    return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
+
+
+async def must_be_address(url: str, *, allow_private: bool) -> None:
+    """Refuse what cannot be an address of a partner. Raises ``Invalid``."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Invalid(f"url: {url!r} cannot be read") from error
+    if parts.scheme not in (("https", "http") if allow_private else ("https",)):
+        raise Invalid("url: only https is spoken with partners")
+    if not parts.hostname or port == 0:
+        raise Invalid("url: there is no host in it")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise Invalid("url: no user, password or fragment; deliveries are signed")
+    try:
+        await permitted_address(parts.hostname, port, allow_private=allow_private)
+    except Undelivered as error:
+        raise Invalid(f"url: {error}") from error
+
+
+class WebhookOut:
+    """Sends deliveries over connections that it keeps. Use as an asynchronous context manager."""
+
+    def __init__(self, *, allow_private: bool = False, answer_s_max: float = ANSWER_S_MAX) -> None:
+        self._allow_private = allow_private
+        self._answer_s_max = answer_s_max
+        self._resolved: dict[tuple[str, int], tuple[float, str]] = {}
+        self._client = httpx2.AsyncClient(
+            verify=ssl.create_default_context(),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=answer_s_max,
+            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=50),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def send(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> None:
+        """Send one; returns when the partner took it. Raises ``Undelivered``, with code ``http-410`` when gone."""
+        try:
+            async with asyncio.timeout(self._answer_s_max):
+                answer = await self._post(url, delivery, keys)
+        except TimeoutError as error:
+            raise Undelivered("slow", "no answer in time", final=False) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise Undelivered("not-reached", detail, final=False) from error
+        answer.must_succeed()
+
+    async def _post(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> Answer:
+        target = httpx2.URL(url)
+        timestamp = int(clock.now().timestamp())
+        request = self._client.build_request(
+            "POST",
+            target.copy_with(host=await self._address(target)),
+            content=delivery.body,
+            headers={
+                "Host": target.netloc.decode("ascii"),
+                "Content-Type": MEDIA_TYPE,
+                "User-Agent": "Ticket Ledger",
+                "webhook-id": delivery.id,
+                "webhook-timestamp": str(timestamp),
+                "webhook-signature": signatures(keys, delivery.id, timestamp, delivery.body),
+            },
+            # The certificate must still be the name's.
+            extensions={"sni_hostname": target.host, "timeout": self._client.timeout.as_dict()},
+        )
+        answer = await self._client.send(request, stream=True)
+        size = 0
+        try:
+            async for part in answer.aiter_raw():
+                size += len(part)
+                if size > _ANSWER_BYTES_MAX:
+                    break
+        finally:
+            await answer.aclose()
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Answer(answer.status_code, headers, b"")
+
+    async def _address(self, target: httpx2.URL) -> str:
+        """Looked up and judged every half minute; what was judged is what is connected to."""
+        place = target.host, target.port or (80 if target.scheme == "http" else 443)
+        known = self._resolved.get(place)
+        if known is None or known[0] < monotonic():
+            address = await permitted_address(*place, allow_private=self._allow_private)
+            if len(self._resolved) >= _NAMES_MAX:
+                self._resolved.clear()
+            known = self._resolved[place] = monotonic() + _RESOLVED_S, address
+        return known[1]

@@ -1,0 +1,190 @@
+"""Feeds, live: every new entry is read and rendered once for all who follow, in this process.
+
+A follower keeps nothing but its place. What it has not read yet stands in a ring, or in the feed itself, so one
+that reads slowly costs no memory, and one that falls out of the ring is told so and has to come again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Final, Protocol
+
+from adapters.store.connection import Connection
+from api.problems import BadRequest
+from projections import feed_pages
+from projections.feed_pages import CloudEvent, rendered
+
+RING_MAX: Final = 2_000
+PING_S: Final = 15.0
+FOLLOWERS_MAX: Final = 500
+"""Streams and long waits of one partner in one process."""
+_PAGE: Final = 200
+_WAIT_S: Final = 1.0
+_TROUBLE_S: Final = 0.05
+
+Ask = Callable[[Callable[[Connection], Awaitable[Any]]], Awaitable[Any]]
+
+
+class Wakeup(Protocol):
+    async def wait(self, after: int, timeout: float, /) -> int: ...  # noqa: ASYNC109 - running out is an answer
+
+
+class Progress(Protocol):
+    async def wait_for(self, position: int, timeout_s: float, names: Sequence[str], /) -> bool: ...
+
+
+def sse(event: CloudEvent) -> bytes:
+    """An entry as a server-sent event; JSON of ours has no line breaks."""
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (
+        event.data.sequence, event.type.encode(), rendered(event),
+    )  # fmt: skip
+
+
+class Channel:
+    """The live end of one feed."""
+
+    def __init__(self, helpdesk: str) -> None:
+        self.helpdesk = helpdesk
+        self.last = 0
+        self.followers = 0
+        self.closed = False
+        self._ring: deque[bytes] = deque(maxlen=RING_MAX)
+        self._waiting: list[asyncio.Future[None]] = []
+        self._joined: tuple[int, bytes] = (0, b"")
+
+    def covers(self, after: int) -> bool:
+        """Whether the ring holds all that follows ``after``."""
+        return after >= self.last - len(self._ring)
+
+    def since(self, after: int) -> bytes:
+        """All that follows ``after``, as it is sent. Followers at the same place get the same bytes."""
+        if self._joined[0] != after:
+            first = len(self._ring) - (self.last - after)
+            self._joined = after, b"".join(islice(self._ring, first, None))
+        return self._joined[1]
+
+    def publish(self, events: Sequence[CloudEvent]) -> None:
+        for event in events:
+            assert event.data.sequence == self.last + 1
+            self._ring.append(sse(event))
+            self.last = event.data.sequence
+        self._joined = self.last, b""
+        self.wake()
+
+    def begin(self, last: int) -> None:
+        """The feed is so long now, and nothing of it is in the ring."""
+        self._ring.clear()
+        self._joined = 0, b""
+        self.last = last
+
+    def wake(self) -> None:
+        """Let all followers look: there is something new, or it is time for a ping."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    async def look(self) -> None:
+        """Return with the next ``wake``."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    async def wait(self, after: int, timeout_s: float) -> bool:
+        """Wait until there is something after a sequence; whether there is."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.last <= after and not self.closed:
+                    await self.look()
+        except TimeoutError:
+            return False
+        return self.last > after
+
+
+class FeedHub:
+    """Runs beside the requests of a process; follows the feeds that somebody follows."""
+
+    def __init__(self, ask: Ask, wakeup: Wakeup, projector: Progress) -> None:
+        self._ask = ask
+        self._wakeup = wakeup
+        self._projector = projector
+        self._channels: dict[str, Channel] = {}
+        self._closed = False
+
+    @contextmanager
+    def following(self, helpdesk: str) -> Generator[Channel]:
+        """The channel of a feed, kept up to date during the block. Await ``ready`` before using it."""
+        channel = self._channels.get(helpdesk)
+        if channel is None:
+            channel = self._channels[helpdesk] = Channel(helpdesk)
+            channel.last = -1
+            channel.closed = self._closed
+        if channel.followers >= FOLLOWERS_MAX:
+            raise BadRequest(
+                f"{FOLLOWERS_MAX} connections follow this feed already", "too-many-followers", 429
+            )
+        channel.followers += 1
+        try:
+            yield channel
+        finally:
+            channel.followers -= 1
+            if not channel.followers:
+                del self._channels[helpdesk]
+
+    async def ready(self, channel: Channel) -> None:
+        """The channel knows how long its feed is."""
+        if channel.last < 0:
+            found = await self._lasts([channel.helpdesk])
+            if channel.last < 0:
+                channel.begin(found.get(channel.helpdesk, 0))
+
+    async def entries(self, helpdesk: str, after: int, limit: int) -> list[CloudEvent]:
+        found: list[CloudEvent] = await self._ask(
+            lambda connection: feed_pages.entries(connection, helpdesk, after, limit)
+        )
+        return found
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until ``stop`` is set; then all followers are sent home."""
+        loop = asyncio.get_running_loop()
+        seen, pinged_at = 0, loop.time()
+        try:
+            while not stop.is_set():
+                head = await self._wakeup.wait(seen, _WAIT_S)
+                if head > seen and await self._projector.wait_for(head, _WAIT_S, ["feeds"]):
+                    seen = head
+                await self._publish()
+                if loop.time() - pinged_at >= PING_S:
+                    pinged_at = loop.time()
+                    for channel in list(self._channels.values()):
+                        channel.wake()
+                if head > seen:
+                    await asyncio.sleep(_TROUBLE_S)
+        finally:
+            self._closed = stop.is_set()
+            for channel in list(self._channels.values()):
+                channel.closed = self._closed
+                channel.wake()
+
+    async def _publish(self) -> None:
+        active = [name for name, channel in self._channels.items() if channel.last >= 0]
+        if not active:
+            return
+        for helpdesk, last in (await self._lasts(active)).items():
+            channel = self._channels.get(helpdesk)
+            if channel is not None and last - channel.last > RING_MAX:
+                channel.begin(last)  # too much at once: followers read the feed itself
+                channel.wake()
+            while channel is not None and 0 <= channel.last < last:
+                found = await self.entries(helpdesk, channel.last, _PAGE)
+                if not found:
+                    break
+                channel.publish(found)
+
+    async def _lasts(self, helpdesks: list[str]) -> dict[str, int]:
+        found: dict[str, int] = await self._ask(
+            lambda connection: feed_pages.lasts(connection, helpdesks)
+        )
+        return found

@@ -1,0 +1,107 @@
+"""A stream of server-sent events to one reader: what the hub has rendered, as it is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.feed_hub import PING_S, Channel, FeedHub, sse
+
+PING: Final = b": ping\n\n"
+_SEND_S_MAX: Final = 30.0
+"""A reader that takes nothing for so long is gone."""
+_PAGE: Final = 100
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # a proxy before us is to pass it on at once
+}
+
+
+class _Left(Exception):
+    """The reader went away, or takes nothing."""
+
+
+class FeedStream(Response):
+    """Everything after a sequence, without an end. The content is made while it is sent."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, hub: FeedHub, helpdesk: str, after: int, allowed: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """``allowed`` is asked again now and then."""
+        super().__init__(headers=_HEADERS)
+        del self.headers["content-length"]
+        self._hub = hub
+        self._helpdesk = helpdesk
+        self._after = after
+        self._allowed = allowed
+        self._gone = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        )  # fmt: skip
+        with self._hub.following(self._helpdesk) as channel:
+            watching = asyncio.create_task(self._watch(receive, channel))
+            try:
+                await self._follow(channel, send)
+                await _send(send, b"", more=False)
+            except _Left:
+                return
+            finally:
+                watching.cancel()
+
+    async def _watch(self, receive: Receive, channel: Channel) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        channel.wake()
+
+    async def _follow(self, channel: Channel, send: Send) -> None:
+        await self._hub.ready(channel)
+        await _send(send, PING)
+        place = await self._catch_up(channel, send, self._after)
+        loop = asyncio.get_running_loop()
+        check_at = loop.time() + PING_S / 2
+        while not self._gone:
+            if channel.last > place:
+                if not channel.covers(place):
+                    await _send(send, b'event: dropped\ndata: {"last":%d}\n\n' % place)
+                    return
+                last, found = channel.last, channel.since(place)
+                await _send(send, found)
+                place = last
+                continue
+            if channel.closed:
+                await _send(send, b"event: ended\ndata: {}\n\n")
+                return
+            if loop.time() >= check_at:
+                if not await self._allowed():
+                    await _send(send, b"event: ended\ndata: {}\n\n")
+                    return
+                await _send(send, PING)
+                check_at = loop.time() + PING_S / 2
+                continue
+            await channel.look()
+
+    async def _catch_up(self, channel: Channel, send: Send, place: int) -> int:
+        """Read the feed itself, until the ring has the rest."""
+        while not self._gone and place < channel.last and not channel.covers(place):
+            found = await self._hub.entries(self._helpdesk, place, _PAGE)
+            if not found:
+                break
+            await _send(send, b"".join(map(sse, found)))
+            place = found[-1].data.sequence
+        return place
+
+
+async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
+    """Raises ``_Left``."""
+    try:
+        async with asyncio.timeout(_SEND_S_MAX):
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+    except (TimeoutError, OSError) as error:
+        raise _Left from error

@@ -1,0 +1,273 @@
+"""Feeds of partners: pages, long waits, streams, and what is pushed. A partner sees its own feed alone."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import NotSignedIn, Scope
+from api.bootstrap import Services
+from api.dependencies import answer, caller_of, correlation_id
+from api.documentation import answers
+from api.feed_description import described
+from api.feed_pushing import OVERLAP, PushStatus
+from api.feed_stream import FeedStream
+from api.moments import instant
+from api.problems import BadRequest, ScopeMissing
+from domain.directory import Grant
+from domain.errors import EntryNotFound, Forbidden
+from domain.feeds import Mark
+from domain.identifiers import random_id
+from domain.provenance import Provenance, acting
+from domain.rights import Actor, Right, require
+from projections import feed_pages
+from projections.feed_pages import LIMIT_MAX, FeedPage, FeedState, page_of, rendered
+
+router = APIRouter(tags=["feeds"])
+
+WAIT_S_MAX: Final = 30
+SEQUENCE_MAX: Final = 2**53
+_EXAMPLE: Final = "osg"
+
+HelpdeskPath = Annotated[
+    str,
+    Path(min_length=1, max_length=100, pattern=r"^\w+$", examples=[_EXAMPLE], description="Name of the partner."),
+]  # fmt: skip
+AfterSequence = Annotated[
+    int, Query(ge=0, le=SEQUENCE_MAX, description="The last sequence that the reader has.")
+]
+
+
+class FeedVisit(Struct, frozen=True, gc=False):
+    request: Request
+    services: Services
+    helpdesk: str
+    actor: str
+
+    async def allowed(self) -> bool:
+        """Whether it still is: for streams, which last longer than tokens."""
+        try:
+            await feed_visit(self.request, self.helpdesk)
+        except (NotSignedIn, ScopeMissing, Forbidden, EntryNotFound):
+            return False
+        return True
+
+    def acting(self) -> Any:
+        header = correlation_id(self.request.headers.get("x-correlation-id"))
+        return acting(Provenance(self.actor, random_id(), header))
+
+
+async def feed_visit(request: Request, helpdesk: HelpdeskPath) -> FeedVisit:
+    """The partner itself, or somebody who may read the whole log. Others are not told that it exists."""
+    services: Services = request.app.state.services
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    access = await services.tokens.of_token(token.strip()) if kind.lower() == "bearer" else None
+    if access is not None and access.helpdesk is not None:
+        if access.helpdesk != helpdesk:
+            raise EntryNotFound("feed", helpdesk)
+        actor = Actor(f"helpdesk:{helpdesk}", grants=frozenset({Grant("helpdesk", helpdesk)}))
+        return FeedVisit(request, services, helpdesk, actor.name)
+    caller = await caller_of(request)
+    if Scope.FEED not in caller.scopes:
+        raise ScopeMissing(Scope.FEED.value)
+    require(caller.actor, Right.AUDIT if request.method == "GET" else Right.ADMINISTER)
+    await services.feed_pushing.must_be_known(helpdesk)
+    return FeedVisit(request, services, helpdesk, caller.actor.name)
+
+
+FeedReader = Annotated[FeedVisit, Depends(feed_visit)]
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@router.get("/feeds/{helpdesk}", summary="How long a feed is", responses=answers(FeedState))
+async def feed(visit: FeedReader) -> Response:
+    """The last sequence and its hash."""
+    return answer(
+        await visit.services.ask(lambda connection: feed_pages.state(connection, visit.helpdesk))
+    )
+
+
+@router.get("/feeds/{helpdesk}/events", summary="Read a feed", responses=answers(FeedPage))
+async def events(
+    visit: FeedReader,
+    after: AfterSequence = 0,
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+    wait: Annotated[
+        float, Query(ge=0, le=WAIT_S_MAX, description="Seconds to wait when there is nothing yet.")
+    ] = 0,
+) -> Response:
+    """What follows a sequence. A full page never changes, except that texts may be erased from it."""
+    hub = visit.services.feed_hub
+    items = await hub.entries(visit.helpdesk, after, limit)
+    if not items and wait:
+        with hub.following(visit.helpdesk) as channel:
+            await hub.ready(channel)
+            if await channel.wait(after, wait):
+                items = await hub.entries(visit.helpdesk, after, limit)
+    page = page_of(items, after)
+    if len(items) < limit:
+        return answer(page)
+    # Kept by the reader, but asked for again: what was erased here must not live on in a cache.
+    body = rendered(page)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+    if visit.request.headers.get("if-none-match") == tag:
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, "application/json")
+
+
+@router.get("/feeds/{helpdesk}/position", summary="Find a place", responses=answers(Mark))
+async def position(
+    visit: FeedReader,
+    at: Annotated[
+        str | None, Query(max_length=60, description="An instant with a zone.", examples=["2026-03-02T09:00:00Z"])
+    ] = None,
+    sequence: Annotated[int | None, Query(ge=0, le=SEQUENCE_MAX)] = None,
+) -> Response:  # fmt: skip
+    """Where to begin, with the hash to begin with: for what came at an instant or later, or after a sequence."""
+    if (at is None) == (sequence is None):
+        raise BadRequest("name either at=INSTANT or sequence=NUMBER")
+    if at is not None:
+        moment = instant(at, "at")
+        return answer(
+            await visit.services.ask(
+                lambda connection: feed_pages.mark_at(connection, visit.helpdesk, moment)
+            )
+        )
+    chosen = sequence or 0
+    mark = await visit.services.ask(
+        lambda connection: feed_pages.mark_of(connection, visit.helpdesk, chosen)
+    )
+    if mark is None:
+        raise EntryNotFound("entry", str(chosen))
+    return answer(mark)
+
+
+@router.get(
+    "/feeds/{helpdesk}/stream",
+    summary="Follow a feed",
+    response_class=Response,
+    responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
+)
+async def stream(visit: FeedReader, after: AfterSequence = 0) -> Response:
+    """Server-sent events: one CloudEvent each, with its sequence as `id`. `Last-Event-ID` goes before `after`.
+
+    `event: dropped` says that the reader was too slow, `event: ended` that the service or the token ends; come again.
+    """
+    given = visit.request.headers.get("last-event-id", "").strip()
+    if given and not (given.isascii() and given.isdigit() and int(given[:17]) <= SEQUENCE_MAX):
+        raise BadRequest("Last-Event-ID: the sequence that was read last", "bad-header")
+    begin = int(given) if given else after
+    return FeedStream(visit.services.feed_hub, visit.helpdesk, begin, visit.allowed)
+
+
+# -- pushing ---------------------------------------------------------------------------------------
+
+
+class Subscribing(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"url": "https://desk.example.org/feed", "after": 0}]},
+    )
+
+    url: Annotated[str, Field(min_length=1, max_length=500)]
+    after: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)] = 0
+    """Entries with a higher sequence are pushed."""
+
+
+class Rewinding(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"after": 0}]})
+
+    after: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)]
+
+
+class Rotating(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"overlap_h": 24}]})
+
+    overlap_h: Annotated[int, Field(ge=0, le=168)] = int(OVERLAP.total_seconds() // 3600)
+    """Hours in which the old key signs beside the new one."""
+
+
+class Subscribed(Struct, frozen=True):
+    status: PushStatus
+    secret: str | None
+    """The key, when it is the first one. It is not shown again."""
+
+
+class Rotated(Struct, frozen=True):
+    secret: str
+    """The new key. It is not shown again."""
+    until: datetime
+    """Until then, the old key signs too."""
+
+
+_SUBSCRIPTION: Final = "/feeds/{helpdesk}/subscription"
+
+
+@router.get(_SUBSCRIPTION, summary="How pushing goes", responses=answers(PushStatus))
+async def subscription(visit: FeedReader) -> Response:
+    """Where to, how far, and what went wrong last."""
+    return answer(await visit.services.feed_pushing.status(visit.helpdesk))
+
+
+@router.put(_SUBSCRIPTION, summary="Have a feed pushed", responses=answers(Subscribed))
+async def subscribe(visit: FeedReader, body: Subscribing) -> Response:
+    """As signed webhooks (Standard Webhooks), each entry in its order, until the receiver answers with success."""
+    pushing = visit.services.feed_pushing
+    with visit.acting():
+        secret = await pushing.subscribe(visit.helpdesk, body.url, body.after)
+    return answer(Subscribed(await pushing.status(visit.helpdesk), secret))
+
+
+@router.delete(_SUBSCRIPTION, summary="Push no more", responses=answers(PushStatus))
+async def unsubscribe(visit: FeedReader) -> Response:
+    """The feed itself goes on."""
+    with visit.acting():
+        await visit.services.feed_pushing.end(visit.helpdesk)
+    return await subscription(visit)
+
+
+@router.post(f"{_SUBSCRIPTION}/pause", summary="Pause pushing", responses=answers(PushStatus))
+async def pause(visit: FeedReader) -> Response:
+    """Nothing is lost meanwhile."""
+    with visit.acting():
+        await visit.services.feed_pushing.pause(visit.helpdesk)
+    return await subscription(visit)
+
+
+@router.post(f"{_SUBSCRIPTION}/resume", summary="Go on pushing", responses=answers(PushStatus))
+async def resume(visit: FeedReader) -> Response:
+    """From where it was."""
+    with visit.acting():
+        await visit.services.feed_pushing.resume(visit.helpdesk)
+    return await subscription(visit)
+
+
+@router.post(f"{_SUBSCRIPTION}/rewind", summary="Push again", responses=answers(PushStatus))
+async def rewind(visit: FeedReader, body: Rewinding) -> Response:
+    """From any sequence on: `position` finds that of an instant."""
+    with visit.acting():
+        await visit.services.feed_pushing.rewind(visit.helpdesk, body.after)
+    return await subscription(visit)
+
+
+@router.post(f"{_SUBSCRIPTION}/rotate-key", summary="Get another key", responses=answers(Rotated))
+async def rotate_key(visit: FeedReader, body: Rotating) -> Response:
+    """For a while, deliveries carry a signature of each."""
+    with visit.acting():
+        secret, until = await visit.services.feed_pushing.rotate_key(
+            visit.helpdesk, timedelta(hours=body.overlap_h)
+        )
+    return answer(Rotated(secret, until))
+
+
+@router.get("/asyncapi.json", summary="The feeds as AsyncAPI 3.0", response_class=Response)
+async def asyncapi(request: Request) -> Response:
+    """Made from the same structures as the entries."""
+    services: Services = request.app.state.services
+    return answer(described(services.settings.public_url))
