@@ -13,6 +13,7 @@ from domain.directory import Person, Site, identity_key
 from domain.exchange import Exchange
 from domain.formats import EVENT_TYPES
 from domain.ticket import Ticket
+from projections.columns import KINDS
 from replay.findings import KEPT_MAX, Verification
 
 PREPARE: Final = """
@@ -95,7 +96,7 @@ async def prepare(connection: AsyncConnection[Any]) -> None:
 async def note(
     connection: AsyncConnection[Any], events: Sequence[tuple[int, Event]], known: Known
 ) -> None:
-    """Write down what these events say of contents and claims."""
+    """Write down what these events say of contents and claims. Needs ``columns.adapt``."""
     contents = [
         (sealed.id, sealed.commitment, sealed.size, position)
         for position, event in events
@@ -111,14 +112,17 @@ async def note(
         for said in derive(event, known)
     ]
     hidden = await _identities(connection, events, claims)
-    notes: tuple[tuple[LiteralString, list[Any]], ...] = (
-        (NOTE_CONTENTS, contents), (NOTE_ERASED, erased), (NOTE_CLAIMS, claims), (NOTE_HIDDEN, hidden),
-    )  # fmt: skip
-    for statement, rows in notes:
+    notes: tuple[tuple[LiteralString, list[Any], tuple[type, ...]], ...] = (
+        (NOTE_CONTENTS, contents, (UUID, str, int, int)),
+        (NOTE_ERASED, erased, (UUID, int)),
+        (NOTE_CLAIMS, claims, (str, str, UUID, int)),
+        (NOTE_HIDDEN, hidden, (UUID, str)),
+    )
+    for statement, rows, kinds in notes:
         if rows:
-            await connection.execute(
-                statement, [list(column) for column in zip(*rows, strict=True)]
-            )
+            columns = zip(kinds, zip(*rows, strict=True), strict=True)
+            arrays = [KINDS[kind].array(values) for kind, values in columns]
+            await connection.execute(statement, arrays)
 
 
 async def _identities(

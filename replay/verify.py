@@ -6,7 +6,6 @@ Everything is read in one snapshot, page by page; the service goes on meanwhile.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from psycopg import AsyncConnection
 from domain.aggregate import Event
 from domain.formats import decode, encode, topic_of
 from projections.building import Progress, Tell, quietly
+from projections.columns import FOREVER, Instant, adapt
 from projections.log import UnreadableEvent
 from projections.projection import Projection
 from projections.rebuild import RebuildRunning, rebuild
@@ -25,7 +25,6 @@ from replay.findings import Verification
 
 PAGE_MAX: Final = 1_000
 _SLICE: Final = 250
-_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 HEAD: Final = "SELECT coalesce(max(position), 0) FROM ledger.event"
@@ -46,6 +45,7 @@ async def verify(
     """
     result = Verification()
     connection = await AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=0)
+    adapt(connection)
     async with connection, connection.transaction():
         await connection.execute(SNAPSHOT)
         await _events(connection, result, progress)
@@ -83,7 +83,7 @@ class _Inspection:
         self.position = 0
         self._result = result
         self._versions: dict[int, int] = {}
-        self._recorded_at = _BEGINNING
+        self._recorded_at = Instant(-FOREVER)
 
     def take(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, Event]]:
         """Check these rows; the events of those that are readable."""
@@ -103,7 +103,7 @@ class _Inspection:
                 )
         return events
 
-    def _check_place(self, position: int, id_: UUID, version: int, recorded_at: datetime) -> None:
+    def _check_place(self, position: int, id_: UUID, version: int, recorded_at: Instant) -> None:
         if position != self.position + 1:
             self._found("positions", position, f"follows position {self.position}")
         self.position = position
