@@ -171,7 +171,10 @@ async def in_force(
         agreed = DEFAULT_POLICY
     else:
         raise EntryNotFound("policy", policy)
-    pinned = dict(each.partition("@")[::2] for each in calendars)
+    pinned: dict[str, str] = {}
+    for each in calendars:
+        calendar_name, _, wanted = each.partition("@")
+        pinned[calendar_name] = wanted
     if unused := pinned.keys() - agreed.calendars():
         raise Invalid(
             f"policy {agreed.name} {agreed.version} does not use {', '.join(sorted(unused))}",

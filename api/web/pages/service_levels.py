@@ -19,7 +19,7 @@ from domain.errors import Invalid, UnknownValue
 from domain.figures import Figures, Share, rounded
 from domain.rights import Right, require
 from projections.level_figures import Dimension, Group
-from projections.levels import Filters
+from projections.level_reading import Filters
 
 router = page_router()
 
