@@ -1,14 +1,23 @@
-"""The adapters that helpdesks can be registered with: one line each."""
+"""The adapters that helpdesks can be registered with: one line each, two where there is an interface to call."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from adapters.helpdesks.osg_mail.mapping import OsgMail
+from adapters.helpdesks.rt.connector import RtConnector
+from adapters.helpdesks.rt.mapping import Rt
+from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
 
 _ALL: Final[tuple[Adapter, ...]] = (
     OsgMail(),
+    Rt(),
 )  # fmt: skip
+
+CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
+    "rt": RtConnector(),
+})  # fmt: skip
+"""How to reach the helpdesks that have an interface; all others have a mailbox."""
 
 ADAPTERS: Final[Mapping[str, Adapter]] = MappingProxyType({each.name: each for each in _ALL})

@@ -4,10 +4,11 @@ from functools import partial
 
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
 from adapters.kit.mail_out import MailOut, NoMailOut
-from adapters.registry import ADAPTERS
+from adapters.registry import ADAPTERS, CONNECTORS
 from adapters.store.alone import EXCHANGE_LOCK, alone
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
+from adapters.store.secrets import HelpdeskSecrets
 from adapters.store.wakeup import Wakeup
 from api.settings import Settings
 from api.workers import Workers
@@ -28,6 +29,10 @@ def exchange_parts(
         transport=MailOut(settings.mail_relay_host, relay) if relay else NoMailOut(),
         wakeup=wakeup,
         checkpoints=Checkpoints(store),
+        connectors=CONNECTORS,
+        secrets=HelpdeskSecrets(store),
+        allow_private=settings.allow_private_partners,
+        poll_every_s=settings.partner_poll_s,
     )
 
 

@@ -1,0 +1,109 @@
+"""The two documents of this adapter, as they are kept: what we tell RT to do, and what RT says has happened.
+
+RT's interface answers with pieces; the poller puts the pieces of one change together, in RT's own words and
+without the persons in it.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+
+from adapters.kit.contract import Unreadable
+from domain.identifiers import NUMBER_MAX
+
+EXTERNAL_ID: Final = "ExternalID"
+EXTERNAL_URL: Final = "ExternalURL"
+EVENT_ID: Final = "EventID"
+AFFECTED_SITE: Final = "AffectedSite"
+
+BYTES_MAX: Final = 2_000_000
+_OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """A text for their ticket."""
+
+    public: bool
+    """Told to the requestor (correspondence); else a comment among their supporters."""
+    text: str
+
+
+class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit_defaults=True):
+    """What we tell RT to do. Written when it was decided; done by the courier, once."""
+
+    number: int
+    external_id: str
+    """Our ticket, in the custom field that keeps it unique."""
+    event_id: str
+    """Of this message; stands at RT's transaction, so that whether it was done can be asked."""
+    create: dict[str, str] | None = None
+    """Fields of a ticket that RT does not have yet."""
+    note: Note
+    set: dict[str, str] = field(default_factory=dict)
+    """Fields that are to have these values afterwards."""
+    custom: dict[str, str] = field(default_factory=dict)
+
+
+class Transaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: int
+    type: str
+    field: str = ""
+    old: str = ""
+    new: str = ""
+    created: str = ""
+    by: str = "staff"
+    """``staff``, ``requestor`` or ``system``: who in person is not ours to know."""
+
+
+class TheirTicket(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: int
+    subject: str = ""
+    queue: str = ""
+    status: str = ""
+    """As it was when the change was fetched, which may be later."""
+    priority: str = ""
+    external_id: str = ""
+    affected_site: str = ""
+
+
+class Text(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    type: str = "text/plain"
+    text: str
+
+
+class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", omit_defaults=True):
+    """One transaction of RT, with what must be known to understand it."""
+
+    transaction: Transaction
+    ticket: TheirTicket
+    texts: list[Text] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    """Names of attached files, which stay there."""
+    requestor: str = ""
+    """Mail address; only with a new ticket."""
+    reply: str = ""
+    """With a change of the status: what their supporter last wrote to the requestor."""
+    merged_into: int = 0
+
+
+def read(raw: bytes) -> Ours | Theirs:
+    """Raises ``Unreadable``."""
+    if len(raw) > BYTES_MAX:
+        raise Unreadable(f"the document has {len(raw)} bytes, at most {BYTES_MAX} are read")
+    try:
+        return msgspec.json.decode(raw, type=Ours | Theirs)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"this is no document of this adapter: {error}"[:500]) from error
+
+
+def write(document: Ours | Theirs) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
+
+
+def our_number(external_id: str) -> int:
+    """The ticket of ours that a value of the field names; 0 for none."""
+    found = _OUR_ID.fullmatch(external_id.strip())
+    number = int(found[1]) if found else 0
+    return number if number <= NUMBER_MAX else 0

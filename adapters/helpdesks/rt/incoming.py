@@ -1,0 +1,157 @@
+"""What a transaction of RT asks of us: one change, so never more than a few commands."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from lxml import etree, html
+
+from adapters.helpdesks.rt import words
+from adapters.helpdesks.rt.documents import Theirs
+from adapters.kit.contract import Asked, Ignored, Unreadable
+from adapters.kit.states import action
+from adapters.kit.text import cut, line, storable
+from domain import commands as c
+from domain.lifecycle import Action, Status
+from domain.ticket import Particulars, Ticket
+from domain.vocabulary import (
+    NAME_CHARACTERS_MAX,
+    SUBJECT_CHARACTERS_MAX,
+    TEXT_CHARACTERS_MAX,
+    Visibility,
+)
+
+_WHERE: Final = "it stands in the partner's message, which is kept"
+_NO_SOLUTION: Final = "The partner resolved its ticket without a text for the submitter."
+_NO_REASON: Final = "The partner stalled its ticket without a text for the submitter."
+_NO_COUNTERPART: Final = Ignored("no-counterpart")
+
+
+def commands_for_unknown(document: Theirs) -> Asked | Ignored:
+    """Open a ticket. Whatever else happened to it follows, in messages of its own. Raises ``Unreadable``."""
+    if document.transaction.type not in ("Create", "Set"):
+        return Ignored("unknown-ticket")
+    ticket = document.ticket
+    description = _text(document)
+    subject = line(ticket.subject or description, 10_000)
+    if not subject:
+        raise Unreadable("the ticket has neither a subject nor a description")
+    opening = c.OpenTicket(
+        subject=cut(subject, SUBJECT_CHARACTERS_MAX).replace("\n", " "),
+        description=description,
+        particulars=Particulars(
+            priority=words.priority(ticket.priority or "0").value,
+            affected_site=line(ticket.affected_site, NAME_CHARACTERS_MAX),
+        ),
+    )
+    return Asked([opening])
+
+
+def commands_for_known(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+    """Raises ``Unreadable``."""
+    changed = document.transaction
+    translate = _BY_TYPE.get((changed.type, changed.field)) or _BY_TYPE.get((changed.type, ""))
+    return translate(document, ticket) if translate else _NO_COUNTERPART
+
+
+def _reply(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+    text = _text(document)
+    if not text:
+        return Ignored("nothing-new")
+    waits = ticket.status is Status.WAITING_FOR_REPLY
+    if waits and document.transaction.by == "requestor":
+        return Asked([c.RecordReply(number=ticket.number, text=text)])
+    return Asked([c.Comment(number=ticket.number, text=text)])
+
+
+def _comment(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+    text = _text(document)
+    return Asked([_internal(ticket, text)]) if text else Ignored("nothing-new")
+
+
+def _status(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+    changed = document.transaction
+    if changed.new == words.DELETED:
+        return Asked([_internal(ticket, f"The partner deleted its ticket {document.ticket.id}.")])
+    before, said = words.step(changed.old, changed.new, ticket.status)
+    step = action(said, before, ticket.status)
+    if step is None:
+        same = words.TO_THEIRS[ticket.status] == changed.new
+        return Ignored("nothing-new" if same else "no-regress")
+    return Asked([_STEPS[step](ticket.number, _fitting(document.reply))])
+
+
+def _queue(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+    """Queues bear the names of support units; one that we do not know is withheld by the exchange."""
+    unit = line(document.ticket.queue, NAME_CHARACTERS_MAX)
+    if not unit or unit == ticket.unit:
+        return Ignored("nothing-new")
+    return Asked([c.Assign(number=ticket.number, unit=unit)])
+
+
+def _priority(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+    priority = words.priority(document.transaction.new)
+    if priority is ticket.priority:
+        return Ignored("nothing-new")
+    return Asked([
+        c.Reclassify(
+            number=ticket.number, field="priority", value=priority.value,
+            justification="As the partner set it.",
+        )
+    ])  # fmt: skip
+
+
+def _merged(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+    text = f"The partner merged its ticket {document.ticket.id} into {document.merged_into}."
+    return Asked([_internal(ticket, text)])
+
+
+def _internal(ticket: Ticket, text: str) -> c.Comment:
+    return c.Comment(number=ticket.number, text=text, visibility=Visibility.INTERNAL)
+
+
+_BY_TYPE: Final[Mapping[tuple[str, str], Callable[[Theirs, Ticket], Asked | Ignored]]] = (
+    MappingProxyType({
+        ("Correspond", ""): _reply,
+        ("Comment", ""): _comment,
+        ("Status", ""): _status,
+        ("Set", "Queue"): _queue,
+        ("Set", "Priority"): _priority,
+        ("AddLink", "MergedInto"): _merged,
+    })
+)  # fmt: skip
+
+_STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType({
+    Action.START_WORK: lambda number, _: c.StartWork(number=number),
+    Action.PUT_ON_HOLD: lambda number, text: c.PutOnHold(number=number, reason=text or _NO_REASON),
+    Action.SOLVE: lambda number, text: c.Solve(number=number, solution=text or _NO_SOLUTION),
+    Action.FIND_UNSOLVABLE: lambda number, text: c.FindUnsolvable(
+        number=number, reason=text or _NO_SOLUTION.replace("resolved", "rejected")
+    ),
+    Action.REOPEN: lambda number, _: c.Reopen(
+        number=number, comment="The partner reopened its ticket."
+    ),
+})  # fmt: skip
+"""What a partner with these five states can mean."""
+
+
+def _text(document: Theirs) -> str:
+    """The texts of a transaction: the plain ones, or else what their HTML says; and which files hang on it."""
+    plain = [each.text for each in document.texts if each.type == "text/plain"]
+    parts = plain or [_plain(each.text) for each in document.texts if each.type == "text/html"]
+    if document.files:
+        names = ", ".join(line(name, 100) for name in document.files)
+        parts.append(f"[attached at the partner: {names}]")
+    text = storable("\n\n".join(part.strip() for part in parts)).replace("\0", "\ufffd").strip()
+    return _fitting(text)
+
+
+def _plain(markup: str) -> str:
+    try:
+        return "".join(str(part) for part in html.fromstring(markup).itertext())
+    except (etree.ParserError, ValueError):
+        return ""
+
+
+def _fitting(text: str) -> str:
+    return cut(storable(text), TEXT_CHARACTERS_MAX, _WHERE)

@@ -1,0 +1,256 @@
+"""Asks RT what happened since last time: one list of transactions over all its tickets.
+
+Their numbers come from a sequence and are committed in another order, so some numbers below the last one
+are asked for again, and what was seen there is remembered. After ten minutes nothing can be late any more.
+What our own account did, and what RT did in consequence, is not taken in.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from adapters.helpdesks.rt import words
+from adapters.helpdesks.rt.documents import (
+    AFFECTED_SITE,
+    EVENT_ID,
+    EXTERNAL_ID,
+    Text,
+    Theirs,
+    TheirTicket,
+    Transaction,
+    our_number,
+    write,
+)  # fmt: skip
+from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionRow, either
+from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.text import line
+from domain import clock
+
+OVERLAP: Final = 300
+_PAGES_MAX: Final = 6
+_LATE: Final = timedelta(minutes=10)
+_SYSTEM: Final = "RT_System"
+_REPLIES_LOOKED_AT: Final = 10
+_TEXT_CHARACTERS_MAX: Final = 200_000
+
+_NEWS: Final[Mapping[str, frozenset[str] | None]] = MappingProxyType({
+    "Create": None,
+    "Correspond": None,
+    "Comment": None,
+    "Status": None,
+    "Set": frozenset({"Queue", "Priority"}),
+    "AddLink": frozenset({"MergedInto"}),
+})  # fmt: skip
+"""Types of transactions, and the fields where only some matter. All others are RT's own business."""
+
+
+class Cursor(Struct, kw_only=True):
+    last: int
+    """The largest number seen."""
+    settled: int
+    """Nothing with a number up to here can still appear."""
+    settling: int
+    settling_since: datetime
+    seen: list[int]
+    """Numbers above ``settled`` that were dealt with."""
+
+
+class RtPoller:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def poll(self, cursor: bytes, known: Known) -> Found:
+        if not cursor:
+            return Found(messages=[], cursor=msgspec.json.encode(await self._beginning()))
+        at = msgspec.json.decode(cursor, type=Cursor)
+        after = max(at.last - OVERLAP, at.settled, 0)
+        rows, more = await self._since(after)
+        seen = set(at.seen)
+        fresh = [row for row in rows if row.id not in seen and not self._ours(row, rows)]
+        messages = await self._messages([row for row in fresh if _news(row)], known)
+        now = Cursor(
+            last=max([at.last, *(row.id for row in rows)]),
+            settled=at.settled, settling=at.settling, settling_since=at.settling_since, seen=[],
+        )  # fmt: skip
+        if clock.now() - now.settling_since >= _LATE and not more:
+            now.settled, now.settling, now.settling_since = now.settling, now.last, clock.now()
+        least = max(now.last - OVERLAP, now.settled)
+        now.seen = sorted(each for each in seen | {row.id for row in rows} if each > least)
+        return Found(messages=messages, cursor=msgspec.json.encode(now), more=more)
+
+    async def _beginning(self) -> Cursor:
+        newest = await self._session.transactions("id > 0", newest_first=True, per_page=1)
+        last = newest[0].id if newest else 0
+        return Cursor(
+            last=last, settled=last, settling=last, settling_since=clock.now(), seen=[]
+        )  # fmt: skip
+
+    async def _since(self, after: int) -> tuple[list[TransactionRow], bool]:
+        """Some pages of transactions, and whether there are more."""
+        rows: list[TransactionRow] = []
+        for _ in range(_PAGES_MAX):
+            page = await self._session.transactions(f"id > {after}")
+            rows += page
+            if len(page) < PAGE:
+                return rows, False
+            after = page[-1].id
+        return rows, True
+
+    def _ours(self, row: TransactionRow, rows: Sequence[TransactionRow]) -> bool:
+        """Our own change coming back, or what RT did because of it."""
+        return self._cause(row, rows).creator.id == self._session.terms.account or bool(
+            row.custom(EVENT_ID)
+        )
+
+    @staticmethod
+    def _cause(row: TransactionRow, rows: Sequence[TransactionRow]) -> TransactionRow:
+        """RT acts by itself only in the request of somebody: the one before it at the same ticket."""
+        if row.creator.id != _SYSTEM:
+            return row
+        before = (
+            each for each in reversed(rows)
+            if each.id < row.id and each.object_id == row.object_id and each.creator.id != _SYSTEM
+        )  # fmt: skip
+        return next(before, row)
+
+    # -- what concerns us ----------------------------------------------------------------------------
+
+    async def _messages(self, rows: Sequence[TransactionRow], known: Known) -> list[Incoming]:
+        if not rows:
+            return []
+        tickets = await self._tickets(sorted({row.object_id for row in rows}))
+        targets = {
+            row.object_id: target for row in rows
+            if row.type == "AddLink" and (target := _target(row)) not in (0, row.object_id)
+        }  # fmt: skip
+        concerns: dict[int, bool] = {}
+        for number in tickets:
+            concerns[number] = await known(str(number))
+        for number, target in targets.items():
+            if concerns.get(number):
+                concerns[target] = True
+        messages = []
+        for row in rows:
+            ticket = tickets.get(row.object_id)
+            if ticket is None or (row.type == "AddLink" and row.object_id not in targets):
+                continue
+            queue = await self._session.queue_name(ticket.queue)
+            mine = concerns.get(row.object_id) or our_number(ticket.custom(EXTERNAL_ID))
+            if not mine and queue in self._session.terms.intake and _arrives(row):
+                concerns[row.object_id] = mine = True
+            if mine:
+                messages.append(await self._message(row, rows, ticket, queue, targets))
+        return messages
+
+    async def _tickets(self, numbers: Sequence[int]) -> dict[int, TicketRow]:
+        """The tickets by the numbers that the transactions have, which merged ones do not have any more."""
+        found: dict[int, TicketRow] = {}
+        for start in range(0, len(numbers), PAGE):
+            rows = await self._session.tickets(either("id", numbers[start : start + PAGE]))
+            found |= {row.id: row for row in rows}
+        for number in numbers:
+            if number not in found and (row := await self._session.ticket(number)) is not None:
+                found[number] = row
+        return found
+
+    async def _message(
+        self,
+        row: TransactionRow,
+        rows: Sequence[TransactionRow],
+        ticket: TicketRow,
+        queue: str,
+        targets: Mapping[int, int],
+    ) -> Incoming:
+        cause = self._cause(row, rows)
+        document = Theirs(
+            transaction=Transaction(
+                id=row.id, type=row.type, field=row.field or "", old=row.old_value or "",
+                new=row.new_value or "", created=row.created, by=_role(cause, ticket),
+            ),
+            ticket=TheirTicket(
+                id=row.object_id, subject=ticket.subject, queue=queue, status=ticket.status,
+                priority=ticket.priority,
+                # After a merge these are fields of another ticket.
+                external_id=ticket.custom(EXTERNAL_ID) if ticket.id == row.object_id else "",
+                affected_site=ticket.custom(AFFECTED_SITE),
+            ),
+            merged_into=targets.get(row.object_id, 0) if row.type == "AddLink" else 0,
+        )  # fmt: skip
+        if row.type in ("Create", "Correspond", "Comment"):
+            texts, files = await self._texts(row.id)
+            document = msgspec.structs.replace(document, texts=texts, files=files)
+        if row.type == "Create" and ticket.requestor:
+            document = msgspec.structs.replace(document, requestor=ticket.requestor[0].id)
+        if row.type == "Status" and row.new_value in words.TO_OURS:
+            document = msgspec.structs.replace(document, reply=await self._reply(row, ticket))
+        return Incoming(
+            message_id=f"txn:{row.id}", raw=write(document), sent_at=_instant(row.created)
+        )
+
+    async def _texts(self, transaction: int) -> tuple[list[Text], list[str]]:
+        texts, files = [], []
+        for each in await self._session.attachments(transaction):
+            if each.filename:
+                files.append(line(each.filename, 200))
+            elif each.content and each.content_type in ("text/plain", "text/html"):
+                text = each.content[:_TEXT_CHARACTERS_MAX]
+                texts.append(Text(type=each.content_type, text=text))
+        return texts, files
+
+    async def _reply(self, row: TransactionRow, ticket: TicketRow) -> str:
+        """What their supporter last wrote to the requestor before a change of the status.
+
+        What was written before the ticket was reopened belongs to another outcome.
+        """
+        before = await self._session.transactions(
+            f"ObjectId = {row.object_id} AND id < {row.id}"
+            " AND (Type = 'Correspond' OR Type = 'Status')",
+            newest_first=True,
+            per_page=_REPLIES_LOOKED_AT,
+        )
+        for each in before:
+            if each.type == "Status" and each.old_value in words.INACTIVE:
+                break
+            ours = each.creator.id == self._session.terms.account
+            if each.type == "Correspond" and not ours and _role(each, ticket) == "staff":
+                texts, _ = await self._texts(each.id)
+                return next((text.text for text in texts if text.type == "text/plain"), "")
+        return ""
+
+
+def _news(row: TransactionRow) -> bool:
+    if row.type not in _NEWS:
+        return False
+    fields = _NEWS[row.type]
+    return fields is None or row.field in fields
+
+
+def _arrives(row: TransactionRow) -> bool:
+    """With this change the ticket may have come into an intake queue."""
+    return row.type == "Create" or (row.type == "Set" and row.field == "Queue")
+
+
+def _target(row: TransactionRow) -> int:
+    """The ticket that another was merged into, from RT's name for it: ``fsck.com-rt://site/ticket/2``."""
+    number = (row.new_value or "").rpartition("/")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _role(cause: TransactionRow, ticket: TicketRow) -> str:
+    if cause.creator.id == _SYSTEM:
+        return "system"
+    requestors = {each.id for each in ticket.requestor}
+    return "requestor" if cause.creator.id in requestors else "staff"
+
+
+def _instant(text: str) -> datetime | None:
+    """RT writes UTC with a Z. Anything else is not believed."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else None

@@ -1,0 +1,258 @@
+"""A session with one RT: log in once (a token would cost RT a quarter of a second on every call), ask, understand.
+
+    https://ACCOUNT@rt.example.org/?queue=QUEUE&intake=QUEUE
+
+``queue``: where tickets of units that are not the partner's go. ``intake``: the queue whose tickets are
+meant for us (any number of them; none: they open no tickets here). The password is the helpdesk's secret.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from adapters.kit.http import Answer, Api
+from adapters.kit.retry import Undelivered
+
+T = TypeVar("T")
+_REST: Final = "/REST/2.0"
+_AT_ONCE: Final = 4
+PAGE: Final = 100
+"""What RT gives at most."""
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a helpdesk's address says."""
+
+    url: str
+    account: str
+    intake: frozenset[str]
+
+    @classmethod
+    def of(cls, address: str) -> "Terms":
+        """Raises ``Undelivered``."""
+        try:
+            parts = urlsplit(address)
+            host, port, account = parts.hostname, parts.port, parts.username
+        except ValueError as error:
+            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
+        if parts.scheme not in ("http", "https") or not host or not account:
+            what = f"{address!r} is not like https://ACCOUNT@rt.example.org/"
+            raise Undelivered("bad-address", what, final=True)
+        place = f"[{host}]" if ":" in host else host
+        url = f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+        return cls(
+            url=url, account=account, intake=frozenset(parse_qs(parts.query).get("intake", ()))
+        )
+
+
+class Reference(Struct, frozen=True):
+    id: str
+
+
+class CustomField(Struct, frozen=True):
+    name: str
+    values: list[str]
+
+
+class Row(Struct, frozen=True, rename="pascal", kw_only=True):
+    """Base of RT's rows: ``id`` is small, all other names are large."""
+
+    id: int = msgspec.field(name="id")
+    custom_fields: list[CustomField] = []
+
+    def custom(self, name: str) -> str:
+        return next(
+            (each.values[0] for each in self.custom_fields if each.name == name and each.values), ""
+        )
+
+
+class TicketRow(Row, frozen=True, rename="pascal", kw_only=True):
+    subject: str = ""
+    status: str = ""
+    priority: str = ""
+    queue: Reference | None = None
+    requestor: list[Reference] = []
+
+
+class TransactionRow(Row, frozen=True, rename="pascal", kw_only=True):
+    type: str
+    field: str | None = ""
+    old_value: str | None = ""
+    new_value: str | None = ""
+    data: str | None = ""
+    created: str = ""
+    creator: Reference = Reference("")
+    object_id: int = 0
+
+
+class AttachmentRow(Row, frozen=True, rename="pascal", kw_only=True):
+    content_type: str = ""
+    filename: str | None = ""
+    content: str | None = ""
+
+
+_TICKET: Final = "Subject,Status,Priority,Queue,Requestor,CustomFields"
+_TRANSACTION: Final = "Type,Field,OldValue,NewValue,Data,Created,Creator,ObjectId,CustomFields"
+
+
+class Session:
+    """Every method raises ``Undelivered``."""
+
+    def __init__(self, terms: Terms, password: str, *, allow_private: bool) -> None:
+        self.terms = terms
+        self._password = password
+        self._api = Api(terms.url, allow_private=allow_private)
+        self._entered = False
+        self._entering = asyncio.Lock()
+        self._lane = asyncio.Semaphore(_AT_ONCE)
+        self._queues: dict[str, str] = {}
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    async def ticket(self, number: str | int) -> TicketRow | None:
+        """The ticket, or the one that it was merged into; None where there is none."""
+        answer = await self.call("GET", f"/ticket/{int(number)}")
+        if answer.status == 404:
+            return None
+        answer.must_succeed()
+        return _as(TicketRow, answer.json())
+
+    async def tickets(self, query: str) -> list[TicketRow]:
+        """The tickets that a question in TicketSQL finds, at most a page. Merged and deleted ones are not."""
+        return await self._rows(TicketRow, "/tickets", query=query, fields=_TICKET, per_page=PAGE)
+
+    async def transactions(
+        self, query: str, *, newest_first: bool = False, page: int = 1, per_page: int = PAGE
+    ) -> list[TransactionRow]:
+        return await self._rows(
+            TransactionRow,
+            "/transactions",
+            query=f"ObjectType = 'RT::Ticket' AND {query}",
+            fields=_TRANSACTION,
+            orderby="id",
+            order="DESC" if newest_first else "ASC",
+            page=page,
+            per_page=per_page,
+        )
+
+    async def attachments(self, transaction: int) -> list[AttachmentRow]:
+        """The parts of a transaction's text and its files, at most a page."""
+        return await self._rows(
+            AttachmentRow,
+            f"/transaction/{transaction}/attachments",
+            fields="ContentType,Filename,Content",
+            per_page=PAGE,
+        )
+
+    async def queue_name(self, queue: Reference | None) -> str:
+        if queue is None:
+            return ""
+        if queue.id not in self._queues:
+            answer = await self.call("GET", f"/queue/{int(queue.id)}")
+            answer.must_succeed()
+            self._queues[queue.id] = str(answer.json().get("Name", ""))
+        return self._queues[queue.id]
+
+    # -- writing -------------------------------------------------------------------------------------
+
+    async def create(self, fields: Mapping[str, Any]) -> int:
+        answer = await self.call("POST", "/ticket", fields)
+        answer.must_succeed()
+        return int(answer.json()["id"])
+
+    async def write(self, ticket: int, how: str, fields: Mapping[str, Any]) -> int:
+        """Add a ``comment`` or a ``correspond``; the number of the transaction."""
+        answer = await self.call("POST", f"/ticket/{ticket}/{how}", fields)
+        answer.must_succeed()
+        number = answer.headers.get("location", "").rpartition("/")[2]
+        return int(number) if number.isdigit() else 0
+
+    async def change(self, ticket: int, fields: Mapping[str, Any]) -> str:
+        """Ask for changes; what RT says to that. It says 200 also when it refused: read back."""
+        answer = await self.call("PUT", f"/ticket/{ticket}", fields)
+        answer.must_succeed()
+        said = answer.json()
+        return "; ".join(map(str, said)) if isinstance(said, list) else str(said)
+
+    # -- calling -------------------------------------------------------------------------------------
+
+    async def call(
+        self, method: str, path: str, json: Any = None, query: Mapping[str, str | int] | None = None
+    ) -> Answer:
+        """One call, in a session: a new one where RT does not know ours any more."""
+        async with self._lane:
+            if not self._entered:
+                await self._enter()
+            answer = await self._ask(method, path, json, query)
+            if _shut(answer):
+                self._entered = False
+                await self._enter()
+                answer = await self._ask(method, path, json, query)
+        if _shut(answer):
+            self._entered = False
+            raise Undelivered(
+                "unauthorised",
+                f"{self.terms.account} is not let in: check the account and its secret",
+                final=False,
+            )
+        return answer
+
+    async def _ask(
+        self, method: str, path: str, json: Any, query: Mapping[str, str | int] | None
+    ) -> Answer:
+        # The interface takes a session only from its own pages.
+        headers = {"Referer": f"{self.terms.url}/"}
+        return await self._api.call(method, _REST + path, json=json, query=query, headers=headers)
+
+    async def _enter(self) -> None:
+        async with self._entering:
+            if self._entered:
+                return
+            self._api.forget_session()
+            answer = await self._api.call(
+                "POST",
+                "/NoAuth/Login.html",
+                form={"user": self.terms.account, "pass": self._password},
+                headers={"Referer": f"{self.terms.url}/"},
+            )
+            if answer.status >= 400 and not _shut(answer):
+                answer.must_succeed()
+            self._entered = True
+
+    async def _rows(self, kind: type[T], path: str, **query: str | int) -> list[T]:
+        answer = await self.call("GET", path, query=query)
+        answer.must_succeed()
+        found = answer.json()
+        items = found.get("items") if isinstance(found, dict) else None
+        if not isinstance(items, list):
+            raise Undelivered("strange-answer", f"{path} gave no items", final=False)
+        return [_as(kind, item) for item in items]
+
+
+def _shut(answer: Answer) -> bool:
+    """RT answers a session that it does not know with a redirection to its front door."""
+    return answer.status in (301, 302, 303, 307, 401)
+
+
+def _as(kind: type[T], found: object) -> T:
+    try:
+        return msgspec.convert(found, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error
+
+
+def quoted(text: str) -> str:
+    """A text for TicketSQL."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def either(field: str, values: Sequence[int]) -> str:
+    return "(" + " OR ".join(f"{field} = {value}" for value in values) + ")"

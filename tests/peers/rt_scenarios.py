@@ -1,0 +1,210 @@
+"""What the tests with Request Tracker share: a hub that is connected to it, and people who work in it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Self
+from uuid import UUID
+
+import httpx2
+
+from adapters.kit.assembly import Installation, assemble
+from adapters.kit.mail_out import NoMailOut
+from adapters.kit.retry import Patience
+from adapters.registry import ADAPTERS, CONNECTORS
+from adapters.store.checkpoints import Checkpoints
+from adapters.store.engine import PostgresStore
+from adapters.store.secrets import HelpdeskSecrets
+from adapters.store.wakeup import Wakeup
+from domain.directory import SupportUnit, UnitKind
+from domain.exchange import Exchange
+from domain.helpdesk import Helpdesk, InterfaceState, Policy
+from domain.identifiers import named_id
+from domain.ledger import Ledger
+from tests.exchange_scenarios import Hub, by_test
+from tests.peers.request_tracker import RequestTracker
+
+UNITS = ("TPM", "NGI_DE", "ROC_DE", "ROC_IT")
+QUICK = Patience(first_s=0.05, longest_s=0.5, attempts_max=200)
+REST = "/REST/2.0"
+
+
+class Desk:
+    """Somebody with an account in RT, working there with a session of its own."""
+
+    def __init__(self, tracker: RequestTracker, account: str) -> None:
+        self.account = account
+        self._password = tracker.passwords[account]
+        self._client = httpx2.AsyncClient(
+            base_url=tracker.url,
+            headers={"Referer": f"{tracker.url}/"},
+            timeout=60,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.post(
+            "/NoAuth/Login.html", data={"user": self.account, "pass": self._password}
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def ask(self, path: str, **query: Any) -> Any:
+        answer = await self._client.get(REST + path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def say(self, method: str, path: str, **fields: Any) -> Any:
+        answer = await self._client.request(method, REST + path, json=fields)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    async def open(self, queue: str, subject: str, **fields: Any) -> int:
+        made = await self.say(
+            "POST", "/ticket", Queue=queue, Subject=subject, ContentType="text/plain", **fields
+        )
+        return int(made["id"])
+
+    async def reply(self, ticket: int | str, text: str, **fields: Any) -> None:
+        await self.say(
+            "POST", f"/ticket/{ticket}/correspond", Content=text, ContentType="text/plain", **fields
+        )
+
+    async def comment(self, ticket: int | str, text: str, **fields: Any) -> None:
+        await self.say(
+            "POST", f"/ticket/{ticket}/comment", Content=text, ContentType="text/plain", **fields
+        )
+
+    async def change(self, ticket: int | str, **fields: Any) -> Any:
+        return await self.say("PUT", f"/ticket/{ticket}", **fields)
+
+    async def ticket(self, number: int | str) -> Any:
+        return await self.ask(f"/ticket/{number}")
+
+    async def found(self, query: str) -> list[int]:
+        rows = (await self.ask("/tickets", query=query, per_page=100))["items"]
+        return sorted(int(row["id"]) for row in rows)
+
+    async def with_our_number(self, database: str, number: int) -> list[int]:
+        return await self.found(f"'CF.{{ExternalID}}' = '{prefix(database)}-{number}'")
+
+    async def transactions(self, ticket: int | str, *types: str) -> list[Any]:
+        query = f"ObjectType = 'RT::Ticket' AND ObjectId = {ticket}"
+        rows = (await self.ask("/transactions", query=query, per_page=100, orderby="id", order="ASC",
+                               fields="Type,Field,OldValue,NewValue,Creator,Data,CustomFields"))["items"]  # fmt: skip
+        return [row for row in rows if not types or row["Type"] in types]
+
+    async def texts(self, ticket: int | str, *types: str) -> list[str]:
+        """The texts of a ticket's transactions of these types, oldest first."""
+        wanted = types or ("Create", "Correspond", "Comment")
+        return [
+            "".join(
+                part["Content"]
+                for part in (
+                    await self.ask(f"/transaction/{row['id']}/attachments", fields="Content")
+                )["items"]
+            )
+            for row in await self.transactions(ticket, *wanted)
+        ]
+
+
+def custom(ticket: Mapping[str, Any], name: str) -> str:
+    return next(
+        ("".join(field["values"]) for field in ticket["CustomFields"] if field["name"] == name), ""
+    )
+
+
+class RtHub(Hub):
+    async def rt_exchange(self, number: int) -> Exchange:
+        stream = await self.store.holder("exchange:rt", str(number))
+        assert isinstance(stream, UUID)
+        return await self.parts.conversations.load(stream)
+
+    async def linked(self, number: int, seconds: float = 20) -> int:
+        """Wait until RT's ticket for ours is known; its number."""
+        async with asyncio.timeout(seconds):
+            while True:
+                await self.wait_for(Exchange.Linked, seconds=seconds)
+                if await self.store.holder("exchange:rt", str(number)):
+                    exchange = await self.rt_exchange(number)
+                    if exchange.external_id:
+                        return int(exchange.external_id)
+                await self.wakeup.wait(await self.store.head(), 0.1)
+
+    async def quiet(self, number: int, seconds: float = 30) -> Exchange:
+        """Wait until everything that happened to the ticket is told, or decided not to be."""
+        last = (await self.ledger.history(number))[-1].position
+        async with asyncio.timeout(seconds):
+            while (
+                exchange := await self.rt_exchange(number)
+            ).messages or exchange.decided_until < last:
+                await self.wakeup.wait(await self.store.head(), 0.1)
+        return exchange
+
+
+def prefix(database: str) -> str:
+    """What stands before our numbers: another one for each test, since all tests have one RT."""
+    return "GGUS" + "".join(filter(str.isdigit, database.rpartition("dbname=")[2]))
+
+
+@asynccontextmanager
+async def rt_hub(
+    database: str,
+    tracker: RequestTracker,
+    *,
+    url: str = "",
+    policy: Policy = Policy.FULL,
+    patience: Patience = QUICK,
+    poll_every_s: float = 0.3,
+    password: str | None = None,
+) -> AsyncGenerator[RtHub]:
+    """A hub with a partner ``rt`` that works for ROC_DE and ROC_IT. Nothing works before ``hub.work()``."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(await PostgresStore.open(database))
+        wakeup = await stack.enter_async_context(Wakeup(database))
+        ledger = Ledger(store)
+        secrets = HelpdeskSecrets(store)
+        parts = assemble(
+            ledger,
+            adapters=ADAPTERS,
+            installation=Installation(
+                name=prefix(database),
+                mail_domain="hub.test",
+                page="https://hub.test/tickets/{number}",
+            ),
+            transport=NoMailOut(),
+            wakeup=wakeup,
+            checkpoints=Checkpoints(store),
+            patience=patience,
+            connectors=CONNECTORS,
+            secrets=secrets,
+            allow_private=True,
+            poll_every_s=poll_every_s,
+        )
+        stack.push_async_callback(parts.carriers.close)
+        if await store.head() == 0:
+            await secrets.keep("rt", tracker.passwords["bridge"] if password is None else password)
+            await _register(ledger, policy, url or tracker.url)
+        running = RtHub(store, ledger, parts, wakeup, 0, asyncio.Event())
+        try:
+            yield running
+        finally:
+            for task in running.tasks:
+                task.cancel()
+            await asyncio.gather(*running.tasks, return_exceptions=True)
+
+
+async def _register(ledger: Ledger, policy: Policy, url: str) -> None:
+    with by_test():
+        for name in UNITS:
+            unit = SupportUnit(named_id(SupportUnit.KIND, name))
+            unit.register(name, kind=UnitKind.NGI)
+            await ledger.save(unit)
+        address = url.replace("://", "://bridge@") + "/?queue=ROC_DE&intake=To_GGUS"
+        helpdesk = Helpdesk(named_id(Helpdesk.KIND, "rt"))
+        helpdesk.register("rt", "rt", ["ROC_DE", "ROC_IT"], address=address)
+        helpdesk.set_policy(policy)
+        helpdesk.set_interface(InterfaceState.LIVE)
+        await ledger.save(helpdesk)
