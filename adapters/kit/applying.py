@@ -146,10 +146,10 @@ class Application:
         ticket = await self._ledger.ticket(number) if number else None
         asked = self._adapter.inbound(reading, ticket, before)
         if isinstance(asked, Ignored):
-            return self._without_effect(asked.why)
+            return await self._without_effect(asked.why)
         commands, withheld = await self._permitted(asked)
         if not commands:
-            return self._without_effect("closing-only", withheld)
+            return await self._without_effect("closing-only", withheld)
         await self._execute(commands, ticket, withheld)
         return None
 
@@ -258,14 +258,21 @@ class Application:
         known = exchange.number, exchange.external_id, exchange.external_reference
         return link if link != known else None
 
-    def _without_effect(self, why: str, withheld: Sequence[str] = ()) -> Verdict:
+    async def _without_effect(self, why: str, withheld: Sequence[str] = ()) -> Verdict:
+        link = self._link(self._exchange.number) if self._exchange.number else None
+        if link:
+            kind = f"link:{self._partner.name}"
+            holder = await self._ledger.store.holder(kind, link[1])
+            if holder not in (None, self._exchange.id):
+                taken = str(AlreadyClaimed(kind, link[1]))
+                return Verdict(kind="refused", code="link-conflict", detail=taken)
         return Verdict(
             kind="ignored",
             code=why,
             remote_state=self._reading.state,
             withheld=withheld,
             understood=True,
-            link=self._link(self._exchange.number) if self._exchange.number else None,
+            link=link,
         )
 
     async def _person(self, contact: Contact | None) -> tuple[UUID | None, Person | None]:
