@@ -320,6 +320,40 @@ class Exchange(Aggregate):
     def _failed(self, event: Failed) -> None:
         self.messages[event.reference].attempts = event.attempt
 
+    class Returned(Event, tag="exchange.returned", frozen=True, kw_only=True, gc=False):
+        """What the partner's system had taken came back: it reached nobody there. It waits for an operator."""
+
+        event_position: int
+        """Of the event that the partner was to be told."""
+        raw: Sealed
+        """What was sent, and will be sent when an operator says so."""
+        code: str
+        detail: Sealed
+
+    def take_back(self, event_position: int, raw: Sealed, code: str, detail: str) -> None:
+        """Park what came back, once: as long as it waits, its coming back again is no news."""
+        waiting = {each.event_position for each in self.messages.values()}
+        if event_position in waiting:
+            raise NothingToDo(f"what was told of position {event_position} waits already")
+        self.trigger(
+            Exchange.Returned,
+            event_position=event_position,
+            raw=raw,
+            code=code,
+            detail=self.seal(detail),
+        )
+
+    @mutates(Returned)
+    def _returned(self, event: Returned) -> None:
+        reference = event.originator_version
+        self.messages[reference] = Message(
+            reference,
+            Direction.OUT,
+            Outcome.PARKED,
+            raw=event.raw,
+            event_position=event.event_position,
+        )
+
     # -- what an operator must look at ---------------------------------------------------------------
 
     class Parked(Event, tag="exchange.parked", frozen=True, kw_only=True, gc=False):

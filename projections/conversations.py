@@ -217,6 +217,16 @@ def _dispatch_decided(
     )  # fmt: skip
 
 
+def _returned(exchange: ExchangeRow, position: int, event: Exchange.Returned) -> MessageRow | None:
+    exchange.parked += 1
+    return MessageRow(
+        stream=exchange.stream, reference=event.originator_version, helpdesk=exchange.helpdesk,
+        direction=Direction.OUT.value, outcome=_PARKED, rule="", raw=event.raw.id, code=event.code,
+        detail=event.detail.id, event_position=event.event_position, begun_at=exchange.changed_at,
+        changed_at=exchange.changed_at, begun_position=position, position=position,
+    )  # fmt: skip
+
+
 def _applied(exchange: ExchangeRow, message: MessageRow, event: Exchange.Applied) -> None:
     message.outcome = Outcome.APPLIED.value
     message.ticket_version = event.ticket_version
@@ -266,6 +276,7 @@ BEGINNINGS: Final[
 ] = MappingProxyType({
     Exchange.MessageReceived: _received,
     Exchange.DispatchDecided: _dispatch_decided,
+    Exchange.Returned: _returned,
 })  # fmt: skip
 """Events that begin a message."""
 

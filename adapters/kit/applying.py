@@ -1,6 +1,7 @@
 """One message in: from its bytes to its effect, or to the reason why it has none."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from adapters.kit.contract import (
     Ignored,
     Malformed,
     Reading,
+    Returned,
     Unreadable,
 )
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
@@ -23,7 +25,7 @@ from domain.aggregate import Aggregate
 from domain.content import Sealed
 from domain.directory import Person, identity_key
 from domain.disclosure import heard
-from domain.errors import AlreadyClaimed, Refused, StaleVersion, StoreUnavailable
+from domain.errors import AlreadyClaimed, NothingToDo, Refused, StaleVersion, StoreUnavailable
 from domain.exchange import Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
@@ -44,13 +46,15 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """An outcome without effect on a ticket."""
 
     kind: str
-    """``ignored``, ``refused`` or ``parked``."""
+    """``ignored``, ``refused``, ``parked`` or ``returned``."""
     code: str
     detail: str = ""
     remote_state: str = ""
     withheld: Sequence[str] = ()
     understood: bool = False
     link: tuple[int, str, str] | None = None
+    sent: tuple[int, Sealed] | None = None
+    """What came back: the position of the event that it told of, and its bytes."""
 
     def record(self, exchange: Exchange, reference: int) -> None:
         """Write it into the conversation."""
@@ -65,6 +69,11 @@ class Verdict(Struct, frozen=True, kw_only=True):
                     withheld=self.withheld,
                     understood=self.understood,
                 )
+            case "returned":
+                assert self.sent is not None
+                exchange.ignore(reference, "bounce")
+                with suppress(NothingToDo):
+                    exchange.take_back(*self.sent, self.code, self.detail)
             case "refused":
                 exchange.refuse(reference, self.code, self.detail)
             case _:
@@ -118,6 +127,8 @@ class Application:
         reading = self._adapter.read(raw)
         if isinstance(reading, Ignored):
             return Verdict(kind="ignored", code=reading.why)
+        if isinstance(reading, Returned):
+            return await self._returned(reading)
         self._reading = reading
         if conflict := await self._conflict():
             return conflict
@@ -126,6 +137,9 @@ class Application:
             self._read_again(before_told),
             self._exchange.remote_state,
         )
+        return await self._attempts(reading, before)
+
+    async def _attempts(self, reading: Reading, before: Before) -> Verdict | None:
         for attempt in range(ATTEMPTS_MAX):
             try:
                 return await self._attempt(reading, before)
@@ -163,7 +177,24 @@ class Application:
             reading = None if raw is None else self._adapter.read(raw)
         except Unreadable:
             return None
-        return None if isinstance(reading, Ignored) else reading
+        return reading if isinstance(reading, Reading) else None
+
+    async def _returned(self, reading: Returned) -> Verdict:
+        """A message of ours came back, if this conversation sent it."""
+        for each in await self._ledger.store.stream(self._exchange.id):
+            decided = each.event
+            if (
+                isinstance(decided, Exchange.DispatchDecided)
+                and decided.event_position == reading.event_position
+                and decided.raw is not None
+            ):
+                return Verdict(
+                    kind="returned",
+                    code=reading.code,
+                    detail=reading.detail,
+                    sent=(decided.event_position, decided.raw),
+                )
+        return Verdict(kind="ignored", code="not-ours")
 
     async def _conflict(self) -> Verdict | None:
         """Whether the message speaks of tickets that do not belong together, or not to this partner."""

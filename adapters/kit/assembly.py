@@ -10,9 +10,11 @@ from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets,
 from adapters.kit.contract import Adapter, Place
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox
+from adapters.kit.mail_door import MailDoor
 from adapters.kit.mail_in import MailIn
 from adapters.kit.outbox import Outbox
 from adapters.kit.polling import Checkpoints, Pollers
+from adapters.kit.reply_addresses import Key, ReplyAddresses
 from adapters.kit.retry import Patience, Transport
 from adapters.kit.worker import ExchangeWorker, Wakeup
 from domain.helpdesk import Helpdesk
@@ -49,6 +51,7 @@ class ExchangeParts(Struct, frozen=True, kw_only=True):
     worker: ExchangeWorker
     carriers: Carriers
     mail_in: MailIn
+    mail_door: MailDoor
     by_hand: ByHand
 
 
@@ -65,11 +68,13 @@ def assemble(
     secrets: Secrets | None = None,
     allow_private: bool = False,
     poll_every_s: float = POLL_EVERY_S,
+    reply_key: Key | None = None,
 ) -> ExchangeParts:
     """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start.
 
     ``connectors`` lead to partners with an interface, by the name of their adapter; ``transport`` is for
-    all others. Addresses in private networks are refused unless ``allow_private``.
+    all others. Addresses in private networks are refused unless ``allow_private``. ``reply_key`` signs the
+    addresses for answers; without it none are given out.
     """
     conversations = Conversations(ledger, adapters)
     inbox = Inbox(conversations)
@@ -81,18 +86,20 @@ def assemble(
         secrets or NoSecrets(),
         allow_private=allow_private,
     )
-    outbox = Outbox(conversations, installation.place, carriers, patience)
+    addresses = ReplyAddresses(installation.mail_domain, reply_key)
+    outbox = Outbox(conversations, installation.place, carriers, patience, addresses)
     pollers = Pollers(
         conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
     )
     worker = ExchangeWorker(conversations, inbox, outbox, pollers, wakeup, checkpoints)
-    mail_in = MailIn(conversations, inbox, worker, installation.mail_domain)
+    door = MailDoor(conversations, inbox, installation.mail_domain, addresses)
     return ExchangeParts(
         conversations=conversations,
         inbox=inbox,
         outbox=outbox,
         worker=worker,
         carriers=carriers,
-        mail_in=mail_in,
+        mail_in=MailIn(door, worker),
+        mail_door=door,
         by_hand=ByHand(conversations),
     )

@@ -63,7 +63,9 @@ class ByHand:
         event = history[0].event if history else None
         sealed = (
             event.raw
-            if isinstance(event, Exchange.MessageReceived | Exchange.DispatchDecided)
+            if isinstance(
+                event, Exchange.MessageReceived | Exchange.DispatchDecided | Exchange.Returned
+            )
             else None
         )
         found = await self._ledger.store.contents([sealed.id]) if sealed else {}

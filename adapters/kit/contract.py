@@ -32,6 +32,15 @@ class Ignored(Struct, frozen=True):
     """A stable code, such as ``nothing-new``."""
 
 
+class Returned(Struct, frozen=True, kw_only=True):
+    """A mail system tells that it could not deliver a message of ours that it had taken."""
+
+    event_position: int
+    """Of the event that the message told of."""
+    code: str
+    detail: str
+
+
 class Contact(Struct, frozen=True):
     """A person, as a partner names one."""
 
@@ -112,6 +121,8 @@ class News(Struct, frozen=True, kw_only=True):
     """Unique for this piece of news, and the same whenever it is sent again."""
     at: datetime
     place: Place
+    reply_address: str = ""
+    """Where answers about this ticket are known by their address alone; empty where there is none."""
 
 
 class Adapter(Protocol):
@@ -130,7 +141,7 @@ class Adapter(Protocol):
         """Of the messages, both ways."""
         ...
 
-    def read(self, raw: bytes) -> Reading | Ignored:
+    def read(self, raw: bytes) -> Reading | Ignored | Returned:
         """Which tickets the message speaks of. ``Ignored`` for automatic answers. Raises ``Unreadable``."""
         ...
 

@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from adapters.kit.applying import Application, Settled, Verdict
-from adapters.kit.contract import Adapter, Ignored, Reading, Unreadable
+from adapters.kit.contract import Adapter, Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from domain import clock
 from domain.errors import AlreadyClaimed, NotNow, StaleVersion
@@ -41,13 +41,22 @@ class Inbox:
         self._adapters = conversations.adapters
 
     async def receive(
-        self, partner: Helpdesk, raw: bytes, message_id: str, sent_at: datetime | None = None
+        self,
+        partner: Helpdesk,
+        raw: bytes,
+        message_id: str,
+        sent_at: datetime | None = None,
+        *,
+        about: UUID | None = None,
     ) -> Received | None:
-        """Keep a message of a partner; None when it was kept before. Raises ``StoreUnavailable``."""
+        """Keep a message of a partner; None when it was kept before. Raises ``StoreUnavailable``.
+
+        ``about`` is the conversation it belongs to, where the carrier knows it for certain.
+        """
         adapter = self._adapters[partner.adapter]
         reading, moves = self._glance(adapter, raw), True
         for attempt in range(ATTEMPTS_MAX):
-            stream = await self._conversations.about(
+            stream = about or await self._conversations.about(
                 partner.name, number=reading.number, external_id=reading.external_id
             )
             exchange = await self._conversations.begin_or_load(stream)
@@ -87,7 +96,7 @@ class Inbox:
         except Exception:  # a defect of the adapter must not cost us the message
             log.exception("adapter failed to read", adapter=adapter.name)
             return Reading()
-        return Reading() if isinstance(reading, Ignored) else reading
+        return reading if isinstance(reading, Reading) else Reading()
 
     async def apply(self, stream: UUID) -> bool:
         """Give the oldest waiting message its effect; False when none waits.

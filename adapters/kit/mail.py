@@ -110,22 +110,33 @@ def _raw_header(head: bytes, name: bytes) -> str:
 def texts(mail: Message) -> list[str]:
     """The text parts, attachments left aside. Raises ``Unreadable`` when a mail has too many parts."""
     found = []
-    for count, part in enumerate(mail.walk()):
-        if count >= PARTS_MAX:
-            raise Unreadable(f"the mail has more than {PARTS_MAX} parts")
+    for part in parts(mail):
         kind = part.get_content_type()
         if part.is_multipart() or not (kind.startswith("text/") or kind.endswith("xml")):
             continue
-        try:
-            body = part.get_payload(decode=True)
-            charset = part.get_content_charset() or ""
-        except (ValueError, LookupError, TypeError, UnicodeError) as error:
-            raise Unreadable(
-                f"a part of the mail cannot be decoded: {type(error).__name__}"
-            ) from error
-        if isinstance(body, bytes) and body.strip():
-            found.append(decode(body, charset))
+        if text := text_of(part):
+            found.append(text)
     return found
+
+
+def parts(mail: Message) -> list[Message]:
+    """The mail and all that is in it. Raises ``Unreadable`` when that is too much."""
+    found = []
+    for count, part in enumerate(mail.walk()):
+        if count >= PARTS_MAX:
+            raise Unreadable(f"the mail has more than {PARTS_MAX} parts")
+        found.append(part)
+    return found
+
+
+def text_of(part: Message) -> str:
+    """The text of one part; empty when there is nothing to see in it. Raises ``Unreadable``."""
+    try:
+        body = part.get_payload(decode=True)
+        charset = part.get_content_charset() or ""
+    except (ValueError, LookupError, TypeError, UnicodeError) as error:
+        raise Unreadable(f"a part of the mail cannot be decoded: {type(error).__name__}") from error
+    return decode(body, charset) if isinstance(body, bytes) and body.strip() else ""
 
 
 def automatic(mail: Message) -> str:

@@ -16,6 +16,7 @@ import structlog
 from adapters.kit.carriers import Carriers, Delivered, Parcel
 from adapters.kit.contract import Adapter, Ignored, News, Place
 from adapters.kit.conversations import CONNECTED, Conversations
+from adapters.kit.reply_addresses import ReplyAddresses
 from adapters.kit.retry import Patience, Undelivered
 from domain import disclosure
 from domain.content import Sealed
@@ -45,10 +46,12 @@ class Outbox:
         place: Callable[[Helpdesk], Place],
         carriers: Carriers,
         patience: Patience,
+        addresses: ReplyAddresses,
     ) -> None:
         self._conversations, self._adapters = conversations, conversations.adapters
         self._ledger = conversations.ledger
         self._place, self._carriers, self._patience = place, carriers, patience
+        self._addresses = addresses
         self._lanes: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_AT_ONCE)
         )
@@ -150,6 +153,7 @@ class Outbox:
             message_id=f"<{exchange.id.hex}.{cause.position}@{domain}>",
             at=cause.recorded_at,
             place=place,
+            reply_address=await self._addresses.address(partner.name, ticket.number),
         )
 
     # -- sending -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from adapters.kit.contract import Asked, Before, Ignored, News, Reading, Unreada
 from adapters.kit.ghd import outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
+from adapters.kit.mail_marks import number_in, unmarked
 from adapters.kit.text import line
 from domain.ticket import Ticket
 
@@ -17,7 +18,6 @@ BYTES_MAX: Final = 1_000_000
 
 _ISSUE: Final = re.compile(r"\bISSUE=(\d{1,12})\b", re.IGNORECASE)
 _PROJECT: Final = re.compile(r"\bPROJ(?:ECT)?=(\d{1,9})\b", re.IGNORECASE)
-_OUR_NUMBER: Final = re.compile(r"-Ticket-ID:\s{0,3}#(\d{1,9})\b", re.IGNORECASE)
 
 
 class OsgMail:
@@ -36,7 +36,7 @@ class OsgMail:
         fields = _ticket_document(mail.texts(message))
         subject = mail.header(message, "Subject")
         fields.setdefault("GHD_Short_Description", _spoken(subject))
-        number = number_of(fields) or _number_in(subject)
+        number = number_of(fields) or number_in(subject)
         external_id, reference = _external(subject, fields.get("GHD_Origin_ID", ""), number)
         return Reading(
             external_id=external_id,
@@ -65,11 +65,6 @@ def _ticket_document(texts: list[str]) -> dict[str, str]:
     return document.parse((with_tags or texts)[0])
 
 
-def _number_in(subject: str) -> int:
-    found = _OUR_NUMBER.search(subject)
-    return int(found[1]) if found else 0
-
-
 def _external(subject: str, origin: str, number: int) -> tuple[str, str]:
     """Their identifier and the reference that their system reads in a subject."""
     issue = _ISSUE.search(subject)
@@ -87,4 +82,4 @@ def _spoken(subject: str) -> str:
     """The subject of a mail without the marks that machines put into it."""
     for mark in (_ISSUE, _PROJECT):
         subject = mark.sub("", subject)
-    return " ".join(re.sub(r"\S*-Ticket-ID:\s{0,3}#\d{1,9}", "", subject).split())
+    return unmarked(subject)

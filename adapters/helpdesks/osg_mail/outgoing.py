@@ -1,13 +1,11 @@
 """The mail around a document, in the one canonical form."""
 
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from typing import Final
 
 from adapters.helpdesks.osg_mail import document
 from adapters.kit.contract import News
 from adapters.kit.ghd.outgoing import text_of
+from adapters.kit.mail_marks import envelope_of, mark
 from adapters.kit.text import line
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX
 
@@ -15,16 +13,9 @@ _LINE_CHARACTERS_MAX: Final = 900
 
 
 def write(news: News, fields: dict[str, str]) -> bytes:
-    place = news.place
-    message = EmailMessage(policy=SMTP)
-    message["From"], message["To"] = place.our_address, place.their_address
-    message["Date"] = format_datetime(news.at)
-    message["Message-ID"] = news.message_id
     title = line(text_of(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
-    marks = f"{place.our_name}-Ticket-ID: #{news.ticket.number}"
-    message["Subject"] = " ".join(part for part in (marks, news.external_reference, title) if part)
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
+    words = (mark(news), news.external_reference, title)
+    message = envelope_of(news, " ".join(part for part in words if part))
     text = document.render(fields)
     # Old scripts read the body as it stands, so it is encoded only where it must be.
     plain = text.isascii() and max(map(len, text.splitlines())) <= _LINE_CHARACTERS_MAX

@@ -1,0 +1,80 @@
+"""What our mails carry so that their answers are recognised: the number in the subject, Message-IDs of our own.
+
+A Message-ID of ours names the conversation and the position in the log of what it tells:
+``<(32 hexadecimal digits).(position)@our domain>``. Conversations have random identifiers, so nobody who
+has not seen a mail of ours can name one.
+"""
+
+import re
+from email.message import EmailMessage, Message
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from adapters.kit import mail
+from adapters.kit.contract import News
+
+_NUMBER: Final = re.compile(r"-Ticket-ID:\s{0,3}#(\d{1,9})\b", re.IGNORECASE)
+_MARK: Final = re.compile(r"\S{0,40}-Ticket-ID:\s{0,3}#\d{1,9}", re.IGNORECASE)
+_OURS: Final = re.compile(r"<([0-9a-f]{32})(?:\.(\d{1,18}))?@([^<>\s@]{1,255})>")
+_REFERENCES_MAX: Final = 50
+
+
+class OurId(Struct, frozen=True):
+    """What a Message-ID of ours says."""
+
+    exchange: UUID
+    event_position: int
+    """0 in the identifier that stands for the whole conversation."""
+    domain: str
+
+
+def mark(news: News) -> str:
+    return f"{news.place.our_name}-Ticket-ID: #{news.ticket.number}"
+
+
+def number_in(subject: str) -> int:
+    """Our number, as the writer of the subject believes; 0 for none."""
+    found = _NUMBER.search(subject)
+    return int(found[1]) if found else 0
+
+
+def unmarked(subject: str) -> str:
+    return " ".join(_MARK.sub("", subject).split())
+
+
+def conversation_id(message_id: str) -> str:
+    """The Message-ID, never sent, that all our mails of one conversation refer to."""
+    local, _, domain = message_id.strip("<>").partition("@")
+    return f"<{local.partition('.')[0]}@{domain}>"
+
+
+def our_ids(text: str) -> list[OurId]:
+    """The Message-IDs in our form, in the order in which they stand."""
+    return [
+        OurId(UUID(hex=found[1]), int(found[2] or 0), found[3].lower())
+        for found in _OURS.finditer(text)
+    ]
+
+
+def references(message: Message) -> list[OurId]:
+    """The mails in our form that this one answers, the nearest first."""
+    nearest = our_ids(mail.header(message, "In-Reply-To"))
+    # Long threads: the end of the header is what matters.
+    further = our_ids(" ".join(str(message.get("References") or "").split()[-_REFERENCES_MAX:]))
+    return [*nearest, *reversed(further)]
+
+
+def envelope_of(news: News, subject: str) -> EmailMessage:
+    """A mail of ours without its text: who, when, which, and that no automaton is to answer."""
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["To"] = news.place.our_address, news.place.their_address
+    message["Date"] = format_datetime(news.at)
+    message["Message-ID"] = news.message_id
+    message["Subject"] = subject
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    return message
