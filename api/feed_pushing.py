@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.kit.push import Pusher
-from adapters.kit.webhook import Delivery, must_be_address, shown_secret
+from adapters.kit.retry import Patience
+from adapters.kit.webhook import ANSWER_S_MAX, Delivery, must_be_address, shown_secret
 from adapters.store.engine import PostgresStore
 from adapters.store.feed_delivery import FeedKeys, FeedProgress
 from api.feed_hub import FeedHub
@@ -20,6 +21,8 @@ from projections.feed_pages import rendered
 
 OVERLAP: Final = timedelta(hours=24)
 """So long an old key signs beside the new one."""
+PATIENCE: Final = Patience()
+"""Pushing never gives up: after a while, there is an attempt every quarter of an hour."""
 _SECRET_BYTES: Final = 32
 
 
@@ -66,7 +69,7 @@ class FeedPushing:
     def pusher(self, hub: FeedHub) -> Pusher:
         return Pusher(
             self._ledger, HubSource(hub), self._keys, self._progress,
-            allow_private=self._allow_private,
+            allow_private=self._allow_private, patience=PATIENCE, answer_s_max=ANSWER_S_MAX,
         )  # fmt: skip
 
     async def subscribe(self, helpdesk: str, url: str, after: int) -> str | None:

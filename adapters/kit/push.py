@@ -58,27 +58,34 @@ class Pusher:
         self._source = source
         self._keys = keys
         self._progress = progress
-        self._out = WebhookOut(allow_private=allow_private, answer_s_max=answer_s_max)
+        self._allow_private = allow_private
+        self._answer_s_max = answer_s_max
         self._patience = patience or Patience()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Push until ``stop`` is set; who subscribes meanwhile is noticed within a second."""
         tasks: dict[str, asyncio.Task[None]] = {}
-        try:
-            while not stop.is_set():
-                for name in await self._progress.helpdesks():
-                    if name not in tasks:
-                        tasks[name] = asyncio.create_task(self._serve(name), name=f"push {name}")
-                await _first_of(stop, _LOOK_S)
-        finally:
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+        async with self.sending() as out:
+            try:
+                while not stop.is_set():
+                    for name in await self._progress.helpdesks():
+                        if name not in tasks:
+                            task = asyncio.create_task(self._serve(out, name), name=f"push {name}")
+                            tasks[name] = task
+                    await _first_of(stop, _LOOK_S)
+            finally:
+                for task in tasks.values():
+                    task.cancel()
+                await asyncio.gather(*tasks.values(), return_exceptions=True)
 
-    async def _serve(self, helpdesk: str) -> None:
+    def sending(self) -> WebhookOut:
+        """Connections to partners, to be closed in the end."""
+        return WebhookOut(allow_private=self._allow_private, answer_s_max=self._answer_s_max)
+
+    async def _serve(self, out: WebhookOut, helpdesk: str) -> None:
         while True:
             try:
-                pause_s = await self.push(helpdesk)
+                pause_s = await self.push(out, helpdesk)
             except StoreUnavailable:
                 pause_s = _TROUBLE_S
             except Exception:  # the edge: one partner's trouble is not the others'
@@ -86,7 +93,7 @@ class Pusher:
                 pause_s = _TROUBLE_S
             await asyncio.sleep(pause_s)
 
-    async def push(self, helpdesk: str) -> float:
+    async def push(self, out: WebhookOut, helpdesk: str) -> float:
         """Push a page, or wait a moment for something; seconds to pause before the next."""
         subscription = await self._subscription(helpdesk)
         if subscription is None or not subscription.active or subscription.paused:
@@ -103,18 +110,18 @@ class Pusher:
         if not page:
             await self._source.wait(helpdesk, place.acknowledged, _LOOK_S)
             return 0
-        await self._deliver(subscription, place, page)
+        await self._deliver(out, subscription, place, page)
         return 0
 
     async def _deliver(
-        self, subscription: Subscription, place: Progress, page: list[Delivery]
+        self, out: WebhookOut, subscription: Subscription, place: Progress, page: list[Delivery]
     ) -> None:
         loop = asyncio.get_running_loop()
         keys = await self._keys.of(place.helpdesk)
         saved, saved_at = place, loop.time()
         try:
             for delivery in page:
-                await self._out.send(subscription.url, delivery, keys)
+                await out.send(subscription.url, delivery, keys)
                 place = Progress(
                     helpdesk=place.helpdesk, version=place.version, acknowledged=delivery.sequence
                 )
