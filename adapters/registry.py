@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.mapping import Rt
@@ -12,6 +13,7 @@ from adapters.kit.contract import Adapter
 
 _ALL: Final[tuple[Adapter, ...]] = (
     OsgMail(),
+    GgusSoap(),
     Rt(),
 )  # fmt: skip
 

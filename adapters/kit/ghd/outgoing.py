@@ -14,7 +14,7 @@ from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Prior
 _SOLUTION_CHARACTERS_MAX: Final = 255
 _ERASED: Final = "(erased)"
 
-_DIARY: Final = MappingProxyType({
+DIARY: Final = MappingProxyType({
     Ticket.Assigned: "note",
     Ticket.WorkStarted: "note",
     Ticket.ReplyRequested: "question",
@@ -69,9 +69,9 @@ def change(news: News) -> dict[str, str] | Ignored:
             return fields | _solution(news, event.solution)
         case Ticket.Reclassified() if event.field in _CLASSIFIED:
             return fields | _reclassified(news, event)
-        case _ if type(event) not in _DIARY:
+        case _ if type(event) not in DIARY:
             return Ignored("no-counterpart")
-    sealed = getattr(event, _DIARY[type(event)], None)
+    sealed = getattr(event, DIARY[type(event)], None)
     if sealed is not None:
         fields["GHD_Public_Diary"] = _fitting(news, text_of(news, sealed))
     return fields

@@ -1,0 +1,1 @@
+"""GGUS's SOAP interface (``urn:GGUS``): what old clients call, answered by us."""
