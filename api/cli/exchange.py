@@ -82,6 +82,32 @@ def raw(context: typer.Context, exchange: ExchangeArgument, reference: Reference
 
 
 @app.command()
+def secret(
+    context: typer.Context,
+    helpdesk: Annotated[str, typer.Argument(help="Name of the partner.")],
+) -> None:
+    """Keep the password or token for a partner's interface; it is read from standard input.
+
+    Nothing shows it again. An empty line makes it forgotten.
+    """
+    import getpass  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    from adapters.store.secrets import HelpdeskSecrets  # noqa: PLC0415
+
+    asked = (
+        getpass.getpass(f"Secret for {helpdesk}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    )
+
+    async def keep(services: "Services") -> None:
+        await services.exchange.conversations.known_partner(helpdesk)
+        await HelpdeskSecrets(services.store).keep(helpdesk, asked.strip())
+
+    run(context, keep)
+    print(f"the secret for {helpdesk} is {'kept' if asked.strip() else 'forgotten'}")
+
+
+@app.command()
 def retry(context: typer.Context, exchange: ExchangeArgument, reference: ReferenceArgument) -> None:
     """Let a parked message be tried again."""
     _resume(context, exchange, reference, skip=False)
