@@ -154,8 +154,9 @@ def test_it_ends_quickly_while_a_browser_listens_to_what_moves(service: Served):
 
 
 def test_what_was_acknowledged_survives_the_killing_of_postgresql(service: Served):
-    with service.client(service.token("tpm")) as client:
-        with load(service, service.token(name="Load")) as done:
+    token = service.token("tpm")
+    with service.client(token) as client:
+        with load(service, token) as done:
             for _ in range(2):
                 done.has(50)
                 os.kill(service.postmaster, signal.SIGKILL)
@@ -176,7 +177,7 @@ def test_what_was_acknowledged_survives_the_killing_of_postgresql(service: Serve
 
 def test_what_was_acknowledged_survives_the_killing_of_the_service(service: Served):
     token = service.token("tpm")
-    with load(service, service.token(name="Load")) as done:
+    with load(service, token) as done:
         done.has(100)
         service.killed()
         time.sleep(0.1)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 DAY = "2016-05-02T12:00:00Z"
 AFTER = "2016-05-02T12:00:01Z"
-YEAR = {"begin": "2016-01-01T00:00:00Z", "end": "2017-04-01T00:00:00Z", "as_of": "2017-06-01T00:00:00Z"}  # fmt: skip
+YEAR = {"begin": "2016-02-28T00:00:00Z", "end": "2017-03-31T00:00:00Z", "as_of": "2017-06-01T00:00:00Z"}  # fmt: skip
 OPEN = {"new", "assigned", "in progress", "waiting for reply", "on hold", "reopened"}
 SITE = "location-204"
 MEGABYTES_MAX = 250
