@@ -1,5 +1,6 @@
 """How we tell them: the whole ticket once, and after that only what changed."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -7,6 +8,7 @@ from adapters.kit.contract import Ignored, News
 from adapters.kit.ghd import words
 from adapters.kit.ghd.names import DOCUMENT
 from adapters.kit.text import cut, line
+from domain.aggregate import Event
 from domain.content import Sealed
 from domain.ticket import Ticket
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Priority
@@ -14,7 +16,7 @@ from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Prior
 _SOLUTION_CHARACTERS_MAX: Final = 255
 _ERASED: Final = "(erased)"
 
-DIARY: Final = MappingProxyType({
+DIARY: Final[Mapping[type[Event], str]] = MappingProxyType({
     Ticket.Assigned: "note",
     Ticket.WorkStarted: "note",
     Ticket.ReplyRequested: "question",
