@@ -10,6 +10,7 @@ from api.cli import (
     demo,
     directory,
     exchange,
+    feed,
     imports,
     levels,
     operation,
@@ -54,6 +55,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(directory.app, name="directory")
 app.add_typer(imports.app, name="import")
 app.add_typer(exchange.app, name="exchange")
+app.add_typer(feed.app, name="feed")
 app.add_typer(levels.app, name="levels")
 
 
