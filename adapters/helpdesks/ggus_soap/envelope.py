@@ -19,6 +19,8 @@ from adapters.kit.text import decode, storable
 NAMESPACE: Final = "urn:GGUS"
 MEDIA_TYPE: Final = "text/xml"
 BYTES_MAX: Final = 1_000_000
+MENDED_BYTES_MAX: Final = 200_000
+"""Mending is slow, and an honest envelope is far smaller than this."""
 DEPTH_MAX: Final = 12
 ELEMENTS_MAX: Final = 500
 
@@ -74,7 +76,7 @@ def _parsed(raw: bytes) -> "etree._Element":
         root = _strictly(raw)
     except (etree.XMLSyntaxError, ValueError) as error:
         try:
-            root = _strictly(_mended(raw))
+            root = _strictly(_mended(raw) if len(raw) <= MENDED_BYTES_MAX else raw)
         except (etree.XMLSyntaxError, ValueError):
             raise Malformed(f"the envelope is no XML: {error}"[:300]) from error
     if root.getroottree().docinfo.internalDTD is not None:
