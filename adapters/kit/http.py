@@ -55,7 +55,7 @@ class Answer(Struct, frozen=True):
         """The body. Raises ``Undelivered`` for what is none: a proxy's page, mostly, that will go away."""
         kind = self.headers.get("content-type", "")
         if "json" in kind:
-            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return msgspec.json.decode(self.body)
         detail = f"status {self.status}, {kind or 'no type'}: {self.text}"
         raise Undelivered("no-json", detail[:_DETAIL_CHARACTERS_MAX], final=False)

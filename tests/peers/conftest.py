@@ -3,12 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.peers import request_tracker as rt
+from tests.peers.rt_scenarios import Desk
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,17 @@ def request_tracker() -> Iterator[rt.RequestTracker]:
     finally:
         tracker.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def supporter(request_tracker: rt.RequestTracker) -> AsyncIterator[Desk]:
+    """Give somebody who works in it."""
+    async with Desk(request_tracker, "supporter") as desk:
+        yield desk
+
+
+@pytest.fixture
+async def bridge(request_tracker: rt.RequestTracker) -> AsyncIterator[Desk]:
+    """Give our account, used past the exchange."""
+    async with Desk(request_tracker, "bridge") as desk:
+        yield desk

@@ -79,6 +79,14 @@ class RequestTracker:
         self._web = self._run_beside(WEB_USER, command)
         _wait(self._answers, f"Request Tracker did not start:\n{self.last_words()}")
 
+    def database(self) -> str:
+        """Return the connection string of its database, for what only an intruder can do."""
+        return f"host={self.folder / 'socket'} user={DATABASE_USER} dbname=rt5"
+
+    def hint(self, *urls: str) -> None:
+        """Let it call these addresses after each change."""
+        (self.folder / "hint.urls").write_text("".join(f"{url}\n" for url in urls))
+
     def last_words(self) -> str:
         """Return the end of what it wrote to its log."""
         return (self.folder / "log").read_text(errors="replace")[-2000:]

@@ -1,14 +1,17 @@
 """What the tests with Request Tracker share: a hub that is connected to it, and people who work in it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 from uuid import UUID
 
 import httpx2
 
+from adapters.helpdesks.rt.documents import Note, Ours, write
+from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.assembly import Installation, assemble
+from adapters.kit.carriers import Parcel
 from adapters.kit.mail_out import NoMailOut
 from adapters.kit.retry import Patience
 from adapters.registry import ADAPTERS, CONNECTORS
@@ -117,12 +120,14 @@ def custom(ticket: Mapping[str, Any], name: str) -> str:
 
 
 class RtHub(Hub):
+    name = ""
+
     async def rt_exchange(self, number: int) -> Exchange:
         stream = await self.store.holder("exchange:rt", str(number))
         assert isinstance(stream, UUID)
         return await self.parts.conversations.load(stream)
 
-    async def linked(self, number: int, seconds: float = 20) -> int:
+    async def linked_to(self, number: int, seconds: float = 20) -> int:
         """Wait until RT's ticket for ours is known; its number."""
         async with asyncio.timeout(seconds):
             while True:
@@ -131,6 +136,12 @@ class RtHub(Hub):
                     exchange = await self.rt_exchange(number)
                     if exchange.external_id:
                         return int(exchange.external_id)
+                await self.wakeup.wait(await self.store.head(), 0.1)
+
+    async def polled(self, seconds: float = 20) -> None:
+        """Wait until the poller has its beginning."""
+        async with asyncio.timeout(seconds):
+            while not (health := self.parts.worker.pollers.health.get("rt")) or not health.asked_at:
                 await self.wakeup.wait(await self.store.head(), 0.1)
 
     async def quiet(self, number: int, seconds: float = 30) -> Exchange:
@@ -149,6 +160,29 @@ def prefix(database: str) -> str:
     return "GGUS" + "".join(filter(str.isdigit, database.rpartition("dbname=")[2]))
 
 
+def session_of(tracker: RequestTracker) -> Session:
+    """A session as courier and poller have one; the caller closes it."""
+    address = tracker.url.replace("://", "://bridge@") + "/?intake=To_GGUS"
+    return Session(Terms.of(address), tracker.passwords["bridge"], allow_private=True)
+
+
+def message(
+    number: int, event: str, *, public: bool = True, text: str = "some text", **more: Any
+) -> Parcel:
+    """A message of ours about ticket ``T-<number>``."""
+    external_id = more.pop("external_id", "")
+    document = Ours(
+        number=number, external_id=f"T{number}-{number}", event_id=f"{event}@hub.test",
+        note=Note(public=public, text=text), **more,
+    )  # fmt: skip
+    return Parcel(raw=write(document), external_id=external_id)
+
+
+def opening(number: int, subject: str = "Transfers fail", **more: Any) -> Parcel:
+    create = {"Queue": "ROC_DE", "Subject": subject, "Content": "All of them.", "Priority": "10"}
+    return message(number, f"open-{number}", create=create, **more)
+
+
 @asynccontextmanager
 async def rt_hub(
     database: str,
@@ -159,6 +193,7 @@ async def rt_hub(
     patience: Patience = QUICK,
     poll_every_s: float = 0.3,
     password: str | None = None,
+    units: Sequence[str] = ("ROC_DE", "ROC_IT"),
 ) -> AsyncGenerator[RtHub]:
     """A hub with a partner ``rt`` that works for ROC_DE and ROC_IT. Nothing works before ``hub.work()``."""
     async with AsyncExitStack() as stack:
@@ -186,8 +221,9 @@ async def rt_hub(
         stack.push_async_callback(parts.carriers.close)
         if await store.head() == 0:
             await secrets.keep("rt", tracker.passwords["bridge"] if password is None else password)
-            await _register(ledger, policy, url or tracker.url)
+            await _register(ledger, policy, url or tracker.url, units)
         running = RtHub(store, ledger, parts, wakeup, 0, asyncio.Event())
+        running.name = prefix(database)
         try:
             yield running
         finally:
@@ -196,7 +232,7 @@ async def rt_hub(
             await asyncio.gather(*running.tasks, return_exceptions=True)
 
 
-async def _register(ledger: Ledger, policy: Policy, url: str) -> None:
+async def _register(ledger: Ledger, policy: Policy, url: str, units: Sequence[str]) -> None:
     with by_test():
         for name in UNITS:
             unit = SupportUnit(named_id(SupportUnit.KIND, name))
@@ -204,7 +240,7 @@ async def _register(ledger: Ledger, policy: Policy, url: str) -> None:
             await ledger.save(unit)
         address = url.replace("://", "://bridge@") + "/?queue=ROC_DE&intake=To_GGUS"
         helpdesk = Helpdesk(named_id(Helpdesk.KIND, "rt"))
-        helpdesk.register("rt", "rt", ["ROC_DE", "ROC_IT"], address=address)
+        helpdesk.register("rt", "rt", units, address=address)
         helpdesk.set_policy(policy)
         helpdesk.set_interface(InterfaceState.LIVE)
         await ledger.save(helpdesk)

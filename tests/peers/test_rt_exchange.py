@@ -1,7 +1,5 @@
 """Tickets exchanged with a real Request Tracker."""
 
-import pytest
-
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import Policy
@@ -9,13 +7,7 @@ from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Priority, Visibility
 from tests.exchange_scenarios import by_test
-from tests.peers.rt_scenarios import Desk, custom, prefix, rt_hub
-
-
-@pytest.fixture
-async def supporter(request_tracker):
-    async with Desk(request_tracker, "supporter") as desk:
-        yield desk
+from tests.peers.rt_scenarios import custom, prefix, rt_hub
 
 
 async def test_a_ticket_of_their_unit_goes_to_them_and_comes_back_solved(
@@ -26,7 +18,7 @@ async def test_a_ticket_of_their_unit_goes_to_them_and_comes_back_solved(
         number = await ours.open_ticket(
             "ROC_DE", subject="Übertragung fails", description="Grüße ✓"
         )
-        theirs = await ours.linked(number)
+        theirs = await ours.linked_to(number)
         ticket = await supporter.ticket(theirs)
         assert ticket["Subject"] == "Übertragung fails"
         assert ticket["Status"] == "new"
@@ -67,7 +59,7 @@ async def test_what_is_written_and_changed_here_arrives_there_once_and_does_not_
     async with rt_hub(database, request_tracker) as ours:
         ours.work()
         number = await ours.open_ticket("ROC_DE")
-        theirs = await ours.linked(number)
+        theirs = await ours.linked_to(number)
         await ours.execute(
             c.Comment(number=number, text="public words"),
             c.Comment(number=number, text="secret words", visibility=Visibility.INTERNAL),
@@ -104,7 +96,7 @@ async def test_their_words_for_states_priorities_and_units_become_ours(
     async with rt_hub(database, request_tracker) as ours:
         ours.work()
         number = await ours.open_ticket("ROC_DE")
-        theirs = await ours.linked(number)
+        theirs = await ours.linked_to(number)
         await supporter.comment(theirs, "for the desk only")
         await supporter.change(theirs, Priority="80")
         await ours.wait_for(Ticket.Reclassified)
@@ -135,7 +127,7 @@ async def test_a_ticket_in_their_queue_for_us_is_opened_here_and_they_learn_its_
 ):
     async with rt_hub(database, request_tracker) as ours:
         ours.work()
-        await _polled(ours)
+        await ours.polled()
         local = await supporter.open("ROC_DE", "Our own business", Content="Nobody else's.")
         theirs = await supporter.open(
             "To_GGUS", "Gatekeeper down", Content="Since noon.", Requestor="somebody@example.org",
@@ -161,21 +153,11 @@ async def test_a_ticket_in_their_queue_for_us_is_opened_here_and_they_learn_its_
         assert len({each.originator_id for each in received}) == 1, "what is local stays there"
 
 
-async def _polled(ours) -> None:
-    """Wait until the poller has its beginning."""
-    for _ in range(200):
-        health = ours.parts.worker.pollers.health.get("rt")
-        if health and health.asked_at:
-            return
-        await ours.wakeup.wait(await ours.store.head(), 0.1)
-    raise AssertionError
-
-
 async def test_closing_only_tells_and_hears_beginning_and_end(database, request_tracker, supporter):
     async with rt_hub(database, request_tracker, policy=Policy.CLOSING_ONLY) as ours:
         ours.work()
         number = await ours.open_ticket("ROC_DE")
-        theirs = await ours.linked(number)
+        theirs = await ours.linked_to(number)
         await ours.execute(c.Comment(number=number, text="ours alone"))
         await supporter.reply(theirs, "theirs alone")
         [ignored] = await ours.wait_for(Exchange.Ignored)
