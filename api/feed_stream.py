@@ -10,17 +10,13 @@ from starlette.types import Receive, Scope, Send
 from api.feed_hub import PING_S, Channel, FeedHub, sse
 
 PING: Final = b": ping\n\n"
-_SEND_S_MAX: Final = 30.0
+SEND_S_MAX: Final = 30.0
 """A reader that takes nothing for so long is gone."""
 _PAGE: Final = 100
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # a proxy before us is to pass it on at once
 }
-
-
-class _Left(Exception):
-    """The reader went away, or takes nothing."""
 
 
 class FeedStream(Response):
@@ -39,50 +35,73 @@ class FeedStream(Response):
         self._after = after
         self._allowed = allowed
         self._gone = False
+        self._stuck = False
+        self._sending_since = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         await send(
             {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         )  # fmt: skip
         with self._hub.following(self._helpdesk) as channel:
-            watching = asyncio.create_task(self._watch(receive, channel))
+            following = asyncio.current_task()
+            assert following is not None
+            watching = asyncio.create_task(self._watch(receive, channel, following))
             try:
                 await self._follow(channel, send)
-                await _send(send, b"", more=False)
-            except _Left:
+                await self._send(send, b"", more=False)
+            except OSError:
                 return
+            except asyncio.CancelledError:
+                if not self._stuck:
+                    raise
+                following.uncancel()
             finally:
                 watching.cancel()
 
-    async def _watch(self, receive: Receive, channel: Channel) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    async def _watch(
+        self, receive: Receive, channel: Channel, following: asyncio.Task[object]
+    ) -> None:
+        """Notice that the reader has left, or takes nothing: one timer here is cheaper than one for each entry."""
+        loop = asyncio.get_running_loop()
+        hearing = asyncio.ensure_future(receive())
+        try:
+            while True:
+                if (await asyncio.wait([hearing], timeout=SEND_S_MAX / 2))[0]:
+                    if hearing.result()["type"] == "http.disconnect":
+                        break
+                    hearing = asyncio.ensure_future(receive())
+                elif self._sending_since and loop.time() - self._sending_since > SEND_S_MAX:
+                    self._stuck = True
+                    following.cancel()
+                    return
+        finally:
+            hearing.cancel()
         self._gone = True
         channel.wake()
 
     async def _follow(self, channel: Channel, send: Send) -> None:
         await self._hub.ready(channel)
-        await _send(send, PING)
+        await self._send(send, PING)
         place = await self._catch_up(channel, send, self._after)
         loop = asyncio.get_running_loop()
         check_at = loop.time() + PING_S / 2
         while not self._gone:
             if channel.last > place:
                 if not channel.covers(place):
-                    await _send(send, b'event: dropped\ndata: {"last":%d}\n\n' % place)
+                    await self._send(send, b'event: dropped\ndata: {"last":%d}\n\n' % place)
                     return
                 last, found = channel.last, channel.since(place)
-                await _send(send, found)
+                await self._send(send, found)
                 place = last
                 continue
             if channel.closed:
-                await _send(send, b"event: ended\ndata: {}\n\n")
+                await self._send(send, b"event: ended\ndata: {}\n\n")
                 return
             if loop.time() >= check_at:
                 if not await self._allowed():
-                    await _send(send, b"event: ended\ndata: {}\n\n")
+                    await self._send(send, b"event: ended\ndata: {}\n\n")
                     return
-                await _send(send, PING)
+                await self._send(send, PING)
                 check_at = loop.time() + PING_S / 2
                 continue
             await channel.look()
@@ -93,15 +112,11 @@ class FeedStream(Response):
             found = await self._hub.entries(self._helpdesk, place, _PAGE)
             if not found:
                 break
-            await _send(send, b"".join(map(sse, found)))
+            await self._send(send, b"".join(map(sse, found)))
             place = found[-1].data.sequence
         return place
 
-
-async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
-    """Raises ``_Left``."""
-    try:
-        async with asyncio.timeout(_SEND_S_MAX):
-            await send({"type": "http.response.body", "body": body, "more_body": more})
-    except (TimeoutError, OSError) as error:
-        raise _Left from error
+    async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
+        self._sending_since = asyncio.get_running_loop().time()
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+        self._sending_since = 0.0
