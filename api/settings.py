@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """Where mail goes out; none is sent without it."""
     mail_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,200}$")] = "localhost"
     """Each partner writes to ``<name of its helpdesk>@<this domain>``."""
+    exchange: bool = False
+    """Exchange tickets also where no mail goes in or out, with partners that call or are called."""
     allow_private_partners: bool = False
     """Whether partners may be in private networks; otherwise calls to such addresses are refused."""
     partner_poll_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0

@@ -29,7 +29,7 @@ from adapters.kit.waiting import Settlement, Waiting
 from api.auth import NotSignedIn, Scope
 from api.bootstrap import Services
 from domain.directory import identity_key
-from domain.errors import Refused, StoreUnavailable, TicketNotFound
+from domain.errors import Conflict, Refused, StoreUnavailable, TicketNotFound
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.lifecycle import OPEN, TERMINAL, Status
 from domain.vocabulary import NAME_CHARACTERS_MAX
@@ -82,7 +82,7 @@ class SoapDesk:
         except TicketNotFound:
             return _refused(Fault(*NO_ENTRY), soap_12=soap_12)
         except Refused as error:
-            ours = isinstance(error, StoreUnavailable)
+            ours = isinstance(error, StoreUnavailable | Conflict)
             return _refused(Fault(error.code, str(error), ours=ours), soap_12=soap_12)
 
     async def _called(self, call: envelope.Call, raw: bytes) -> Answered:

@@ -4,6 +4,7 @@ The exchange worker may be faster, and so may another process: whoever settles t
 read from the conversation.
 """
 
+import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 
 _ATTEMPTS_MAX: Final = 5
+_LOCKS: Final = 61
+"""A partner's calls wait for each other here, not in a contest for the versions of one conversation."""
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
@@ -36,12 +39,18 @@ class Settlement(Struct, frozen=True, kw_only=True):
 class Waiting:
     def __init__(self, conversations: Conversations, inbox: Inbox) -> None:
         self._conversations, self._inbox = conversations, inbox
+        self._locks = [asyncio.Lock() for _ in range(_LOCKS)]
 
     async def take(self, partner: Helpdesk, raw: bytes) -> Settlement:
-        """Keep a message and give it its effect. Raises ``StoreUnavailable``, ``TooLarge``.
+        """Keep a message and give it its effect.
 
         Each call is a message of its own. That a repetition has no second effect follows from what it says.
+        Raises ``TooLarge``, and ``StoreUnavailable``, ``StaleVersion`` when it may be asked again.
         """
+        async with self._locks[hash(partner.name) % _LOCKS]:
+            return await self._take(partner, raw)
+
+    async def _take(self, partner: Helpdesk, raw: bytes) -> Settlement:
         message_id = f"call:{random_id()}"
         received = await self._inbox.receive(partner, raw, message_id)
         assert received is not None, "the identifier is new"

@@ -3,6 +3,7 @@
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 
 from adapters.helpdesks.ggus_soap import envelope
@@ -31,7 +32,15 @@ async def call(request: Request) -> Response:
         raw = await request.body()
     except HTTPException as error:
         return problem(error.status_code, "too-large", "the envelope is too large")
-    answered = await SoapDesk(request.app.state.services).answer(raw)
+    answered = await _desk(request.app.state).answer(raw)
     headers = {OUTCOME_HEADER: answered.outcome} if answered.outcome else {}
     kind = envelope.media_type(soap_12=answered.soap_12)
     return Response(answered.body, 500 if answered.fault else 200, headers, media_type=kind)
+
+
+def _desk(state: State) -> SoapDesk:
+    """One for the application: calls of a partner wait for each other there."""
+    if not hasattr(state, "soap"):
+        state.soap = SoapDesk(state.services)
+    desk: SoapDesk = state.soap
+    return desk

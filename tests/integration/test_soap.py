@@ -497,3 +497,39 @@ async def test_a_stock_client_works_from_the_wsdl_alone(partner, stranger):
     assert [row.GHD_Status for row in rows] == ["new", "in progress"]
     assert fault.message == NO_ENTRY
     assert fault.code.endswith(":Client")
+
+
+async def test_a_ticket_of_the_partners_unit_becomes_visible_to_it_and_nothing_is_pushed(
+    partner, services, ours
+):
+    number = await ours(to="")
+    listing = {"GHD_Responsible_Unit": "NGI_CZ", "GHD_Meta_Status": "Open"}
+    assert await refused(partner.call("TicketGetList", **listing)) == ("302", NO_ENTRY)
+    stop = asyncio.Event()
+    task = asyncio.create_task(services.exchange.worker.run(stop))
+    await execute(services, c.Assign(number=number, unit="NGI_CZ"))
+    async with asyncio.timeout(10):
+        while not await events_of(services, Exchange.DispatchDecided):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    [row] = await partner.call("TicketGetList", **listing)
+    assert row["GHD_Request_ID"] == str(number)
+    [decided] = await events_of(services, Exchange.DispatchDecided)
+    assert (decided.disclosed, decided.rule) == (False, "no-counterpart@1")
+    stop.set()
+    await end(task)
+
+
+async def test_what_is_meant_for_an_address_is_parked_with_the_reason(partner, services, ours):
+    helpdesk = await services.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "ngi_cz"))
+    with attributed(RULE):
+        helpdesk.register("ngi_cz", "ggus_soap", ["NGI_CZ"], address="https://cz.test/soap")
+        await services.ledger.save(helpdesk)
+    await ours()
+    stop = asyncio.Event()
+    task = asyncio.create_task(services.exchange.worker.run(stop))
+    async with asyncio.timeout(10):
+        while not await events_of(services, Exchange.Parked):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert [each.code for each in await events_of(services, Exchange.Parked)] == ["not-pushed"]
+    stop.set()
+    await end(task)
