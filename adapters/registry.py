@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from adapters.helpdesks.ggus_soap.connector import SoapConnector
 from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.helpdesks.rt.connector import RtConnector
@@ -18,6 +19,7 @@ _ALL: Final[tuple[Adapter, ...]] = (
 )  # fmt: skip
 
 CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
+    "ggus_soap": SoapConnector(),
     "rt": RtConnector(),
 })  # fmt: skip
 """How to reach the helpdesks that have an interface; all others have a mailbox."""
