@@ -39,12 +39,13 @@ def exchange_parts(
 def add_exchange_workers(
     settings: Settings, workers: Workers, parts: ExchangeParts, conninfo: str
 ) -> None:
-    """Mail is taken where there is a port for it, and tickets travel where mail goes in or out.
+    """Mail is taken where there is a port for it; tickets travel where mail does, or where it is set.
 
     Any process may take mail in; one of them does the exchange.
     """
     if settings.mail_port is not None:
         listening = partial(parts.mail_in.serve, settings.mail_host, settings.mail_port)
         workers.add("mail in", listening)
-    if settings.mail_port is not None or settings.mail_relay_port is not None:
+    mail = settings.mail_port is not None or settings.mail_relay_port is not None
+    if mail or settings.exchange:
         workers.add("exchange", partial(alone, conninfo, EXCHANGE_LOCK, parts.worker.run))
