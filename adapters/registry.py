@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from adapters.helpdesks.email.mapping import Email
 from adapters.helpdesks.ggus_soap.connector import SoapConnector
 from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.osg_mail.mapping import OsgMail
@@ -16,6 +17,7 @@ _ALL: Final[tuple[Adapter, ...]] = (
     OsgMail(),
     GgusSoap(),
     Rt(),
+    Email(),
 )  # fmt: skip
 
 CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({

@@ -8,6 +8,7 @@ from adapters.registry import ADAPTERS, CONNECTORS
 from adapters.store.alone import EXCHANGE_LOCK, alone
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
+from adapters.store.reply_key import ReplyKey
 from adapters.store.secrets import HelpdeskSecrets
 from adapters.store.wakeup import Wakeup
 from api.settings import Settings
@@ -33,6 +34,7 @@ def exchange_parts(
         secrets=HelpdeskSecrets(store),
         allow_private=settings.allow_private_partners,
         poll_every_s=settings.partner_poll_s,
+        reply_key=ReplyKey(store),
     )
 
 

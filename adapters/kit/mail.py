@@ -57,12 +57,15 @@ def parse(raw: bytes) -> Message:
 def header(mail: Message, name: str) -> str:
     """A header as one line of text; empty when it is missing."""
     value = mail.get(name)
-    if value is None:
-        return ""
+    return "" if value is None else decoded(str(value))
+
+
+def decoded(value: str) -> str:
+    """The text of a header, or of a part of one, in which letters may be encoded."""
     try:
-        parts = decode_header(str(value)[:HEADER_CHARACTERS_MAX])
+        parts = decode_header(value[:HEADER_CHARACTERS_MAX])
     except (HeaderParseError, ValueError, LookupError):
-        return line(str(value), HEADER_CHARACTERS_MAX)
+        return line(value, HEADER_CHARACTERS_MAX)
     text = "".join(
         decode(part, charset or "") if isinstance(part, bytes) else part for part, charset in parts
     )

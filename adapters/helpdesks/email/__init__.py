@@ -1,0 +1,1 @@
+"""Helpdesks and lists of supporters that have nothing but mail."""
