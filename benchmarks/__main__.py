@@ -16,7 +16,7 @@ from benchmarks.common import Result, Skipped, bench
 from benchmarks.report import line, markdown
 
 BENCHMARKS = (
-    "append", "append-concurrent", "command", "load", "scan", "project", "rebuild", "import", "sla", "api",
+    "append", "append-concurrent", "command", "load", "scan", "project", "rebuild", "import", "sla", "api", "feed", "deliver",
 )  # fmt: skip
 _MODULES = {"import": "importing"}
 

@@ -275,6 +275,21 @@ async def test_a_reader_that_falls_out_of_the_ring_is_told_so(services, address,
         assert reader.mark.sequence == 602
 
 
+async def test_a_reader_that_takes_nothing_is_let_go(services, address, monkeypatch):
+    monkeypatch.setattr("api.feed_stream.SEND_S_MAX", 0.5)
+    async with partner(services, address, "osg") as osg:
+        ticket = await begin(services.ledger, "osg", 1)
+        async with osg.stream("GET", "/stream"):
+            with by():
+                for _ in range(60):
+                    for _ in range(10):
+                        ticket.comment("\N{GRINNING FACE}" * 4_000, Visibility.PUBLIC)
+                    await services.ledger.save(ticket)
+            async with asyncio.timeout(10):
+                while services.feed_hub._channels:  # noqa: ASYNC110 - nothing tells us
+                    await asyncio.sleep(0.05)
+
+
 async def test_a_stream_ends_with_its_token(services, address, monkeypatch):
     monkeypatch.setattr("api.feed_hub.PING_S", 0.2)
     monkeypatch.setattr("api.feed_stream.PING_S", 0.2)
