@@ -9,13 +9,14 @@ from fastapi import APIRouter, Query, Response
 from msgspec import Struct
 
 from api.dependencies import Auditor, answer
+from api.direct import DirectRoute
 from api.documentation import answers
 from api.moments import POSITION_MAX
 from api.pagination import next_link
 from domain.identifiers import NUMBER_MAX, ticket_id
 from domain.rights import Right
 
-router = APIRouter(tags=["audit"])
+router = APIRouter(tags=["audit"], route_class=DirectRoute)
 
 LOG: Final = """
     SELECT position, recorded_at, state FROM ledger.event

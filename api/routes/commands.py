@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.commanding import CommandAnswer
 from api.dependencies import Number, Writer
+from api.direct import DirectRoute
 from api.documentation import COMMAND_HEADERS, answers
 from domain import commands as c
 from domain.ticket import Particulars
@@ -25,7 +26,7 @@ from domain.vocabulary import (
     Visibility,
 )
 
-router = APIRouter(prefix="/tickets", tags=["commands"])
+router = APIRouter(prefix="/tickets", tags=["commands"], route_class=DirectRoute)
 
 Name = Annotated[str, Field(max_length=NAME_CHARACTERS_MAX, pattern=r"^[^\x00-\x1f]*$")]
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]

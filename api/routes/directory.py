@@ -7,6 +7,7 @@ from msgspec import structs
 
 from api import moments
 from api.dependencies import Administrator, After, AsOfText, Cursor, Limit, Reader, Visit
+from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
 from domain.rights import Right
@@ -14,7 +15,7 @@ from projections import directory as entries
 from projections.directory import HelpdeskView, PersonView, SiteView, UnitView, VoView
 from projections.paging import Page
 
-router = APIRouter(prefix="/directory", tags=["directory"])
+router = APIRouter(prefix="/directory", tags=["directory"], route_class=DirectRoute)
 
 Retired = Annotated[bool, Query(description="Also what is no longer part of the infrastructure.")]
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import After, Cursor, Desk, Limit, NameQuery, Number, Reader, Writer, answer
+from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
 from domain.identifiers import random_id
@@ -17,7 +18,7 @@ from domain.rights import Right
 from domain.store import Receipt
 from projections.exchanges import ExchangeView, MessageView, board, messages, parked
 
-router = APIRouter(tags=["exchange"])
+router = APIRouter(tags=["exchange"], route_class=DirectRoute)
 
 _RAW_HEADERS: Final = {
     # What a stranger sent is shown as a download, never as a page of ours.

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 
 from api import levels, moments
 from api.dependencies import After, AsOfText, Number, Reader
+from api.direct import DirectRoute
 from api.documentation import answers
 from domain.errors import Invalid
 from domain.rights import Right
@@ -16,7 +17,7 @@ from projections.level_figures import Dimension
 from projections.level_reading import Filters
 from projections.levels import Report, TicketLevels, as_bytes
 
-router = APIRouter(tags=["levels"])
+router = APIRouter(tags=["levels"], route_class=DirectRoute)
 
 Names = Annotated[
     list[Annotated[str, Query(max_length=100, pattern=r"^[^\x00-\x1f]+$")]] | None,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api import moments
 from api.dependencies import Reader, answer
+from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
 from api.questions import (
@@ -25,7 +26,7 @@ from domain.lifecycle import OPEN
 from domain.vocabulary import Priority
 from projections.queues import QueueCount, QueueRow, queue, queue_counts
 
-router = APIRouter(tags=["queues"])
+router = APIRouter(tags=["queues"], route_class=DirectRoute)
 
 
 class OneQueue(Question):

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
 from api.dependencies import After, Cursor, NameQuery, Reader
+from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
 from domain.errors import Invalid
 from projections.sites import SEGMENTS_MAX, Segment, segments
 
-router = APIRouter(tags=["sites"])
+router = APIRouter(tags=["sites"], route_class=DirectRoute)
 
 FRAME_MAX: Final = timedelta(days=400)
 

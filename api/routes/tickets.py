@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from api import moments
 from api.dependencies import Number, Reader, answer
+from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
 from api.questions import (
@@ -27,7 +28,7 @@ from projections import timeline as timelines
 from projections.ticket_page import TicketFilter, TicketView, tickets
 from projections.timeline import Entry
 
-router = APIRouter(prefix="/tickets", tags=["tickets"])
+router = APIRouter(prefix="/tickets", tags=["tickets"], route_class=DirectRoute)
 
 
 class OneTicket(Question):
