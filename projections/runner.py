@@ -6,6 +6,7 @@ see; the others are not held up by it.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, Protocol
@@ -26,6 +27,7 @@ from projections.track import Track
 PAGE_MAX: Final = 5_000
 
 _POLL_S: Final = 0.2
+_BREATH_S: Final = 0.02
 _WAIT_S: Final = 1.0
 _STANDBY_S: Final = 0.5
 _STANDBY_ASKED_S: Final = 0.01
@@ -69,6 +71,7 @@ class Projector:
         self._tracks: list[Track] = []
         self._moved: asyncio.Condition = asyncio.Condition()
         self._waiting = 0
+        self._asked = asyncio.Event()
         self.active = False
         """Whether this process is the one that folds."""
 
@@ -98,6 +101,7 @@ class Projector:
             return bool(self._tracks) and (not behind or any(track.error for track in behind))
 
         self._waiting += 1
+        self._asked.set()
         try:
             async with asyncio.timeout(timeout_s), self._moved:
                 await self._moved.wait_for(decided)
@@ -173,8 +177,20 @@ class Projector:
 
     async def _follow(self, connection: Connection, stopping: asyncio.Task[Any]) -> None:
         while not stopping.done():
-            if not await self._advance(connection):
+            events = await self._advance(connection)
+            if not events:
                 await self._wait(stopping)
+            elif events < self._page_max:
+                await self._breathe()
+
+    async def _breathe(self) -> None:
+        """Let a few commits gather, unless somebody waits: a page costs about the same for one event or ten."""
+        self._asked.clear()
+        if self._waiting:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BREATH_S):
+                await self._asked.wait()
 
     async def _wait(self, stopping: asyncio.Task[Any]) -> None:
         """Until there is something new, or a moment has passed."""
@@ -192,27 +208,30 @@ class Projector:
 
     # -- folding -------------------------------------------------------------------------------------
 
-    async def _advance(self, connection: Connection) -> bool:
-        """Fold one page for each place at which projections stand. Usually that is one place."""
+    async def _advance(self, connection: Connection) -> int:
+        """Fold one page for each place at which projections stand: usually that is one place.
+
+        How many events the longest page had.
+        """
         now = asyncio.get_running_loop().time()
         groups: dict[int, list[Track]] = {}
         for track in self._tracks:
             if not track.error or track.retry_at <= now:
                 groups.setdefault(track.position, []).append(track)
-        advanced = False
+        longest = 0
         for position, tracks in sorted(groups.items()):
-            advanced |= await self._turn_page(connection, position, tracks)
-        return advanced
+            longest = max(longest, await self._turn_page(connection, position, tracks))
+        return longest
 
-    async def _turn_page(self, connection: Connection, after: int, tracks: Sequence[Track]) -> bool:
+    async def _turn_page(self, connection: Connection, after: int, tracks: Sequence[Track]) -> int:
         try:
             events = await page(connection, after, ALWAYS, self._page_max)
         except UnreadableEvent as error:
             for track in tracks:
                 await self._stop(connection, track, error, error.position)
-            return False
+            return 0
         if not events:
-            return False
+            return 0
         for track in tracks:
             try:
                 await track.take(connection, events)
@@ -223,7 +242,7 @@ class Projector:
             except Exception as error:  # noqa: BLE001 - recorded, shown, tried again; the others go on
                 await self._stop(connection, track, error, None)
         await self._tell()
-        return True
+        return len(events)
 
     async def _stop(
         self, connection: Connection, track: Track, error: Exception, position: int | None

@@ -1,6 +1,7 @@
 """One projection on its way along the log: its fold, its place, and what stopped it."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -46,9 +47,10 @@ class Track:
         try:
             await self._fold(connection, relevant)
             self._measure(len(events), loop.time() - began)
-            async with connection.transaction():
+            # Nothing to write beside the position: one statement is a transaction by itself.
+            async with connection.transaction() if relevant else contextlib.nullcontext():
                 await move(connection, self.name, self.place, position, self.events_per_s)
-                for rows in self.fold.rows:
+                for rows in self.fold.rows if relevant else ():
                     await rows.table.write(connection, rows.take(everything=True))
                     await asyncio.sleep(0)
         except BaseException:
