@@ -1,6 +1,7 @@
 """Pages of lists as the API shows them: the items, and a link to the next page where there is one."""
 
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from msgspec import Struct
@@ -25,5 +26,5 @@ def listing(request: Request, page: Page[Any]) -> Response:
 
 def next_link(request: Request, **changed: Any) -> str:
     """The path and query of this request with some parameters changed."""
-    url = request.url.include_query_params(**changed)
-    return f"{url.path}?{url.query}"
+    kept = [each for each in request.query_params.multi_items() if each[0] not in changed]
+    return f"{quote(request.scope['path'])}?{urlencode([*kept, *changed.items()])}"

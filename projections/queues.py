@@ -6,12 +6,13 @@ things happened", a position "as they were recorded".
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from msgspec import Struct
 from psycopg import AsyncConnection
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL
 
 from domain.ledger import AsOf
 from domain.lifecycle import OPEN, Status
@@ -21,25 +22,25 @@ COLUMNS: Final = SQL("""
     held.number, held.status, held.ball, held.priority, held.unit, held.assignee, held.site, held.vo,
     held.type, held.category, held.waiting_since, held.opened_at, held.precedence
 """)
-NOW: Final = SQL("view.ticket AS held")
-THEN: Final = SQL("view.spell AS held")
-AT_TIME: Final = SQL("held.from_at <= %(at)s AND held.to_at > %(at)s")
-AT_POSITION: Final = SQL("held.from_position <= %(at)s AND held.to_position > %(at)s")
+NOW: Final = "view.ticket AS held"
+THEN: Final = "view.spell AS held"
+AT_TIME: Final = "held.from_at <= %(at)s AND held.to_at > %(at)s"
+AT_POSITION: Final = "held.from_position <= %(at)s AND held.to_position > %(at)s"
 
 # Texts are looked up for the page alone, after it was cut.
-QUEUE: Final = SQL("""
+QUEUE: Final = """
     SELECT page.*, convert_from(content.body, 'UTF8')
       FROM (SELECT {columns} FROM {held} WHERE {conditions}
              ORDER BY held.precedence, held.waiting_since, held.number LIMIT %(limit)s) AS page
       LEFT JOIN view.ticket ON ticket.number = page.number
       LEFT JOIN ledger.content ON content.id = ticket.subject
      ORDER BY page.precedence, page.waiting_since, page.number
-""")
-COUNTS: Final = SQL("""
+"""
+COUNTS: Final = """
     SELECT held.unit, held.status, count(*), min(held.waiting_since)
       FROM {held} WHERE {conditions}
      GROUP BY held.unit, held.status ORDER BY held.unit, held.status
-""")
+"""
 _EQUALS: Final[dict[str, LiteralString]] = {
     "unit": "held.unit = %(unit)s",
     "person": "held.assignee = %(person)s",
@@ -103,27 +104,25 @@ async def queue(
     Raises ``Invalid`` for a bad cursor, limit or status.
     """
     checked_limit(limit)
-    chosen = known_statuses(statuses)
+    chosen = OPEN if statuses is OPEN else known_statuses(statuses)
     values: dict[str, Any] = {
         "unit": unit, "person": person, "priority": priority, "vo": vo, "site": site,
     }  # fmt: skip
     held, conditions = _moment(as_of)
     conditions += _in(chosen)
-    conditions += [SQL(_EQUALS[name]) for name, value in values.items() if value is not None]
+    conditions += [_EQUALS[name] for name, value in values.items() if value is not None]
     values |= {"at": as_of, "statuses": [status.value for status in chosen], "limit": limit + 1}
     if cursor is not None:
         key = read_cursor(cursor, _Key)
         conditions.append(
-            SQL(
-                "(held.precedence, held.waiting_since, held.number)"
-                " > (%(precedence)s, %(since)s, %(number)s)"
-            )
+            "(held.precedence, held.waiting_since, held.number)"
+            " > (%(precedence)s, %(since)s, %(number)s)"
         )
         values |= {
             "precedence": key.precedence, "since": key.waiting_since, "number": key.number,
         }  # fmt: skip
-    statement = QUEUE.format(columns=COLUMNS, held=held, conditions=_all(conditions))
-    rows = await (await connection.execute(statement, values)).fetchall()
+    statement = _composed(QUEUE, held, tuple(conditions))
+    rows = await (await connection.execute(statement, values, binary=True)).fetchall()
     return page_of([QueueRow(*row) for row in rows], limit, _key)
 
 
@@ -133,13 +132,13 @@ async def queue_counts(
     """How many open tickets each unit has in each status, by unit and status."""
     held, conditions = _moment(as_of)
     conditions += _in(OPEN)
-    statement = COUNTS.format(held=held, conditions=_all(conditions))
+    statement = _composed(COUNTS, held, tuple(conditions))
     values = {"at": as_of, "statuses": [status.value for status in OPEN]}
     rows = await (await connection.execute(statement, values)).fetchall()
     return [QueueCount(*row) for row in rows]
 
 
-def _moment(as_of: AsOf | None) -> tuple[SQL, list[SQL]]:
+def _moment(as_of: AsOf | None) -> tuple[LiteralString, list[LiteralString]]:
     match as_of:
         case None:
             return NOW, []
@@ -149,16 +148,24 @@ def _moment(as_of: AsOf | None) -> tuple[SQL, list[SQL]]:
             return THEN, [AT_TIME]
 
 
-def _in(statuses: frozenset[Status]) -> list[SQL]:
+def _in(statuses: frozenset[Status]) -> list[LiteralString]:
     """The shortest condition: "open" alone is what the indexes know."""
     if statuses == OPEN:
-        return [SQL("held.open")]
-    chosen = SQL("held.status = ANY(%(statuses)s)")
-    return [SQL("held.open"), chosen] if statuses <= OPEN else [chosen]
+        return ["held.open"]
+    chosen: LiteralString = "held.status = ANY(%(statuses)s)"
+    return ["held.open", chosen] if statuses <= OPEN else [chosen]
 
 
-def _all(conditions: list[SQL]) -> Composed:
-    return SQL(" AND ").join(conditions)
+@lru_cache(maxsize=1_000)
+def _composed(
+    question: LiteralString, held: LiteralString, conditions: tuple[LiteralString, ...]
+) -> bytes:
+    """Kept: to compose a question takes as long as to answer it."""
+    return (
+        SQL(question)
+        .format(columns=COLUMNS, held=SQL(held), conditions=SQL(" AND ".join(conditions)))
+        .as_bytes()
+    )
 
 
 def _key(row: QueueRow) -> _Key:
