@@ -17,7 +17,7 @@ from adapters.store.engine import PostgresStore
 from api.auth import Scope, Tokens
 from benchmarks import bare
 from benchmarks.common import Bench, Result, Side, analyze, copy_events, together
-from benchmarks.histories import rows, year
+from benchmarks.histories import rows, waiting, year
 from benchmarks.project import follow
 from domain.directory import Grant, Person
 from domain.identifiers import random_id
@@ -25,13 +25,17 @@ from domain.ledger import Ledger
 from domain.provenance import Provenance, acting
 
 CLIENTS = 8
-TICKETS = 400
+TICKETS = 5_000
+WAITING = 200
+"""Further tickets, all open and with one unit: its queue is read."""
+UNIT = "unit-of-queue"
 OURS = (sys.executable, "-c", "from api.cli.main import main; main()")
 THEIRS = (sys.executable, "-m", "benchmarks.bare")
 TEXT = "A text of ordinary length."
 TICKET = {"subject": "Transfers fail", "description": TEXT, "priority": "urgent"}
 COMMENT = {"text": TEXT, "visibility": "public"}
-NUMBERS = range(1, TICKETS + 1)
+NUMBERS = range(1, 401)
+"""The tickets that people look at these days."""
 
 Requests = Iterator[bytes]
 """Without end, each ready to be sent."""
@@ -39,14 +43,16 @@ Requests = Iterator[bytes]
 
 async def run(bench: Bench) -> list[Result]:
     ours, theirs = await bench.database(), await bench.database(migrated=False)
-    events = year(TICKETS)
+    events = [*year(TICKETS), *waiting(TICKETS + 1, WAITING, UNIT)]
     copy_events(ours, rows(events))
     with psycopg.connect(ours) as connection:
-        connection.execute("SELECT setval('ledger.ticket_number', %s)", [TICKETS])
+        connection.execute("SELECT setval('ledger.ticket_number', %s)", [TICKETS + WAITING])
     await follow(ours, len(events))
     analyze(ours)
     with psycopg.connect(theirs) as connection:
         connection.execute(bare.CREATE)
+        connection.execute(bare.FILL, {"tickets": TICKETS, "waiting": WAITING, "unit": UNIT})
+    analyze(theirs)
     token = await access(ours)
     count = bench.size(100, 5) * CLIENTS
     with (
@@ -65,7 +71,10 @@ async def run(bench: Bench) -> list[Result]:
                 post("/tickets/{n}/comments", COMMENT),
             ),
             "read": (get("/api/v1/tickets/{n}", token), get("/tickets/{n}")),
-            "queue": (get("/api/v1/queue?limit=50", token), get("/queue")),
+            "queue": (
+                get(f"/api/v1/queue?unit={UNIT}&limit=50", token),
+                get(f"/queue?unit={UNIT}"),
+            ),
         }
         return [
             await bench.compare(

@@ -24,10 +24,14 @@ CREATE = """
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number bigint REFERENCES bare_ticket, text text,
         visibility text, at timestamptz DEFAULT now()
     );
-    CREATE INDEX ON bare_ticket (status, opened_at);
+    CREATE INDEX ON bare_ticket (unit, opened_at) WHERE status = 'new';
+"""
+FILL = """
     INSERT INTO bare_ticket (subject, description, status, priority, unit, site, vo)
-    SELECT 'Transfers fail', 'A text of ordinary length.', 'new', 'urgent', 'TPM', 'site-001', 'atlas'
-      FROM generate_series(1, 500);
+    SELECT 'Transfers fail', 'A text of ordinary length.',
+           CASE WHEN place > %(tickets)s THEN 'new' ELSE 'closed' END, 'urgent',
+           CASE WHEN place > %(tickets)s THEN %(unit)s ELSE 'TPM' END, 'site-001', 'atlas'
+      FROM generate_series(1, %(tickets)s + %(waiting)s) AS place
 """
 OPEN = """
     INSERT INTO bare_ticket (subject, description, status, priority, unit, site, vo)
@@ -37,7 +41,7 @@ COMMENT = "INSERT INTO bare_comment (number, text, visibility) VALUES (%s, %s, %
 TICKET = "SELECT number, subject, description, status, priority, unit, site, vo, opened_at FROM bare_ticket WHERE number = %s"
 QUEUE = """
     SELECT number, subject, status, priority, unit, site, vo, opened_at FROM bare_ticket
-     WHERE status = 'new' ORDER BY opened_at LIMIT 50
+     WHERE unit = %s AND status = 'new' ORDER BY opened_at LIMIT 50
 """
 
 
@@ -124,9 +128,9 @@ def application(conninfo: str) -> FastAPI:
         return FoundTicket(**dict(zip(names, row, strict=True)))
 
     @app.get("/queue")
-    async def queue() -> list[QueueRow]:
+    async def queue(unit: str) -> list[QueueRow]:
         names = tuple(QueueRow.model_fields)
-        return [QueueRow(**dict(zip(names, row, strict=True))) for row in await rows(QUEUE)]
+        return [QueueRow(**dict(zip(names, row, strict=True))) for row in await rows(QUEUE, unit)]
 
     return app
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from msgspec import structs
+
 from domain.aggregate import Event
 from domain.content import seal
 from domain.formats import encode, topic_of
@@ -30,6 +32,15 @@ def year(tickets: int, seed: int = 1) -> list[Event]:
         key=lambda event: (event.occurred_at, event.originator_id, event.originator_version)
     )
     return events
+
+
+def waiting(first: int, count: int, unit: str, seed: int = 2) -> Iterator[Event]:
+    """The events of so many tickets, numbered from ``first``, that a unit has not yet begun with."""
+    chance = random.Random(seed)
+    for number in range(first, first + count):
+        opened, assigned, *_ = ticket(number, chance)
+        yield opened
+        yield structs.replace(assigned, unit=unit)
 
 
 def ticket(number: int, chance: random.Random) -> Iterator[Event]:
