@@ -7,7 +7,7 @@ things happened", a position "as they were recorded".
 from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -122,7 +122,7 @@ async def queue(
             "precedence": key.precedence, "since": key.waiting_since, "number": key.number,
         }  # fmt: skip
     statement = _composed(QUEUE, held, tuple(conditions))
-    rows = await (await connection.execute(statement, values, binary=True)).fetchall()
+    rows = await (await connection.execute(statement, values)).fetchall()
     return page_of([QueueRow(*row) for row in rows], limit, _key)
 
 
@@ -159,13 +159,12 @@ def _in(statuses: frozenset[Status]) -> list[LiteralString]:
 @lru_cache(maxsize=1_000)
 def _composed(
     question: LiteralString, held: LiteralString, conditions: tuple[LiteralString, ...]
-) -> bytes:
+) -> LiteralString:
     """Kept: to compose a question takes as long as to answer it."""
-    return (
-        SQL(question)
-        .format(columns=COLUMNS, held=SQL(held), conditions=SQL(" AND ".join(conditions)))
-        .as_bytes()
+    composed = SQL(question).format(
+        columns=COLUMNS, held=SQL(held), conditions=SQL(" AND ".join(conditions))
     )
+    return cast("LiteralString", composed.as_string())
 
 
 def _key(row: QueueRow) -> _Key:
