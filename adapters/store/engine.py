@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
 from adapters.store.group_commit import STATEMENT_S_MAX, GroupCommit
+from adapters.store.numbers import Numbers
 from adapters.store.parcel import pack
 from domain.content import Content
 from domain.errors import StoreUnavailable
@@ -55,6 +56,7 @@ class PostgresStore(EventStore):
 
     def __init__(self, writer: GroupCommit, pool: AsyncConnectionPool[Connection]) -> None:
         self.writer = writer
+        self._numbers = Numbers(self.next_numbers)
         self.pool = pool
         """Service connections in autocommit, for the questions of others too. None is kept long."""
 
@@ -104,8 +106,7 @@ class PostgresStore(EventStore):
         return await self.writer.submit(pack(append))
 
     async def next_number(self) -> int:
-        (number,) = await self.next_numbers(1)
-        return number
+        return await self._numbers.next()
 
     async def next_numbers(self, count: int) -> list[int]:
         return sorted(number for (number,) in await self.rows(NEXT_NUMBERS, [count]))
