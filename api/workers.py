@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import psycopg
 import structlog
 from msgspec import Struct
 
 from domain import clock
+from domain.errors import StoreUnavailable
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
 """Runs until the event is set. May raise: it is started again, later and later."""
@@ -17,6 +19,9 @@ _PAUSE_S_MAX: Final = 30.0
 _STEADY_S: Final = 60.0
 """After running so long without trouble, the next trouble counts as the first."""
 _END_S_MAX: Final = 10.0
+
+_OUTSIDE: Final = (psycopg.OperationalError, TimeoutError, StoreUnavailable)
+"""The database went away: no mistake of ours, so no traceback."""
 
 log = structlog.get_logger()
 
@@ -81,7 +86,10 @@ class Workers:
                 reason = "it ended by itself"
             except Exception as error:  # the edge: whatever it is, it is told and tried again
                 reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
-                log.exception("worker failed", worker=name)
+                if isinstance(error, _OUTSIDE):
+                    log.warning("worker waits for the database", worker=name, reason=reason)
+                else:
+                    log.exception("worker failed", worker=name)
             health.state, health.last_error = "restarting", reason
             health.last_error_at = clock.now().isoformat(timespec="seconds")
             health.restarts += 1
