@@ -13,6 +13,7 @@ from adapters.store.connection import PATIENCE_S, Connection, first_line, servic
 from adapters.store.group_commit import STATEMENT_S_MAX, GroupCommit
 from adapters.store.numbers import Numbers
 from adapters.store.parcel import pack
+from adapters.store.stream_reading import StreamReading
 from domain.content import Content
 from domain.errors import StoreUnavailable
 from domain.formats import decode
@@ -21,7 +22,7 @@ from domain.store import Answer, Append, EventStore, Receipt, Recorded, StoredAn
 ALWAYS: Final = 2**63 - 1
 """A version or position that no log reaches."""
 
-STREAM: Final = """
+PART: Final = """
     SELECT position, recorded_at, state FROM ledger.event
      WHERE originator_id = %b AND originator_version > %b AND originator_version <= %b AND position <= %b
      ORDER BY originator_version
@@ -59,6 +60,7 @@ class PostgresStore(EventStore):
         self._numbers = Numbers(self.next_numbers)
         self.pool = pool
         """Service connections in autocommit, for the questions of others too. None is kept long."""
+        self.streams = StreamReading(self.rows)
 
     @classmethod
     async def open(cls, conninfo: str, *, readers_max: int = 4) -> Self:
@@ -129,9 +131,11 @@ class PostgresStore(EventStore):
         until_version: int | None = None,
         until_position: int | None = None,
     ) -> list[Recorded]:
+        if after_version == 0 and until_version is None and until_position is None:
+            return _recorded(await self.streams.read(originator_id))
         until = ALWAYS if until_version is None else until_version
         position = ALWAYS if until_position is None else until_position
-        return _recorded(await self.rows(STREAM, [originator_id, after_version, until, position]))
+        return _recorded(await self.rows(PART, [originator_id, after_version, until, position]))
 
     async def log(self, after_position: int, limit: int) -> list[Recorded]:
         return _recorded(await self.rows(LOG, [after_position, limit]))
@@ -182,5 +186,5 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     return StoreUnavailable(f"the database cannot be asked: {first_line(error)}")
 
 
-def _recorded(rows: list[tuple[Any, ...]]) -> list[Recorded]:
+def _recorded(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
     return [Recorded(position, recorded_at, decode(state)) for position, recorded_at, state in rows]
