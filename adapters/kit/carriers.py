@@ -83,7 +83,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Connector(Protocol):
-    def connect(self, partner: Helpdesk, secret: str, *, allow_private: bool) -> Line:
+    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         """The line to a partner, not used yet. Raises ``Undelivered`` for an address that cannot be one."""
         ...
 
@@ -159,7 +159,7 @@ class Carriers:
         known = self._lines.get(partner.name)
         if known is not None and known[0] == terms:
             return known[1]
-        line = connector.connect(partner, secret, allow_private=self._allow_private)
+        line = connector.connect(self._place(partner), secret, allow_private=self._allow_private)
         self._lines[partner.name] = (terms, line)
         if known is not None:
             await known[1].close()

@@ -212,6 +212,10 @@ class Outbox:
             # They merged it into the ticket of another of ours: both go on, each with its first identifier.
             await self._change(exchange.id, lambda fresh: decide(fresh, link=False))
 
+    async def hang_up(self) -> None:
+        """Close the lines to the partners; they are opened again when they are needed."""
+        await self._carriers.close()
+
     async def held(self, stream: UUID) -> bool:
         """Whether a message waits for nothing but the partner's interface."""
         exchange = await self._conversations.load(stream)

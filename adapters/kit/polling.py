@@ -7,7 +7,7 @@ saved only afterwards. A hint (a partner's push) makes a poller look at once; a 
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct
@@ -22,6 +22,8 @@ from domain.errors import StoreUnavailable
 from domain.helpdesk import Helpdesk
 
 log = structlog.get_logger()
+
+_STORE_AWAY_S: Final = 5.0
 
 
 class Checkpoints(Protocol):
@@ -103,7 +105,7 @@ class Pollers:
                 log.warning("partner cannot be asked", helpdesk=name, code=failure.code)
                 pause_s = self._patience.pause_s(health.failures, failure.retry_after_s)
             except StoreUnavailable:
-                pause_s = self._patience.longest_s
+                pause_s = _STORE_AWAY_S
             except Exception as error:  # the edge: one partner's answers may not end the exchange
                 log.exception("poller in trouble", helpdesk=name)
                 health.failures += 1

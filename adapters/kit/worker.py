@@ -85,6 +85,7 @@ class ExchangeWorker:
         finally:
             await self.pollers.close()
             await end(*self._tasks)
+            await self._outbox.hang_up()
             self._busy.clear()
             self._stirred.clear()
             self._about.clear()

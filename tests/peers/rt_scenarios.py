@@ -138,6 +138,13 @@ class RtHub(Hub):
                         return int(exchange.external_id)
                 await self.wakeup.wait(await self.store.head(), 0.1)
 
+    async def set_interface(self, state: InterfaceState) -> None:
+        partner = await self.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "rt"))
+        assert partner is not None
+        with by_test():
+            partner.set_interface(state)
+            await self.ledger.save(partner)
+
     async def polled(self, seconds: float = 20) -> None:
         """Wait until the poller has its beginning."""
         async with asyncio.timeout(seconds):

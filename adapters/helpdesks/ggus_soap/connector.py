@@ -1,8 +1,8 @@
 """Nothing is pushed through this interface: the partner calls, and asks for what it wants to know."""
 
 from adapters.kit.carriers import Delivered, Line, Parcel
+from adapters.kit.contract import Place
 from adapters.kit.retry import Undelivered
-from domain.helpdesk import Helpdesk
 
 
 class NotPushed:
@@ -17,7 +17,7 @@ class NotPushed:
 class SoapConnector:
     """For partners that were registered with an address: an operator learns what is wrong."""
 
-    def connect(self, partner: Helpdesk, secret: str, *, allow_private: bool) -> Line:  # noqa: ARG002
+    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:  # noqa: ARG002
         return Line(courier=NotPushed(), close=_nothing)
 
 

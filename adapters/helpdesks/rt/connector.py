@@ -4,10 +4,11 @@ from adapters.helpdesks.rt.courier import RtCourier
 from adapters.helpdesks.rt.poller import RtPoller
 from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.carriers import Line
-from domain.helpdesk import Helpdesk
+from adapters.kit.contract import Place
 
 
 class RtConnector:
-    def connect(self, partner: Helpdesk, secret: str, *, allow_private: bool) -> Line:
-        session = Session(Terms.of(partner.address), secret, allow_private=allow_private)
-        return Line(courier=RtCourier(session), poller=RtPoller(session), close=session.close)
+    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
+        session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
+        poller = RtPoller(session, place.our_name)
+        return Line(courier=RtCourier(session), poller=poller, close=session.close)

@@ -121,7 +121,8 @@ class RtCourier:
     async def _write(self, document: Ours, ticket: int) -> None:
         fields: dict[str, Any] = {
             "Subject": _subject(document),
-            "Content": document.note.text,
+            # "0" is nothing to Perl.
+            "Content": document.note.text if document.note.text != "0" else "0\n",
             "ContentType": "text/plain",
             "TxnCustomFields": {EVENT_ID: document.event_id},
         }

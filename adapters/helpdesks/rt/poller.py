@@ -60,8 +60,8 @@ class Cursor(Struct, kw_only=True):
 
 
 class RtPoller:
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, our_name: str) -> None:
+        self._session, self._our_name = session, our_name
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
         if not cursor:
@@ -130,20 +130,21 @@ class RtPoller:
         concerns: dict[int, bool] = {}
         for number in tickets:
             concerns[number] = await known(str(number))
-        for number, target in targets.items():
-            if concerns.get(number):
-                concerns[target] = True
         messages = []
         for row in rows:
             ticket = tickets.get(row.object_id)
             if ticket is None or (row.type == "AddLink" and row.object_id not in targets):
                 continue
             queue = await self._session.queue_name(ticket.queue)
-            mine = concerns.get(row.object_id) or our_number(ticket.custom(EXTERNAL_ID))
+            mine = concerns.get(row.object_id) or bool(self._our_id(ticket, row))
             if not mine and queue in self._session.terms.intake and _arrives(row):
                 concerns[row.object_id] = mine = True
             if mine:
                 messages.append(await self._message(row, rows, ticket, queue, targets))
+                if (
+                    row.type == "AddLink"
+                ):  # what happens to the ticket that is left concerns us from now on
+                    concerns[targets[row.object_id]] = True
         return messages
 
     async def _tickets(self, numbers: Sequence[int]) -> dict[int, TicketRow]:
@@ -174,8 +175,7 @@ class RtPoller:
             ticket=TheirTicket(
                 id=row.object_id, subject=ticket.subject, queue=queue, status=ticket.status,
                 priority=ticket.priority,
-                # After a merge these are fields of another ticket.
-                external_id=ticket.custom(EXTERNAL_ID) if ticket.id == row.object_id else "",
+                external_id=self._our_id(ticket, row),
                 affected_site=ticket.custom(AFFECTED_SITE),
             ),
             merged_into=targets.get(row.object_id, 0) if row.type == "AddLink" else 0,
@@ -190,6 +190,12 @@ class RtPoller:
         return Incoming(
             message_id=f"txn:{row.id}", raw=write(document), sent_at=_instant(row.created)
         )
+
+    def _our_id(self, ticket: TicketRow, row: TransactionRow) -> str:
+        """Our number as the ticket bears it; not another installation's, nor that of a merged ticket's heir."""
+        value = ticket.custom(EXTERNAL_ID)
+        ours = value.startswith(f"{self._our_name}-") and our_number(value)
+        return value if ours and ticket.id == row.object_id else ""
 
     async def _texts(self, transaction: int) -> tuple[list[Text], list[str]]:
         texts, files = [], []

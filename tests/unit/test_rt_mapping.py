@@ -1,0 +1,99 @@
+"""Words and documents of the adapter for Request Tracker, without one."""
+
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.helpdesks.rt import documents, words
+from adapters.helpdesks.rt.documents import Theirs, TheirTicket, Transaction
+from adapters.helpdesks.rt.mapping import Rt
+from adapters.kit.contract import Asked, Before, Ignored, Unreadable
+from domain.commands import Comment
+from domain.lifecycle import Status
+from domain.vocabulary import Priority
+from tests.tickets import in_status
+
+ADAPTER = Rt()
+
+
+@given(st.binary(max_size=400))
+def test_whatever_comes_is_read_or_refused(raw):
+    with suppress(Unreadable):
+        ADAPTER.read(raw)
+
+
+def change(**fields: object) -> bytes:
+    return documents.write(
+        Theirs(transaction=Transaction(id=1, **fields), ticket=TheirTicket(id=2))  # type: ignore[arg-type]
+    )
+
+
+@given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(sorted(Status, key=str)))
+def test_an_unknown_state_is_loud_and_never_guessed(old, new, ours):
+    with suppress(Unreadable):
+        before, said = words.step(old, new, ours)
+        assert new in words.TO_OURS
+        assert before is ours or old in words.TO_OURS or old == words.DELETED
+        assert said is words.TO_OURS[new] or said is Status.REOPENED
+
+
+def test_these_states_do_not_survive_there_and_back():
+    lost = {
+        ours: words.TO_OURS[theirs].value
+        for ours, theirs in words.TO_THEIRS.items()
+        if words.TO_OURS[theirs] is not ours
+    }
+    assert lost == {
+        Status.NEW: "assigned",
+        Status.WAITING_FOR_REPLY: "on hold",
+        Status.REOPENED: "in progress",
+        Status.VERIFIED: "solved",
+        Status.CLOSED: "solved",
+    }
+
+
+@pytest.mark.parametrize("ours", Priority)
+def test_a_priority_survives_there_and_back(ours):
+    assert words.priority(str(words.priority_number(ours))) is ours
+
+
+@pytest.mark.parametrize(
+    ("number", "ours"),
+    [("0", "less urgent"), ("25", "less urgent"), ("26", "urgent"), ("50", "urgent"), ("51", "very urgent"),
+     ("75", "very urgent"), ("76", "top priority"), ("100", "top priority"), ("-5", "less urgent")],
+)  # fmt: skip
+def test_a_number_is_a_priority(number, ours):
+    assert words.priority(number).value == ours
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("GGUS-17", 17), (" GGUS-17 ", 17), ("GGUS-0", 0), ("17", 0), ("GGUS-17x", 0), ("GGUS-9999999999", 0), ("", 0)],
+)  # fmt: skip
+def test_only_a_number_as_we_write_it_is_one_of_ours(value, number):
+    assert documents.our_number(value) == number
+
+
+def test_a_change_that_nobody_agreed_on_has_no_effect():
+    for kind in ("Told", "SetWatcher", "AddReminder", "Set"):
+        reading = ADAPTER.read(change(type=kind, field="Subject"))
+        outcome = ADAPTER.inbound(reading, in_status(Status.ASSIGNED), Before())
+        assert outcome == Ignored("no-counterpart")
+
+
+def test_texts_that_no_database_can_hold_are_made_to_fit():
+    raw = msgspec.json.encode({
+        "from": "theirs",
+        "transaction": {"id": 1, "type": "Correspond"},
+        "ticket": {"id": 2},
+        "texts": [{"text": "a\0b" + "x" * 9000}],
+    })  # fmt: skip
+    outcome = ADAPTER.inbound(ADAPTER.read(raw), in_status(Status.ASSIGNED), Before())
+    assert isinstance(outcome, Asked)
+    [command] = outcome.commands
+    assert isinstance(command, Comment)
+    assert command.text.startswith("a\ufffdbx")
+    assert len(command.text) <= 4000
