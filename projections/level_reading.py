@@ -46,16 +46,19 @@ FILTERS: Final = {
 }  # fmt: skip
 
 # Only where status or unit changed: no clock cares for the rest, which is a good part of all spells.
-SPELLS_OF: Final = """
-    SELECT number, from_at, status, unit FROM view.spell
-     WHERE number = ANY(%b) AND from_at <= %b AND from_position <= %b AND waiting_since = from_at
-     ORDER BY number, seq
+# As columns, each one value: a row for every spell takes three times as long to read.
+SPELLS: Final = """
+    SELECT array_agg(number), array_agg(from_at), array_agg(status), array_agg(unit)
+      FROM (SELECT number, from_at, status, unit FROM view.spell
+             WHERE {tickets} AND from_at <= %b AND from_position <= %b AND waiting_since = from_at
+             ORDER BY number, seq) AS spell
 """
-SPELLS_BETWEEN: Final = """
-    SELECT number, from_at, status, unit FROM view.spell
-     WHERE number BETWEEN %b AND %b AND from_at <= %b AND from_position <= %b AND waiting_since = from_at
-     ORDER BY number, seq
-"""
+SPELLS_OF: Final = SPELLS.format(tickets="number = ANY(%b)").encode()
+SPELLS_BETWEEN: Final = SPELLS.format(tickets="number BETWEEN %b AND %b").encode()
+
+Columns = tuple[list[int], list[int], list[str], list[str]]
+"""Of spells in order: number, beginning (as PostgreSQL counts), status, unit. Perhaps with tickets in between
+that are not asked for."""
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -86,7 +89,7 @@ async def tickets_of(
 
 async def pages_of(
     connection: Connection, tickets: Sequence[About], known: dict[str, Any]
-) -> AsyncGenerator[tuple[Sequence[About], list[tuple[int, int, str, str]]]]:
+) -> AsyncGenerator[tuple[Sequence[About], Columns]]:
     """The tickets with their spells, page by page. The server looks up the next page while one is judged."""
     pages = [
         tickets[first : first + TICKETS_A_PAGE] for first in range(0, len(tickets), TICKETS_A_PAGE)
@@ -95,20 +98,17 @@ async def pages_of(
     try:
         for page, after in zip_longest(pages, pages[1:]):
             assert coming is not None
-            rows = await coming
+            spells = await coming
             coming = asyncio.create_task(_spells(connection, after, known)) if after else None
             await asyncio.sleep(0)  # the question is sent now
-            yield page, rows
+            yield page, spells
     finally:
         if coming is not None and not coming.done():
             coming.cancel()
             await asyncio.wait([coming])
 
 
-async def _spells(
-    connection: Connection, page: Sequence[About], known: dict[str, Any]
-) -> list[tuple[int, int, str, str]]:
-    """Number, beginning, status and unit, in order; perhaps with tickets in between that are not asked for."""
+async def _spells(connection: Connection, page: Sequence[About], known: dict[str, Any]) -> Columns:
     cursor = connection.cursor(binary=True)
     cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)
     first, last = page[0].number, page[-1].number
@@ -118,21 +118,22 @@ async def _spells(
         wanted: Any = [about.number for about in page]
         query, numbers = SPELLS_OF, [wanted]
     await cursor.execute(query, [*numbers, known["as_of"], known["position"]])
-    return await cursor.fetchall()
+    row = await cursor.fetchone()
+    return row if row and row[0] else ([], [], [], [])
 
 
 def judge(
     page: Sequence[About],
-    rows: Sequence[tuple[int, int, str, str]],
+    spells: Columns,
     levels: ServiceLevels,
     now: int,
     tally: Tally,
 ) -> None:
-    """Cut the rows into tickets; a spell ends where the next one begins."""
-    if not rows:
+    """Cut the columns into tickets; a spell ends where the next one begins."""
+    numbers, begins, statuses, units = spells
+    if not numbers:
         return
     verdict, add = levels.verdict, tally.add
-    numbers, begins, statuses, units = zip(*rows, strict=True)
     starts = [instant // 1_000_000 + _EPOCH_2000_S for instant in begins]
     ends: list[int | None] = [*starts[1:], None]
     lengths = Counter(numbers)
@@ -141,11 +142,11 @@ def judge(
         last += length
         ends[last] = None
     # One iterator for all, taken ticket by ticket: a tuple is made once and used again for every spell.
-    spells = zip(statuses, units, repeat(""), starts, ends, strict=False)
+    histories = zip(statuses, units, repeat(""), starts, ends, strict=False)
     wanted = iter(page)
     about = next(wanted)
     for number, length in lengths.items():
-        history = islice(spells, length)
+        history = islice(histories, length)
         if number == about.number:
             add(about, verdict(history, about.priority, now))
             about = next(wanted, about)

@@ -119,8 +119,8 @@ async def statistics(
             known = {"as_of": instant_of(now), "position": position}
             tickets = await tickets_of(connection, frame, filters, known)
             async with aclosing(pages_of(connection, tickets, known)) as pages:
-                async for page, rows in pages:
-                    judge(page, rows, in_force.levels, now, tally)
+                async for page, spells in pages:
+                    judge(page, spells, in_force.levels, now, tally)
     finally:
         await connection.set_isolation_level(connection_was)
     tables = []
