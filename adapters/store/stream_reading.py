@@ -60,20 +60,26 @@ class StreamReading:
 
     async def _go(self) -> None:
         self._begins = False
-        while together := self._next():
-            self.statements += 1
-            try:
-                answers = await self._rows(list(together))
-            except BaseException as error:
-                _refuse(together.values(), error)
-                if not isinstance(error, Exception):  # the loop is shut down
-                    _refuse(self._waiting.values(), error)
-                    raise
-            else:
-                for futures, rows in zip(together.values(), answers, strict=True):
-                    for future in futures:
-                        if not future.done():  # its caller may have gone away meanwhile
-                            future.set_result(rows)
+        try:
+            while together := self._next():
+                self.statements += 1
+                try:
+                    answers = await self._rows(list(together))
+                except BaseException as error:
+                    _refuse(together.values(), error)
+                    if not isinstance(error, Exception):  # the loop is shut down
+                        _refuse(self._waiting.values(), error)
+                        raise
+                else:
+                    for futures, rows in zip(together.values(), answers, strict=True):
+                        for future in futures:
+                            if not future.done():  # its caller may have gone away meanwhile
+                                future.set_result(rows)
+        finally:
+            # At once: who asks before the loop tells that the task is done must find the way free.
+            way = asyncio.current_task()
+            assert way is not None
+            self._ways.discard(way)
 
     def _next(self) -> dict[UUID, list[Future[list[Row]]]]:
         """Those who have waited longest. Who comes while they are served is not served with them."""
