@@ -64,8 +64,9 @@ def browser_program() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Give a browser; for a module only, since the driver holds the thread's event loop as long as it lives."""
     with sync_playwright() as playwright:
         running_browser = playwright.chromium.launch(
             executable_path=browser_program(), args=list(BROWSER_OPTIONS)
