@@ -55,6 +55,42 @@ async def test_a_message_that_cannot_be_read_waits_for_an_operator(database):
             assert outcomes == ["skipped", "applied", "dispatched"]
 
 
+async def test_a_mail_that_came_back_waits_for_an_operator_as_a_message_of_its_own(database):
+    async with stored(database) as store, projecting(database) as projector:
+        # given
+        with by("rule:exchange@1"):
+            ticket, exchange = opened(1), conversation(1)
+            out = exchange.decide_dispatch(1, "policy@1", b"to them", "message/rfc822")
+            assert out
+            sent = exchange.messages[out].raw
+            assert sent
+            exchange.record_dispatch(out, "250 ok")
+        await save(store, ticket, exchange)
+        await caught_up(projector, store)
+
+        # when
+        with by("helpdesk:osg"):
+            report = exchange.receive("<1@osg.test>", b"bounce", "message/rfc822", "osg_mail@1")
+            exchange.ignore(report, "bounce")
+            exchange.take_back(1, sent, "returned-5.1.1", "no such list")
+        await save(store, exchange)
+        await caught_up(projector, store)
+
+        # then
+        async with asking(database) as connection:
+            (waiting,) = (await parked(connection)).items
+            assert (waiting.direction, waiting.raw, waiting.code, waiting.detail) == (
+                "out", sent.id, "returned-5.1.1", "no such list",
+            )  # fmt: skip
+            with by():
+                exchange.resume(waiting.reference, skip=False)
+                exchange.record_dispatch(waiting.reference, "250 ok")
+            await save(store, exchange)
+            await caught_up(projector, store)
+            (row,) = (await board(connection, helpdesk="osg")).items
+            assert (row.pending, row.parked, row.dispatched) == (0, 0, 2)
+
+
 async def test_the_timeline_merges_ticket_and_exchange_and_hides_what_is_internal(database, clock):
     async with stored(database) as store, projecting(database) as projector:
         # given

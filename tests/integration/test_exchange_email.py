@@ -147,6 +147,17 @@ async def test_forged_senders_and_addresses_stay_outside(ours, mailbox):
     assert await ours.store.head() == before
 
 
+async def test_a_mail_whose_header_names_another_ticket_than_its_envelope_is_refused(ours, mailbox):
+    await ours.open_ticket("NGI_DE")
+    await ours.open_ticket("NGI_DE")
+    one, two = sorted(await mailbox.wait_for(2), key=lambda raw: read(raw)["Subject"])
+    raw, _ = reply_to(one, "which?", To=str(read(two)["Reply-To"]))
+    await ours.send(raw, SUPPORTER, str(read(one)["Reply-To"]))
+    [answer] = await ours.wait_for(Exchange.MessageRefused)
+    assert answer.code == "link-conflict"
+    assert await ours.events(Ticket.Commented) == []
+
+
 async def test_a_storm_of_vacation_answers_makes_no_entries_and_no_mails(ours, mailbox):
     number = await ours.open_ticket("NGI_DE")
     [opening] = await mailbox.wait_for(1)
