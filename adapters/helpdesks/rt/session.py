@@ -106,7 +106,9 @@ class Session:
         self.terms = terms
         self._password = password
         self._api = Api(terms.url, allow_private=allow_private)
-        self._entered = False
+        self._times = 0
+        self._entries = 0
+        """Which login the session is from; 0 while there is none."""
         self._entering = asyncio.Lock()
         self._lane = asyncio.Semaphore(_AT_ONCE)
         self._queues: dict[str, str] = {}
@@ -188,15 +190,15 @@ class Session:
     ) -> Answer:
         """One call, in a session: a new one where RT does not know ours any more."""
         async with self._lane:
-            if not self._entered:
-                await self._enter()
+            known = self._entries
+            entered = known or await self._enter(known)
             answer = await self._ask(method, path, json, query)
-            if _shut(answer):
-                self._entered = False
-                await self._enter()
+            if _shut(answer) and entered == known:  # it was good once; a new one may be
+                entered = await self._enter(entered)
                 answer = await self._ask(method, path, json, query)
         if _shut(answer):
-            self._entered = False
+            if entered == self._entries:
+                self._entries = 0
             raise Undelivered(
                 "unauthorised",
                 f"{self.terms.account} is not let in: check the account and its secret",
@@ -211,10 +213,11 @@ class Session:
         headers = {"Referer": f"{self.terms.url}/"}
         return await self._api.call(method, _REST + path, json=json, query=query, headers=headers)
 
-    async def _enter(self) -> None:
+    async def _enter(self, known: int) -> int:
+        """Log in, unless somebody else did since the ``known`` time; which time this is."""
         async with self._entering:
-            if self._entered:
-                return
+            if self._entries > known:
+                return self._entries
             self._api.forget_session()
             answer = await self._api.call(
                 "POST",
@@ -224,7 +227,9 @@ class Session:
             )
             if answer.status >= 400 and not _shut(answer):
                 answer.must_succeed()
-            self._entered = True
+            self._times += 1
+            self._entries = self._times
+            return self._entries
 
     async def _rows(self, kind: type[T], path: str, **query: str | int) -> list[T]:
         answer = await self.call("GET", path, query=query)
