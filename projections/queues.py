@@ -7,7 +7,7 @@ things happened", a position "as they were recorded".
 from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from msgspec import Struct
@@ -159,12 +159,12 @@ def _in(statuses: frozenset[Status]) -> list[LiteralString]:
 @lru_cache(maxsize=1_000)
 def _composed(
     question: LiteralString, held: LiteralString, conditions: tuple[LiteralString, ...]
-) -> LiteralString:
+) -> bytes:
     """Kept: to compose a question takes as long as to answer it."""
     composed = SQL(question).format(
         columns=COLUMNS, held=SQL(held), conditions=SQL(" AND ".join(conditions))
     )
-    return cast("LiteralString", composed.as_string())
+    return composed.as_bytes()
 
 
 def _key(row: QueueRow) -> _Key:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -125,10 +126,8 @@ def rewind(
     async def do(services: "Services") -> int:
         place = after or 0
         if moment is not None:
-            mark = await services.ask(
-                lambda connection: feed_pages.mark_at(connection, helpdesk, moment)
-            )
-            place = mark.sequence
+            mark_at = partial(feed_pages.mark_at, helpdesk=helpdesk, at=moment)
+            place = (await services.ask(mark_at)).sequence
         with as_operator():
             await services.feed_pushing.rewind(helpdesk, place)
         return place
