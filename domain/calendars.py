@@ -110,13 +110,14 @@ class Calendar(Struct, frozen=True, kw_only=True, dict=True):
 
     def at_epoch(self, seconds: int) -> int:
         """Working seconds from the beginning of the calendar to this instant."""
-        table = self._table
-        if not table.first <= seconds <= table.last:
+        starts, ends, befores, _, first, last = self._table
+        if not first <= seconds <= last:
             raise self._outside(seconds)
-        index = bisect_right(table.starts, seconds) - 1
+        index = bisect_right(starts, seconds) - 1
         if index < 0:
             return 0
-        return table.befores[index] + min(seconds, table.ends[index]) - table.starts[index]
+        end = ends[index]
+        return befores[index] + (seconds if seconds < end else end) - starts[index]
 
     def between_epoch(self, a: int, b: int) -> int:
         """Like ``between``."""

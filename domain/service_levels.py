@@ -241,7 +241,7 @@ class ServiceLevels:
         return self.calendars[self.policy.colour_calendar or self.policy.calendar(unit)]
 
     def _judged(self, stay: Stay, priority: str, horizon: int) -> StayVerdict:
-        level, hours_s, calendar = self.terms(stay.unit)
+        level, hours_s, calendar = self._terms.get(stay.unit) or self.terms(stay.unit)
         allowed_s = hours_s.get(priority) or self.allowed_s(stay.unit, priority)
         working = calendar.at_epoch
         begun_at, answered_at, to_at = stay.from_at, stay.answered_at, stay.to_at
