@@ -117,7 +117,8 @@ class Calendar(Struct, frozen=True, kw_only=True, dict=True):
         if index < 0:
             return 0
         end = ends[index]
-        return befores[index] + (seconds if seconds < end else end) - starts[index]
+        until = seconds if seconds < end else end  # noqa: FURB136 - asked 160,000 times for a report
+        return befores[index] + until - starts[index]
 
     def between_epoch(self, a: int, b: int) -> int:
         """Like ``between``."""
