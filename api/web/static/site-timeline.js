@@ -4,6 +4,7 @@
 
 const DONE = new Set(["solved", "unsolved", "verified", "closed"]); // drawn low: nobody works on these
 const LANE = 16, GAP = 4, LEFT = 92, TOP = 26, RIGHT = 10;
+const LANES_MAX = 1500; // browsers refuse canvases of much more than 30,000 pixels
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "2-digit" });
 
@@ -17,7 +18,7 @@ class SiteTimeline extends HTMLElement {
     this.speech.setAttribute("role", "status");
     this.speech.className = "quiet";
     this.speech.textContent = "Loading …";
-    this.append(this.canvas, this.tip, this.speech);
+    this.append(this.speech, this.canvas, this.tip);
     try {
       const answer = await fetch(this.getAttribute("src"), { headers: { Accept: "application/json" } });
       if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
@@ -27,10 +28,13 @@ class SiteTimeline extends HTMLElement {
       return;
     }
     this.lane = 0; this.segment = 0;
+    const whole = this.data.complete && this.data.lanes.length <= LANES_MAX;
+    this.data.lanes = this.data.lanes.slice(0, LANES_MAX);
     const count = this.data.lanes.reduce((sum, lane) => sum + lane.segments.length, 0);
     this.canvas.setAttribute("aria-label",
       `${this.data.lanes.length} tickets in ${count} segments. Arrow keys move, Enter opens the ticket. The table below shows the same.`);
-    this.speech.textContent = count ? "Point at a bar, or use the arrow keys." : "No ticket in this time frame.";
+    const rest = whole ? "" : ` Only the first ${this.data.lanes.length} tickets are drawn: choose a shorter time frame, or page through the table below.`;
+    this.speech.textContent = count ? `Point at a bar, or use the arrow keys.${rest}` : "No ticket in this time frame.";
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => { this.tip.hidden = true; });
     this.canvas.addEventListener("click", (event) => { const hit = this.hit(event); if (hit) this.open(hit.lane); });
@@ -108,7 +112,7 @@ class SiteTimeline extends HTMLElement {
     if (!hit) return;
     this.tip.textContent = this.describe(hit.lane, hit.segment);
     this.tip.style.left = `${Math.min(hit.x + 12, this.width - 260)}px`;
-    this.tip.style.top = `${hit.y + 14}px`;
+    this.tip.style.top = `${this.canvas.offsetTop + hit.y + 14}px`;
   }
 
   key(event) {
