@@ -3,11 +3,17 @@
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
 from api.bootstrap import Services
+from domain.exchange import Exchange
+from domain.helpdesk import Helpdesk, InterfaceState
+from domain.identifiers import named_id
+from domain.rights import Actor
 from tests.integration.conftest import SignIn
+from tests.scenarios import attributed
 
 ROLES = ("supporter:NGI_DE", "admin", "auditor")
 # What happens to ticket 1 before the example, where opening it is not enough.
@@ -18,8 +24,10 @@ BEFORE = {
     "reopen": [("solve", {"solution": "Done."})],
     "close": [("solve", {"solution": "Done."})],
 }
-ELSEWHERE = ("exchange", "feeds")
-"""Tags whose examples need a partner; tested where there is one."""
+ELSEWHERE = ("feeds",)
+"""Tags whose examples need a partner's own token; tested where there is one."""
+A_PARKED_MESSAGE = UUID("3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a10"), 2
+"""The conversation and the message in it that the examples speak of."""
 
 
 def document() -> dict[str, Any]:
@@ -48,6 +56,8 @@ async def test_the_example_of_an_operation_works(
     assert await client.opened() == 1, "the examples speak of ticket 1"
     for step, fields in BEFORE.get(path.rpartition("/")[2], []):
         assert (await client.do(1, step, **fields)).status_code == 200
+    if "exchange" in operation["tags"]:
+        await partner_with_a_parked_message(services)
     assert await services.projector.wait_for(await services.store.head(), 5)
 
     body = example_body(operation)
@@ -62,6 +72,21 @@ async def test_the_example_of_an_operation_works(
     described = operation["responses"][str(answer.status_code)].get("content", {})
     if described and "json" in answer.headers.get("content-type", ""):
         must_fit(answer.json(), described["application/json"]["schema"])
+
+
+async def partner_with_a_parked_message(services: Services) -> None:
+    with attributed(Actor.rule("setup@1")):
+        partner = Helpdesk(named_id(Helpdesk.KIND, "osg"))
+        partner.register(
+            "osg", "osg_mail", ["ROC_US"], address="desk@osg.test", sender="desk@osg.test"
+        )
+        partner.set_interface(InterfaceState.LIVE)
+        stream, reference = A_PARKED_MESSAGE
+        conversation = Exchange(stream)
+        conversation.open("osg", external_id="7932")
+        assert conversation.receive("message-1", b"?", "message/rfc822", "osg_mail@1") == reference
+        conversation.park(reference, "unreadable", "the mail has no document")
+        await services.ledger.save(partner, conversation)
 
 
 def test_every_operation_has_a_summary_and_its_problems():
