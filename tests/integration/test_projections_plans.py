@@ -51,7 +51,11 @@ class Explaining:
 
     async def execute(self, statement, values=None):
         explain = SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + (
-            SQL(statement) if isinstance(statement, str) else statement
+            SQL(statement.decode())
+            if isinstance(statement, bytes)
+            else SQL(statement)
+            if isinstance(statement, str)
+            else statement
         )
         row = await (await self.connection.execute(explain, values)).fetchone()
         self.plans.append(row[0][0])
