@@ -63,12 +63,14 @@ class ExchangeWorker:
         self._stirred: dict[UUID, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._running = False
         self.position = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the log until ``stop`` is set. After an exception it may be run again."""
         self.position, memory = await self._checkpoints.load(NAME)
         saved = self.position
+        self._running = True
         try:
             for name in msgspec.json.decode(memory or b"[]", type=list[str]):
                 await self._meet(name)
@@ -83,6 +85,7 @@ class ExchangeWorker:
                 if not page:
                     await self._wakeup.wait(self.position, _IDLE_S)
         finally:
+            self._running = False
             await self.pollers.close()
             await end(*self._tasks)
             await self._outbox.hang_up()
@@ -91,7 +94,12 @@ class ExchangeWorker:
             self._about.clear()
 
     def stir(self, stream: UUID, position: int) -> None:
-        """Something may have to be done in this conversation since ``position``."""
+        """Something may have to be done in this conversation since ``position``.
+
+        No matter where the worker does not run: the process in which it does learns of it from the log.
+        """
+        if not self._running:
+            return
         if stream in self._stirred:
             self._stirred[stream].set()
             return
