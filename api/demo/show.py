@@ -116,7 +116,7 @@ async def _open_house(
         "   open a ticket, assign it to ROC_US: the partner works on it by itself and solves it\n"
         f"   ticketledger {option} history 1\n"
         f"   ticketledger {option} verify\n"
-        f"   {at}/docs  the API, with an example for everything\n"
+        f"   {at}/api/v1/openapi.json  the API, with an example for everything\n"
         "   End with Ctrl-C.",
         soft_wrap=True,
     )

@@ -94,7 +94,7 @@ def _shown(entry: timeline.Entry, actor: str) -> Shown:
         details=[
             (name.replace("_", " "), str(value))
             for name, value in fields.items()
-            if value not in (None, "", [], False)
+            if value not in (None, "", [], (), False)
             and name not in _TEXTS
             and name not in _SHOWN_ELSEWHERE
         ],
