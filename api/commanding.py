@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -13,13 +13,11 @@ from api.problems import KeyReused
 from domain.commands import Command, OnTicket
 from domain.errors import Refused, StoreUnavailable, TicketNotFound
 from domain.ledger import Ledger
-from domain.lifecycle import OPEN, POSSIBLE, Action, Status
+from domain.lifecycle import FINAL, OPEN, POSSIBLE, Action, Status
 from domain.provenance import Provenance, acting
 from domain.rights import PERMITTED, Actor, Right, Role
 from domain.store import Answer
 from domain.ticket import Ticket
-
-_FINAL: Final = frozenset({Status.VERIFIED, Status.CLOSED})
 
 
 class Caller(Struct, frozen=True):
@@ -149,7 +147,7 @@ def _possible(status: Status, roles: frozenset[Role]) -> tuple[str, ...]:
     actions = [
         each.value for each in Action if each in POSSIBLE[status] and roles & PERMITTED[each]
     ]
-    if status not in _FINAL:
+    if status not in FINAL:
         if roles & (PERMITTED[Right.COMMENT] | PERMITTED[Right.COMMENT_INTERNAL]):
             actions.append("comments")
         if roles & PERMITTED[Right.RECLASSIFY]:

@@ -1,6 +1,6 @@
 """The service level page: how well tickets were served, as figures and as a chart, per unit, site, VO or month."""
 
-from datetime import UTC, date, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Final, get_args
 from urllib.parse import urlencode
 
@@ -9,13 +9,13 @@ from fastapi.responses import Response
 from msgspec import Struct
 
 from api import levels
-from api.web.pages.moments import day, midnight
+from api.web.pages.moments import first_and_last, midnight
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
 from domain import clock
 from domain.durations import format_working
-from domain.errors import Invalid, UnknownValue
+from domain.errors import UnknownValue
 from domain.figures import Figures, Share, rounded
 from domain.rights import Right, require
 from projections.level_figures import Dimension, Group
@@ -23,7 +23,6 @@ from projections.level_reading import Filters
 
 router = page_router()
 
-_FRAME: Final = timedelta(days=28)
 _DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 _BY_NAME: Final[dict[str, Dimension]] = {each: each for each in _DIMENSIONS}
 _ROWS_MAX: Final = 200
@@ -58,7 +57,7 @@ async def service_levels(
     dimension = _BY_NAME.get(by)
     if dimension is None:
         raise UnknownValue("by", by, _DIMENSIONS)
-    first, last = _frame(begin, end)
+    first, last = first_and_last(begin, end)
     services = services_of(request)
     found = await levels.report(
         services,
@@ -85,14 +84,6 @@ async def service_levels(
         "csv": f"/api/v1/levels?{urlencode([*levels.again(found), ('format', 'csv')])}",
     }  # fmt: skip
     return page(request, "levels.html", values)
-
-
-def _frame(begin: str, end: str) -> tuple[date, date]:
-    last = day(end) if end else clock.now().date()
-    first = day(begin) if begin else last - _FRAME
-    if first > last:
-        raise Invalid("the time frame ends before it begins")
-    return first, last
 
 
 def _bars(groups: list[Group], dimension: Dimension) -> list[Bar]:

@@ -11,11 +11,10 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from msgspec import Struct
 
-from api.web.pages.moments import day, midnight
+from api.web.pages.moments import first_and_last, midnight
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
-from domain import clock
 from domain.errors import Invalid
 from domain.lifecycle import Status
 from domain.rights import Right, require
@@ -24,7 +23,6 @@ from projections.paging import Page
 
 router = page_router()
 
-_FRAME: Final = timedelta(days=28)
 _FRAME_MAX: Final = timedelta(days=3700)
 _SEGMENTS_MAX: Final = 10_000
 _TABLE_ROWS: Final = 200
@@ -48,10 +46,7 @@ def _frame(site: str, ngi: str, vo: str, begin: str, end: str) -> Frame:
     ]
     if len(named) > 1:
         raise Invalid("name one of site, NGI and VO")
-    last = day(end) if end else clock.now().date()
-    first = day(begin) if begin else last - _FRAME
-    if first > last:
-        raise Invalid("the time frame ends before it begins")
+    first, last = first_and_last(begin, end)
     if last - first > _FRAME_MAX:
         raise Invalid("the time frame is longer than ten years")
     kind, name = named[0] if named else ("", "")
