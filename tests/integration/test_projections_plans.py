@@ -30,6 +30,12 @@ FILL_OVER = """
            from_at + (seq - 3) * interval '1 day', from_position + seq - 4, from_position + seq - 3
       FROM view.ticket, generate_series(1, 3) AS seq
 """
+FILL_SITES = """
+    INSERT INTO view.site
+    SELECT gen_random_uuid(), 1, '2024-01-01 00:00Z', 'infinity', n + 1, 9223372036854775807, false, 'SITE-' || n, '',
+           'NGI_' || n % 40, 'Certified', true, true, '', 'UTC', '', '[]', '', NULL
+      FROM generate_series(0, 199) AS n
+"""
 
 
 @pytest.fixture
@@ -38,6 +44,7 @@ async def large(database):
         await made(connection)
         await connection.execute(FILL)
         await connection.execute(FILL_OVER)
+        await connection.execute(FILL_SITES)
         await connection.execute("ANALYZE")
     return database
 
