@@ -95,6 +95,7 @@ class Application:
         self._conversations, self._adapter, self._partner = conversations, adapter, partner
         self._ledger = conversations.ledger
         self._exchange, self._message = exchange, message
+        self._place = conversations.place(partner)
         self._reading = Reading()
 
     async def run(self) -> Verdict | None:
@@ -158,7 +159,7 @@ class Application:
     async def _attempt(self, reading: Reading, before: Before) -> Verdict | None:
         number = self._exchange.number
         ticket = await self._ledger.ticket(number) if number else None
-        asked = self._adapter.inbound(reading, ticket, before)
+        asked = self._adapter.inbound(reading, ticket, before, self._place)
         if isinstance(asked, Ignored):
             return await self._without_effect(asked.why)
         commands, withheld = await self._permitted(asked)

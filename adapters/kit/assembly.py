@@ -33,13 +33,15 @@ class Installation(Struct, frozen=True, kw_only=True):
     page: str = ""
     """Address of our page of a ticket, with ``{number}`` in it."""
 
-    def place(self, partner: Helpdesk) -> Place:
+    def place(self, partner: Helpdesk, adapter: Adapter) -> Place:
         return Place(
             helpdesk=partner.name,
             our_name=self.name,
             our_address=f"{partner.name}@{self.mail_domain}",
             their_address=partner.address,
             their_units=partner.units,
+            words=adapter.words,
+            mapping=adapter.mapping,
             page=self.page,
         )
 
@@ -76,18 +78,22 @@ def assemble(
     all others. Addresses in private networks are refused unless ``allow_private``. ``reply_key`` signs the
     addresses for answers; without it none are given out.
     """
-    conversations = Conversations(ledger, adapters)
+
+    def place(partner: Helpdesk) -> Place:
+        return installation.place(partner, adapters[partner.adapter])
+
+    conversations = Conversations(ledger, adapters, place)
     inbox = Inbox(conversations)
     patience = patience or Patience()
     carriers = Carriers(
-        installation.place,
+        place,
         transport,
         connectors,
         secrets or NoSecrets(),
         allow_private=allow_private,
     )
     addresses = ReplyAddresses(installation.mail_domain, reply_key)
-    outbox = Outbox(conversations, installation.place, carriers, patience, addresses)
+    outbox = Outbox(conversations, carriers, patience, addresses)
     pollers = Pollers(
         conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
     )

@@ -74,11 +74,38 @@ class Poller(Protocol):
         ...
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """The partner's ticket as it is there now, as far as both sides have agreed on it."""
+
+    external_id: str
+    gone: bool = False
+    """There is none, or nobody may see it."""
+    moved_to: str = ""
+    """Merged into another."""
+    number: int = 0
+    """Our ticket, as theirs bears its number; 0 where it bears none."""
+    state: str = ""
+    """Their exact word."""
+    priority: str = ""
+    unit: str = ""
+    """Their word, in which their unit is named."""
+    messages: frozenset[str] | None = None
+    """Our messages that had their effect there, by ``News.message_id``; None where theirs cannot tell."""
+
+
+class Observer(Protocol):
+    async def look(self, external_ids: Sequence[str]) -> Sequence[Seen]:
+        """These tickets of the partner, at most 50, one answer for each. Raises ``Undelivered``."""
+        ...
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """The connection to one registered helpdesk."""
 
     courier: Courier
     poller: Poller | None = None
+    observer: Observer | None = None
+    """None where a partner's tickets cannot be read."""
     close: Callable[[], Awaitable[None]]
 
 

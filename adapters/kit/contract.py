@@ -15,6 +15,7 @@ from msgspec import Struct
 from domain.aggregate import Event
 from domain.commands import Command
 from domain.ticket import Ticket
+from domain.words import Words
 
 
 class Unreadable(Exception):
@@ -64,6 +65,9 @@ class Reading(Struct, frozen=True, kw_only=True):
     state: str = ""
     """The partner's exact word for the state."""
     submitter: Contact | None = None
+    hops: tuple[str, ...] = ()
+    """Tickets that the change, or with a new ticket the request, came through, the first one first: each is
+    an installation's name and its number, such as ``GGUS-42``. Only what the message itself says."""
     body: Any = None
     """The adapter's own."""
 
@@ -96,6 +100,10 @@ class Place(Struct, frozen=True, kw_only=True):
     their_address: str
     their_units: tuple[str, ...] = ()
     """Support units that work with the partner."""
+    words: Words
+    """The tables in force for this partner."""
+    mapping: str
+    """Name and version of the mapping with these tables: recorded with every message."""
     page: str = ""
     """Address of our page of a ticket, with ``{number}`` in it; empty where we have none."""
 
@@ -117,6 +125,8 @@ class News(Struct, frozen=True, kw_only=True):
     external_reference: str = ""
     theirs: bool = False
     """The partner opened the ticket, so its identifier is the origin."""
+    hops: tuple[str, ...] = ()
+    """As in a ``Reading``, our own ticket last. Said where the partner's format has a place for it."""
     message_id: str
     """Unique for this piece of news, and the same whenever it is sent again."""
     at: datetime
@@ -137,6 +147,11 @@ class Adapter(Protocol):
         ...
 
     @property
+    def words(self) -> Words:
+        """The words of the product as shipped."""
+        ...
+
+    @property
     def media_type(self) -> str:
         """Of the messages, both ways."""
         ...
@@ -145,7 +160,9 @@ class Adapter(Protocol):
         """Which tickets the message speaks of. ``Ignored`` for automatic answers. Raises ``Unreadable``."""
         ...
 
-    def inbound(self, reading: Reading, ticket: Ticket | None, before: Before) -> Asked | Ignored:
+    def inbound(
+        self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
+    ) -> Asked | Ignored:
         """What the message asks of us, given our ticket (None: there is none) as it is now.
 
         What stands in ``before`` as well is no news. Raises ``Unreadable``.

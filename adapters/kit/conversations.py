@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from adapters.kit.contract import Adapter
+from adapters.kit.contract import Adapter, Place
 from domain.errors import EntryNotFound, StaleVersion
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
@@ -28,9 +28,13 @@ CONNECTED: Final = frozenset({InterfaceState.TESTING, InterfaceState.LIVE})
 
 
 class Conversations:
-    def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter]) -> None:
+    def __init__(
+        self, ledger: Ledger, adapters: Mapping[str, Adapter], place: Callable[[Helpdesk], Place]
+    ) -> None:
         self.ledger = ledger
         self.adapters = adapters
+        self.place = place
+        """The terms of messages to and from a partner."""
 
     async def partner(self, name: str) -> Helpdesk | None:
         """The helpdesk as registered now. One whose adapter this program does not have is none."""

@@ -53,7 +53,7 @@ class Inbox:
 
         ``about`` is the conversation it belongs to, where the carrier knows it for certain.
         """
-        adapter = self._adapters[partner.adapter]
+        adapter, place = self._adapters[partner.adapter], self._conversations.place(partner)
         reading, moves = self._glance(adapter, raw), True
         for attempt in range(ATTEMPTS_MAX):
             stream = about or await self._conversations.about(
@@ -65,7 +65,7 @@ class Inbox:
                     exchange.open(partner.name, external_id=reading.external_id)
                 elif reading.moved_to and moves and exchange.number:
                     exchange.link(exchange.number, reading.moved_to)
-                exchange.receive(message_id, raw, adapter.media_type, adapter.mapping)
+                exchange.receive(message_id, raw, adapter.media_type, place.mapping)
             try:
                 receipt = await self._conversations.ledger.save(exchange)
             except AlreadyClaimed as error:

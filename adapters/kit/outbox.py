@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from adapters.kit.carriers import Carriers, Delivered, Parcel
-from adapters.kit.contract import Adapter, Ignored, News, Place
+from adapters.kit.contract import Adapter, Ignored, News
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.reply_addresses import ReplyAddresses
 from adapters.kit.retry import Patience, Undelivered
@@ -43,14 +43,13 @@ class Outbox:
     def __init__(
         self,
         conversations: Conversations,
-        place: Callable[[Helpdesk], Place],
         carriers: Carriers,
         patience: Patience,
         addresses: ReplyAddresses,
     ) -> None:
         self._conversations, self._adapters = conversations, conversations.adapters
         self._ledger = conversations.ledger
-        self._place, self._carriers, self._patience = place, carriers, patience
+        self._carriers, self._patience = carriers, patience
         self._addresses = addresses
         self._lanes: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_AT_ONCE)
@@ -139,7 +138,7 @@ class Outbox:
         ]
         wanted = [*_sealed(event), ticket.subject, ticket.description, ticket.solution, *entries]
         found = await self._ledger.store.contents([each.id for each in wanted if each])
-        place = self._place(partner)
+        place = self._conversations.place(partner)
         domain = place.our_address.rpartition("@")[2]
         return News(
             event=event,

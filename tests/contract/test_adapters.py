@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.kit.contract import Before, Ignored, News, Place, Reading, Unreadable
+from adapters.kit.contract import Before, Ignored, News, Reading, Unreadable
 from adapters.registry import ADAPTERS
 from domain.clock import using
 from domain.formats import EVENT_TYPES, topic_of
@@ -25,14 +25,11 @@ from domain.lifecycle import Status
 from domain.provenance import Provenance, acting
 from domain.ticket import Particulars, Ticket
 from domain.vocabulary import Priority, Visibility
+from tests.places import place_for
 
 HELPDESKS = Path(__file__).resolve().parents[2] / "adapters" / "helpdesks"
 NUMBER = 17
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-PLACE = Place(
-    helpdesk="partner", our_name="GGUS", our_address="partner@hub.test",
-    their_address="machine@partner.test", page="https://hub.test/tickets/{number}",
-)  # fmt: skip
 
 STEPS: dict[str, Any] = {
     "assign": lambda t, unit: t.assign(unit),
@@ -103,6 +100,7 @@ def understood(name: str, raw: Path, given: dict[str, Any]) -> dict[str, Any]:
                 read(name, raw.parent, given.get("heard")),
                 read(name, raw.parent, given.get("told")),
             ),
+            place_for(adapter),
         )
     except Unreadable as error:
         return {"unreadable": str(error)}
@@ -140,7 +138,7 @@ def test_a_message_of_theirs_becomes_what_its_example_says(name, raw):
         assert becomes == example["becomes"]
 
 
-def news(steps: list[str], given: dict[str, Any]) -> News:
+def news(name: str, steps: list[str], given: dict[str, Any]) -> News:
     ticket = ticket_after(steps)
     return News(
         event=ticket.pending_events[-1],
@@ -153,14 +151,14 @@ def news(steps: list[str], given: dict[str, Any]) -> News:
         theirs=given.get("theirs", False),
         message_id="<news.1@hub.test>",
         at=AT,
-        place=PLACE,
+        place=place_for(ADAPTERS[name]),
     )
 
 
 @pytest.mark.parametrize(("name", "happened"), examples("out"))
 def test_what_happened_here_is_told_byte_for_byte(name, happened):
     given = json.loads(happened.read_text())
-    told = ADAPTERS[name].outbound(news(given["happened"], given))
+    told = ADAPTERS[name].outbound(news(name, given["happened"], given))
     if "ignored" in given:
         assert told == Ignored(given["ignored"])
         return
@@ -185,7 +183,7 @@ ENDINGS = {
 def test_a_ticket_in_every_status_can_be_told_and_read_again(name, status):
     adapter = ADAPTERS[name]
     for whole in (True, False):
-        told = adapter.outbound(news(ENDINGS[status], {"whole": whole}))
+        told = adapter.outbound(news(name, ENDINGS[status], {"whole": whole}))
         assert isinstance(told, bytes)
         reading = adapter.read(told)
         assert isinstance(reading, Reading)
@@ -196,8 +194,8 @@ def test_a_ticket_in_every_status_can_be_told_and_read_again(name, status):
 def test_our_own_words_coming_back_ask_nothing_of_us(name):
     adapter = ADAPTERS[name]
     for status, steps in ENDINGS.items():
-        told = adapter.read(adapter.outbound(news(steps, {"whole": True})))
-        outcome = adapter.inbound(told, ticket_after(steps), Before(None, told))
+        told = adapter.read(adapter.outbound(news(name, steps, {"whole": True})))
+        outcome = adapter.inbound(told, ticket_after(steps), Before(None, told), place_for(adapter))
         assert isinstance(outcome, Ignored), status
 
 
@@ -212,7 +210,7 @@ def test_an_adapter_has_an_answer_to_every_event_of_a_ticket(name, topic):
         pytest.skip("made by imports and erasures only, which partners are not told of")
     for steps in STEPS_FOR_ALL:
         if topic_of(ticket_after(steps).pending_events[-1]) == topic:
-            assert isinstance(ADAPTERS[name].outbound(news(steps, {})), bytes | Ignored)
+            assert isinstance(ADAPTERS[name].outbound(news(name, steps, {})), bytes | Ignored)
 
 
 STEPS_FOR_ALL = [

@@ -20,8 +20,10 @@ from domain.identifiers import random_id, ticket_id
 from domain.provenance import Provenance, acting
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
+from tests.places import place_for
 
 ADAPTER = GgusSoap()
+PLACE = place_for(ADAPTER)
 BY = {"GHD_Last_Modifier": "NGI_CZ", "GHD_Last_Login": "ngi_cz"}
 
 
@@ -83,7 +85,7 @@ def test_every_mandatory_field_is_asked_for_by_name(operation):
         left = {name: value for name, value in values.items() if name != missing}
         raw = envelope.write(operation, left.items())
         with pytest.raises(Malformed, match=f"missing: {missing}$"):
-            ADAPTER.inbound(ADAPTER.read(raw), None, Before())
+            ADAPTER.inbound(ADAPTER.read(raw), None, Before(), PLACE)
 
 
 def test_the_password_is_taken_out_of_what_is_kept_and_nothing_else():
@@ -152,9 +154,9 @@ def test_the_wsdl_is_made_from_the_table_and_hard_to_inject_into():
 def test_a_partner_without_an_address_is_not_sent_anything(monkeypatch):
     from tests.contract.test_adapters import news
 
-    told = news(["assign:ROC_US"], {"whole": True})
+    told = news("ggus_soap", ["assign:ROC_US"], {"whole": True})
     silent = type(told)(**{name: getattr(told, name) for name in told.__struct_fields__} | {
-        "place": type(told.place)(helpdesk="cz", our_name="GGUS", our_address="x@y.test", their_address=""),
+        "place": place_for(ADAPTER, helpdesk="cz", our_address="x@y.test", their_address=""),
     })  # fmt: skip
     assert ADAPTER.outbound(silent) == Ignored("fetched")
 

@@ -18,8 +18,10 @@ from adapters.kit.states import action
 from adapters.kit.text import cut, decode
 from domain.commands import Comment, OpenTicket
 from domain.lifecycle import Action, Status
+from tests.places import place_for
 
 ADAPTER = OsgMail()
+PLACE = place_for(ADAPTER)
 
 
 def mail(body: str | bytes, subject: str = "x", content_type: str = "text/plain") -> bytes:
@@ -34,7 +36,7 @@ def read(body: str, subject: str = "x") -> Reading:
 
 
 def asked(body: str, subject: str = "x") -> Asked:
-    outcome = ADAPTER.inbound(read(body, subject), None, Before())
+    outcome = ADAPTER.inbound(read(body, subject), None, Before(), PLACE)
     assert isinstance(outcome, Asked)
     return outcome
 
@@ -292,7 +294,7 @@ def test_any_bytes_are_a_reading_or_ignored_or_unreadable(raw):
     try:
         reading = ADAPTER.read(raw)
         if isinstance(reading, Reading):
-            outcome = ADAPTER.inbound(reading, None, Before())
+            outcome = ADAPTER.inbound(reading, None, Before(), PLACE)
             assert isinstance(outcome, Asked | Ignored)
             assert "\0" not in f"{reading.external_id}{reading.state}{outcome}"
             assert reading.external_id == reading.external_id.strip()

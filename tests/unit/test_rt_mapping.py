@@ -14,9 +14,11 @@ from adapters.kit.contract import Asked, Before, Ignored, Unreadable
 from domain.commands import Comment
 from domain.lifecycle import Status
 from domain.vocabulary import Priority
+from tests.places import place_for
 from tests.tickets import in_status
 
 ADAPTER = Rt()
+PLACE = place_for(ADAPTER)
 
 
 @given(st.binary(max_size=400))
@@ -80,7 +82,7 @@ def test_only_a_number_as_we_write_it_is_one_of_ours(value, number):
 def test_a_change_that_nobody_agreed_on_has_no_effect():
     for kind in ("Told", "SetWatcher", "AddReminder", "Set"):
         reading = ADAPTER.read(change(type=kind, field="Subject"))
-        outcome = ADAPTER.inbound(reading, in_status(Status.ASSIGNED), Before())
+        outcome = ADAPTER.inbound(reading, in_status(Status.ASSIGNED), Before(), PLACE)
         assert outcome == Ignored("no-counterpart")
 
 
@@ -91,7 +93,7 @@ def test_texts_that_no_database_can_hold_are_made_to_fit():
         "ticket": {"id": 2},
         "texts": [{"text": "a\0b" + "x" * 9000}],
     })  # fmt: skip
-    outcome = ADAPTER.inbound(ADAPTER.read(raw), in_status(Status.ASSIGNED), Before())
+    outcome = ADAPTER.inbound(ADAPTER.read(raw), in_status(Status.ASSIGNED), Before(), PLACE)
     assert isinstance(outcome, Asked)
     [command] = outcome.commands
     assert isinstance(command, Comment)

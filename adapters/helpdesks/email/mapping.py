@@ -9,7 +9,7 @@ from adapters.helpdesks.email.outgoing import OURS, write
 from adapters.helpdesks.email.reading import Said, said
 from adapters.kit import mail
 from adapters.kit.bounces import returned
-from adapters.kit.contract import Asked, Before, Ignored, News, Reading, Returned, Unreadable
+from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading, Returned, Unreadable
 from adapters.kit.mail_automatic import unmeant
 from adapters.kit.mail_marks import number_in, references
 from adapters.kit.reply_addresses import number_of
@@ -18,6 +18,7 @@ from domain import commands as c
 from domain.lifecycle import POSSIBLE, Action
 from domain.ticket import Ticket
 from domain.vocabulary import TEXT_CHARACTERS_MAX
+from domain.words import Words
 
 BYTES_MAX: Final = 1_000_000
 _WHERE: Final = "it stands in the mail, which is kept"
@@ -36,6 +37,7 @@ class Email:
 
     name = "email"
     mapping = "email@1"
+    words = Words()
     media_type = mail.MEDIA_TYPE
     by_people: Literal[True] = True
 
@@ -60,7 +62,9 @@ class Email:
             number=number, state=told.word if told.word in self._words else "", body=told
         )
 
-    def inbound(self, reading: Reading, ticket: Ticket | None, before: Before) -> Asked | Ignored:
+    def inbound(
+        self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
+    ) -> Asked | Ignored:
         told: Said | None = reading.body
         if told is None:
             return Ignored("echo")

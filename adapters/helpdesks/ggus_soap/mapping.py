@@ -4,13 +4,23 @@ from typing import Any, Final
 
 from adapters.helpdesks.ggus_soap import envelope
 from adapters.helpdesks.ggus_soap.operations import OPERATIONS, Operation, on_the_wire
-from adapters.kit.contract import Asked, Before, Ignored, Malformed, News, Reading, Unreadable
+from adapters.kit.contract import (
+    Asked,
+    Before,
+    Ignored,
+    Malformed,
+    News,
+    Place,
+    Reading,
+    Unreadable,
+)
 from adapters.kit.ghd import names, outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.text import line
 from domain.lifecycle import Status
 from domain.ticket import Ticket
+from domain.words import Words
 
 _GROUP_CHARACTERS_MAX: Final = 50
 _ID_CHARACTERS_MAX: Final = 100
@@ -23,6 +33,7 @@ class GgusSoap:
 
     name = "ggus_soap"
     mapping = "ggus_soap@1"
+    words = Words()
     media_type = envelope.MEDIA_TYPE
 
     def read(self, raw: bytes) -> Reading | Ignored:
@@ -42,7 +53,9 @@ class GgusSoap:
             body=fields | {"operation": call.operation},
         )
 
-    def inbound(self, reading: Reading, ticket: Ticket | None, before: Before) -> Asked | Ignored:
+    def inbound(
+        self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
+    ) -> Asked | Ignored:
         fields: dict[str, str] = reading.body
         operation = OPERATIONS[fields["operation"]]
         must_have(operation, fields)

@@ -6,13 +6,14 @@ from typing import Final
 from adapters.helpdesks.osg_mail import document
 from adapters.helpdesks.osg_mail.outgoing import write
 from adapters.kit import mail
-from adapters.kit.contract import Asked, Before, Ignored, News, Reading, Unreadable
+from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading, Unreadable
 from adapters.kit.ghd import outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.mail_marks import number_in, unmarked
 from adapters.kit.text import line
 from domain.ticket import Ticket
+from domain.words import Words
 
 BYTES_MAX: Final = 1_000_000
 
@@ -25,6 +26,7 @@ class OsgMail:
 
     name = "osg_mail"
     mapping = "osg_mail@1"
+    words = Words()
     media_type = mail.MEDIA_TYPE
 
     def read(self, raw: bytes) -> Reading | Ignored:
@@ -47,7 +49,9 @@ class OsgMail:
             body=fields,
         )
 
-    def inbound(self, reading: Reading, ticket: Ticket | None, before: Before) -> Asked | Ignored:
+    def inbound(
+        self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
+    ) -> Asked | Ignored:
         if ticket is None:
             return commands_for_unknown(reading.body)
         return commands_for_known(reading.body, ticket, before)

@@ -5,9 +5,10 @@ from typing import Final
 from adapters.helpdesks.rt import incoming, outgoing
 from adapters.helpdesks.rt.documents import Ours, Theirs, our_number, read, write
 from adapters.kit import mail
-from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Reading
+from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Place, Reading
 from domain.content import JSON
 from domain.ticket import Ticket
+from domain.words import Words
 
 _ECHO: Final = Ignored("echo")
 
@@ -17,6 +18,7 @@ class Rt:
 
     name = "rt"
     mapping = "rt@1"
+    words = Words()
     media_type = JSON
 
     def read(self, raw: bytes) -> Reading | Ignored:
@@ -35,7 +37,9 @@ class Rt:
             body=document,
         )
 
-    def inbound(self, reading: Reading, ticket: Ticket | None, before: Before) -> Asked | Ignored:  # noqa: ARG002 - each change is one transaction: what was said before does not matter
+    def inbound(
+        self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
+    ) -> Asked | Ignored:
         document = reading.body
         if not isinstance(document, Theirs):
             return _ECHO

@@ -1,0 +1,34 @@
+"""A partner's words read with its tables. Unknown ones are loud: they are never taken for a default."""
+
+from adapters.kit.contract import Unreadable
+from domain.lifecycle import Status
+from domain.vocabulary import Priority
+from domain.words import Words
+
+
+def status(words: Words, word: str) -> Status | None:
+    """Our status for their state; None for one that moves nothing. Raises ``Unreadable``."""
+    found = words.states.read(word)
+    if found is None:
+        raise Unreadable(f"state {word[:60]!r} is not one that was agreed on")
+    return Status(found) if found else None
+
+
+def priority(words: Words, word: str) -> Priority | None:
+    """Our priority for theirs; None for one that moves nothing. Raises ``Unreadable``."""
+    found = words.priorities.read(word)
+    if found is None:
+        raise Unreadable(f"priority {word[:60]!r} is not one that was agreed on")
+    return Priority(found) if found else None
+
+
+def unit(words: Words, word: str) -> str:
+    """Our name of their unit: the same, where no other was agreed on."""
+    found = words.units.read(word)
+    return word if found is None else found
+
+
+def unit_there(words: Words, name: str) -> str:
+    """Their name of our unit: the same, where no other was agreed on."""
+    found = words.units.write(name)
+    return name if found is None else found

@@ -1,0 +1,76 @@
+"""What a partner's words mean to us, and ours to it: data, so that two helpdesks of one product can differ.
+
+An adapter brings the words its product has as shipped. A helpdesk that numbers its states in another way
+gets tables of its own, published in versions; every message is read with the version that its record names.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from domain.errors import Invalid
+from domain.lifecycle import Status
+from domain.vocabulary import NAME_CHARACTERS_MAX, Priority
+
+WORDS_MAX: Final = 500
+"""Entries of one table, each way."""
+
+
+class Table(Struct, frozen=True, omit_defaults=True):
+    """One kind of words, both ways. A word that is in no table is never guessed."""
+
+    theirs: Mapping[str, str] = {}
+    """Their word to ours. ``26-50`` stands for the whole numbers from 26 to 50. Ours may be empty: the word
+    is known and moves nothing."""
+    ours: Mapping[str, str] = {}
+    """Our word to the one that we write. Empty: they are not told."""
+
+    def read(self, word: str) -> str | None:
+        """Our word for theirs; None for a word that is not known."""
+        found = self.theirs.get(word)
+        if found is None and word.isascii() and word.isdigit():
+            number = int(word[:9])
+            return next((ours for key, ours in self.theirs.items() if _within(number, key)), None)
+        return found
+
+    def write(self, word: str) -> str | None:
+        """Their word for ours; None for a word that is not known."""
+        return self.ours.get(word)
+
+
+class Words(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All tables of a partner."""
+
+    states: Table = Table()
+    priorities: Table = Table()
+    units: Table = Table()
+    """Without an entry a unit has the same name on both sides."""
+    categories: Table = Table()
+
+
+def checked(words: Words) -> Words:
+    """The same. Raises ``Invalid`` for tables too large, and for statuses and priorities that we do not have."""
+    _check("states", words.states, {status.value for status in Status})
+    _check("priorities", words.priorities, {priority.value for priority in Priority})
+    _check("units", words.units, None)
+    _check("categories", words.categories, None)
+    return words
+
+
+def _check(name: str, table: Table, known: set[str] | None) -> None:
+    if max(len(table.theirs), len(table.ours)) > WORDS_MAX:
+        raise Invalid(f"the table of {name} has more than {WORDS_MAX} words")
+    for word in (*table.theirs, *table.theirs.values(), *table.ours, *table.ours.values()):
+        if len(word) > NAME_CHARACTERS_MAX or not word.isprintable():
+            what = f"{word[:60]!r} in the table of {name}"
+            raise Invalid(f"{what} is not one printable line of {NAME_CHARACTERS_MAX} characters")
+    if known is not None:
+        for ours in (*table.ours, *filter(None, table.theirs.values())):
+            if ours not in known:
+                raise Invalid(f"{ours!r} in the table of {name} is none of {sorted(known)}")
+
+
+def _within(number: int, key: str) -> bool:
+    least, dash, most = key.partition("-")
+    return bool(dash) and least.isdigit() and most.isdigit() and int(least) <= number <= int(most)
