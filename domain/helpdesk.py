@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from domain.aggregate import Aggregate, Event, mutates
+from domain.content import Sealed
 from domain.errors import Invalid, NothingToDo
 
 
@@ -32,7 +33,7 @@ class Helpdesk(Aggregate):
         super().__init__(originator_id)
         self.name = self.adapter = ""
         self.units: tuple[str, ...] = ()
-        self.address = self.sender = ""
+        self.address = self.sender = self.environment = ""
         self.policy = Policy.CLOSING_ONLY
         self.interface = InterfaceState.NOT_INTERFACED
 
@@ -46,6 +47,8 @@ class Helpdesk(Aggregate):
         """Where its machine mail goes (an address of a machine, not of a person), or the URL of its interface."""
         sender: str = ""
         """The address its machine mail comes from; mail from elsewhere is not believed."""
+        environment: str = ""
+        """``production`` where it is the partner's real system: tests of ours do not talk to it."""
 
     def register(
         self,
@@ -55,19 +58,21 @@ class Helpdesk(Aggregate):
         *,
         address: str = "",
         sender: str = "",
+        environment: str = "",
     ) -> None:
         """Register, or change the terms of registration."""
         if not name or not name.isidentifier():
             raise Invalid(f"{name!r} is not a name for a helpdesk: letters, digits and underscores")
         if ":" in address.partition("://")[2].rpartition("@")[0]:
             raise Invalid("a password has no place in an address: events are kept for ever")
-        terms = (name, adapter, tuple(units), address, sender)
+        terms = (name, adapter, tuple(units), address, sender, environment)
         if self.version and terms == (
             self.name,
             self.adapter,
             self.units,
             self.address,
             self.sender,
+            self.environment,
         ):
             raise NothingToDo(f"helpdesk {name} is registered with these terms")
         self.trigger(
@@ -77,12 +82,14 @@ class Helpdesk(Aggregate):
             units=tuple(units),
             address=address,
             sender=sender,
+            environment=environment,
         )
 
     @mutates(Registered)
     def _registered(self, event: Registered) -> None:
         self.name, self.adapter, self.units = event.name, event.adapter, event.units
         self.address, self.sender = event.address, event.sender
+        self.environment = event.environment
 
     class PolicySet(Event, tag="helpdesk.policy-set", frozen=True, kw_only=True, gc=False):
         """How much is exchanged from now on."""
@@ -102,12 +109,28 @@ class Helpdesk(Aggregate):
         """Whether messages flow from now on."""
 
         state: str
+        reason: Sealed | None = None
 
-    def set_interface(self, state: InterfaceState) -> None:
+    def set_interface(self, state: InterfaceState, reason: str = "") -> None:
         if state is self.interface:
             raise NothingToDo(f"the interface is {state.value}")
-        self.trigger(Helpdesk.InterfaceSet, state=state.value)
+        self.trigger(Helpdesk.InterfaceSet, state=state.value, reason=self.seal_optional(reason))
 
     @mutates(InterfaceSet)
     def _interface_set(self, event: InterfaceSet) -> None:
         self.interface = InterfaceState(event.state)
+
+    class CredentialsRotated(
+        Event, tag="helpdesk.credentials-rotated", frozen=True, kw_only=True, gc=False
+    ):
+        """What opens the partner's interface to us was replaced. Nothing of it stands here."""
+
+        forgotten: bool = False
+        """There is none any more."""
+
+    def rotate_credentials(self, *, forgotten: bool = False) -> None:
+        self.trigger(Helpdesk.CredentialsRotated, forgotten=forgotten)
+
+    @mutates(CredentialsRotated)
+    def _credentials_rotated(self, event: CredentialsRotated) -> None:
+        """Secrets are kept elsewhere."""
