@@ -21,6 +21,7 @@ from adapters.helpdesks.ggus_soap.operations import (
     Operation,
     on_the_wire,
 )
+from adapters.kit import words as kit
 from adapters.kit.contract import Malformed, Unreadable
 from adapters.kit.conversations import CONNECTED
 from adapters.kit.ghd import words
@@ -32,7 +33,8 @@ from domain.directory import identity_key
 from domain.errors import Conflict, Refused, StoreUnavailable, TicketNotFound
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.lifecycle import OPEN, TERMINAL, Status
-from domain.vocabulary import NAME_CHARACTERS_MAX
+from domain.vocabulary import NAME_CHARACTERS_MAX, Priority
+from domain.words import Words
 from projections.exchanged import exchanged_tickets
 
 log = structlog.get_logger()
@@ -161,6 +163,7 @@ class SoapDesk:
             policy=partner.policy,
             exchange=await self._conversations.load(stream),
             our_name=self._services.settings.prefix,
+            words=self._conversations.place(partner).words,
         )
         events = [each.event for each in await self._services.ledger.history(number)]
         wanted = [sealed.id for sealed in answers.references(events, viewer)]
@@ -169,7 +172,8 @@ class SoapDesk:
 
     async def _list(self, partner: Helpdesk, fields: Mapping[str, str]) -> Rows:
         first, most = _window(fields, LIST_MAX)
-        statuses = _statuses(fields)
+        tables = self._conversations.place(partner).words
+        statuses = _statuses(tables, fields)
         services = self._services
         head = await services.store.head()
         if not await services.projector.wait_for(head, services.settings.wait_s_max):
@@ -178,7 +182,7 @@ class SoapDesk:
             lambda connection: exchanged_tickets(
                 connection,
                 helpdesk=partner.name,
-                unit=fields["GHD_Responsible_Unit"],
+                unit=kit.unit(tables, fields["GHD_Responsible_Unit"]),
                 statuses=statuses,
                 first=first,
                 limit=most,
@@ -186,11 +190,12 @@ class SoapDesk:
         )
         return [
             answers.about(
-                each.number, each.status, each.external_id, each.external_reference, services.settings.prefix
+                each.number, Status(each.status), each.external_id, each.external_reference,
+                services.settings.prefix, tables,
             )
             | {
-                "GHD_Responsible_Unit": each.unit,
-                "GHD_Priority": each.priority,
+                "GHD_Responsible_Unit": kit.unit_there(tables, each.unit),
+                "GHD_Priority": kit.priority_there(tables, Priority(each.priority)),
                 "GHD_Type_Of_Problem": each.issue_type,
                 "GHD_Ticket_Category": each.category,
                 "GHD_Ticket_Type": each.type,
@@ -254,12 +259,12 @@ def _window(fields: Mapping[str, str], limit: int) -> tuple[int, int]:
     return first, most or limit
 
 
-def _statuses(fields: Mapping[str, str]) -> frozenset[Status]:
+def _statuses(tables: Words, fields: Mapping[str, str]) -> frozenset[Status]:
     chosen = frozenset(Status)
     if meta := fields.get("GHD_Meta_Status", ""):
         if meta.lower() not in _META:
             raise Malformed(f"GHD_Meta_Status is Open or Closed, not {meta[:60]!r}")
         chosen &= _META[meta.lower()]
-    if (status := words.state(fields.get("GHD_Status", ""))) is not None:
+    if (status := words.state(tables, fields.get("GHD_Status", ""))) is not None:
         chosen &= {status}
     return chosen

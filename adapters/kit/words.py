@@ -22,6 +22,20 @@ def priority(words: Words, word: str) -> Priority | None:
     return Priority(found) if found else None
 
 
+def status_there(words: Words, ours: Status) -> str:
+    """Their state for our status; empty where they are not told."""
+    found = words.states.write(ours.value)
+    assert found is not None, "the table of states has every status"
+    return found
+
+
+def priority_there(words: Words, ours: Priority) -> str:
+    """Their priority for ours; empty where they are not told."""
+    found = words.priorities.write(ours.value)
+    assert found is not None, "the table of priorities has every priority"
+    return found
+
+
 def unit(words: Words, word: str) -> str:
     """Our name of their unit: the same, where no other was agreed on."""
     found = words.units.read(word)

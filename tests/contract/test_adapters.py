@@ -25,6 +25,7 @@ from domain.lifecycle import Status
 from domain.provenance import Provenance, acting
 from domain.ticket import Particulars, Ticket
 from domain.vocabulary import Priority, Visibility
+from domain.words import checked
 from tests.places import place_for
 
 HELPDESKS = Path(__file__).resolve().parents[2] / "adapters" / "helpdesks"
@@ -211,6 +212,19 @@ def test_an_adapter_has_an_answer_to_every_event_of_a_ticket(name, topic):
     for steps in STEPS_FOR_ALL:
         if topic_of(ticket_after(steps).pending_events[-1]) == topic:
             assert isinstance(ADAPTERS[name].outbound(news(name, steps, {})), bytes | Ignored)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_the_words_of_an_adapter_say_what_becomes_of_each_of_ours_and_can_be_read_again(name):
+    """An empty word is an answer too: they are not told."""
+    words = checked(ADAPTERS[name].words)
+    for table, ours in (
+        (words.states, [status.value for status in Status]),
+        (words.priorities, [priority.value for priority in Priority]),
+    ):
+        assert set(table.ours) == set(ours)
+        for word in table.ours.values():
+            assert not word or table.read(word) is not None, word
 
 
 STEPS_FOR_ALL = [

@@ -169,8 +169,9 @@ def test_internal_entries_are_not_shown_even_to_the_partner_that_wrote_them():
         ticket.comment("open", Visibility.PUBLIC)
         events = list(ticket.pending_events)
     viewer = answers.Viewer(
-        helpdesk="cz", policy=Policy.FULL, exchange=Exchange(random_id()), our_name="GGUS"
-    )
+        helpdesk="cz", policy=Policy.FULL, exchange=Exchange(random_id()), our_name="GGUS",
+        words=PLACE.words,
+    )  # fmt: skip
     texts = {each.id: each.text() for each in ticket.pending_contents}
     assert answers.present(events, viewer, texts)["GHD_Public_Diary"] == "open"
     rows = answers.history(events, viewer, texts, first=0, most=10)

@@ -11,6 +11,7 @@ from adapters.helpdesks.rt import documents, words
 from adapters.helpdesks.rt.documents import Theirs, TheirTicket, Transaction
 from adapters.helpdesks.rt.mapping import Rt
 from adapters.kit.contract import Asked, Before, Ignored, Unreadable
+from adapters.kit.words import priority_there
 from domain.commands import Comment
 from domain.lifecycle import Status
 from domain.vocabulary import Priority
@@ -19,6 +20,7 @@ from tests.tickets import in_status
 
 ADAPTER = Rt()
 PLACE = place_for(ADAPTER)
+STATES = words.WORDS.states
 
 
 @given(st.binary(max_size=400))
@@ -36,30 +38,28 @@ def change(**fields: object) -> bytes:
 @given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(sorted(Status, key=str)))
 def test_an_unknown_state_is_loud_and_never_guessed(old, new, ours):
     with suppress(Unreadable):
-        before, said = words.step(old, new, ours)
-        assert new in words.TO_OURS
-        assert before is ours or old in words.TO_OURS or old == words.DELETED
-        assert said is words.TO_OURS[new] or said is Status.REOPENED
+        before, said = words.step(words.WORDS, old, new, ours)
+        assert new in STATES.theirs
+        assert before is ours or old in STATES.theirs or old == words.DELETED
+        assert said in (Status(STATES.theirs[new]), Status.REOPENED)
 
 
 def test_these_states_do_not_survive_there_and_back():
     lost = {
-        ours: words.TO_OURS[theirs].value
-        for ours, theirs in words.TO_THEIRS.items()
-        if words.TO_OURS[theirs] is not ours
+        ours: back for ours, theirs in STATES.ours.items() if (back := STATES.read(theirs)) != ours
     }
     assert lost == {
-        Status.NEW: "assigned",
-        Status.WAITING_FOR_REPLY: "on hold",
-        Status.REOPENED: "in progress",
-        Status.VERIFIED: "solved",
-        Status.CLOSED: "solved",
+        "new": "assigned",
+        "waiting for reply": "on hold",
+        "reopened": "in progress",
+        "verified": "solved",
+        "closed": "solved",
     }
 
 
 @pytest.mark.parametrize("ours", Priority)
 def test_a_priority_survives_there_and_back(ours):
-    assert words.priority(str(words.priority_number(ours))) is ours
+    assert words.priority(words.WORDS, priority_there(words.WORDS, ours)) is ours
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_priority_survives_there_and_back(ours):
      ("75", "very urgent"), ("76", "top priority"), ("100", "top priority"), ("-5", "less urgent")],
 )  # fmt: skip
 def test_a_number_is_a_priority(number, ours):
-    assert words.priority(number).value == ours
+    assert words.priority(words.WORDS, number) is Priority(ours)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The mapping itself: a mail that a person wrote to commands, and our events to mails that a person reads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import Message
 from types import MappingProxyType
 from typing import Final, Literal
@@ -15,21 +15,22 @@ from adapters.kit.mail_marks import number_in, references
 from adapters.kit.reply_addresses import number_of
 from adapters.kit.text import cut, line
 from domain import commands as c
-from domain.lifecycle import POSSIBLE, Action
+from domain.lifecycle import POSSIBLE, Action, Status
 from domain.ticket import Ticket
-from domain.vocabulary import TEXT_CHARACTERS_MAX
-from domain.words import Words
+from domain.vocabulary import TEXT_CHARACTERS_MAX, Priority
+from domain.words import Table, Words
 
 BYTES_MAX: Final = 1_000_000
 _WHERE: Final = "it stands in the mail, which is kept"
 
-WORDS: Final[Mapping[str, Action]] = MappingProxyType({
-    "solved":      Action.SOLVE,
-    "in-progress": Action.START_WORK,
-})  # fmt: skip
-"""What a first line may say, after ``#``. Nothing else can be changed by mail."""
-
-_CARRIED: Final = frozenset({Action.SOLVE, Action.START_WORK})
+WORDS: Final = Words(
+    states=Table(
+        theirs={"solved": Status.SOLVED.value, "in-progress": Status.IN_PROGRESS.value},
+        ours=dict.fromkeys((status.value for status in Status), ""),
+    ),
+    priorities=Table(ours=dict.fromkeys((priority.value for priority in Priority), "")),
+)
+"""What a first line may say, after ``#``. Nothing else can be changed by mail. People are told in sentences."""
 
 
 class Email:
@@ -37,14 +38,9 @@ class Email:
 
     name = "email"
     mapping = "email@1"
-    words = Words()
+    words = WORDS
     media_type = mail.MEDIA_TYPE
     by_people: Literal[True] = True
-
-    def __init__(self, words: Mapping[str, Action] = WORDS) -> None:
-        """``words``: what supporters may write on the first line, without ``#``, in lower case."""
-        assert set(words.values()) <= _CARRIED, "mail solves and starts work, nothing else"
-        self._words = words
 
     def read(self, raw: bytes) -> Reading | Ignored | Returned:
         if len(raw) > BYTES_MAX:
@@ -58,9 +54,8 @@ class Email:
         if why := unmeant(message):
             return Ignored(why)
         told = said(message)
-        return Reading(
-            number=number, state=told.word if told.word in self._words else "", body=told
-        )
+        agreed = told.word in self.words.states.theirs
+        return Reading(number=number, state=told.word if agreed else "", body=told)
 
     def inbound(
         self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
@@ -72,13 +67,13 @@ class Email:
             raise Unreadable("the mail names no ticket that is exchanged with this helpdesk")
         if before.heard is not None and before.heard.body == told:
             return Ignored("said-again")
-        action, text = self._words.get(told.word), _text(told)
+        action, text = agreed_words(place.words).get(told.word), _text(told)
         withheld = []
         if told.word and action is None:
             withheld.append("word:not-agreed")
             text = f"#{told.word}\n{text}".strip()
         if action is not None and action in POSSIBLE[ticket.status]:
-            return Asked([_step(action, ticket.number, text)])
+            return Asked([_COMMANDS[action](ticket.number, text)])
         if action is not None:
             withheld.append(f"{action.value}:not-now")
         if not text:
@@ -86,14 +81,42 @@ class Email:
         return Asked([c.Comment(number=ticket.number, text=text)], withheld)
 
     def outbound(self, news: News) -> bytes | Ignored:
-        return write(news, self._words)
+        return write(news, agreed_words(news.place.words))
 
 
-def _step(action: Action, number: int, text: str) -> c.Command:
-    if action is Action.SOLVE:
-        return c.Solve(number=number, solution=text)
-    assert action is Action.START_WORK
-    return c.StartWork(number=number, note=text)
+def agreed_words(words: Words) -> dict[str, Action]:
+    """What supporters may write on the first line, and the step that it stands for."""
+    states = words.states.theirs.items()
+    return {
+        word.lower(): _ACTIONS[Status(ours)]
+        for word, ours in states
+        if ours and Status(ours) in _ACTIONS
+    }
+
+
+_ACTIONS: Final[Mapping[Status, Action]] = MappingProxyType({
+    Status.IN_PROGRESS:       Action.START_WORK,
+    Status.WAITING_FOR_REPLY: Action.REQUEST_REPLY,
+    Status.ON_HOLD:           Action.PUT_ON_HOLD,
+    Status.REOPENED:          Action.REOPEN,
+    Status.SOLVED:            Action.SOLVE,
+    Status.UNSOLVED:          Action.FIND_UNSOLVABLE,
+})  # fmt: skip
+"""What a mail can do where a word for it was agreed on."""
+
+
+_COMMANDS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType(
+    {
+        Action.START_WORK: lambda number, text: c.StartWork(number=number, note=text),
+        Action.REQUEST_REPLY: lambda number, text: c.RequestReply(number=number, question=text),
+        Action.PUT_ON_HOLD: lambda number, text: c.PutOnHold(number=number, reason=text),
+        Action.REOPEN: lambda number, text: c.Reopen(number=number, comment=text),
+        Action.SOLVE: lambda number, text: c.Solve(number=number, solution=text),
+        Action.FIND_UNSOLVABLE: lambda number, text: c.FindUnsolvable(number=number, reason=text),
+    }
+)
+
+assert set(_COMMANDS) == set(_ACTIONS.values()), "every word does something"
 
 
 def _text(told: Said) -> str:

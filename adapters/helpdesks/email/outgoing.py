@@ -100,14 +100,25 @@ def _whole(news: News, words: Mapping[str, Action]) -> str:
 
 
 def _how_to_answer(words: Mapping[str, Action]) -> str:
-    meanings = {Action.SOLVE: "your text is the solution", Action.START_WORK: "work has begun"}
-    agreed = [f"  #{word:<14} {meanings[action]}" for word, action in words.items()]
+    agreed = [f"  #{word:<14} {_MEANINGS[action]}" for word, action in words.items()]
     return "\n".join([
         "To answer, reply to this mail: what you write becomes a public entry of the ticket.",
         "The first line of your answer may begin with one of these words:",
         *agreed,
         "Files are not taken over. Nothing else can be changed by mail.",
     ])  # fmt: skip
+
+
+_MEANINGS: Final[Mapping[Action, str]] = MappingProxyType(
+    {
+        Action.SOLVE: "your text is the solution",
+        Action.START_WORK: "work has begun",
+        Action.REQUEST_REPLY: "your text is a question to the submitter",
+        Action.PUT_ON_HOLD: "the ticket waits; your text is the reason",
+        Action.FIND_UNSOLVABLE: "it cannot be solved; your text is the reason",
+        Action.REOPEN: "the ticket is opened again",
+    }
+)
 
 
 def _foot(news: News) -> str:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from adapters.helpdesks.ggus_soap.mapping import parted
 from adapters.kit.ghd import words
 from adapters.kit.ghd.outgoing import DIARY
+from adapters.kit.words import priority_there, status_there, unit_there
 from domain.aggregate import Event
 from domain.content import Sealed
 from domain.disclosure import ECHO, told
@@ -22,6 +23,7 @@ from domain.helpdesk import Policy
 from domain.lifecycle import OPEN, Status
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
+from domain.words import Words
 
 ERASED: Final = "(erased)"
 _STAMP: Final = "%Y-%m-%d %H:%M:%S"
@@ -38,6 +40,8 @@ class Viewer(Struct, frozen=True, kw_only=True):
     policy: Policy
     exchange: Exchange
     our_name: str
+    words: Words
+    """The viewer's."""
 
 
 def shown(event: Event, viewer: Viewer) -> bool:
@@ -105,11 +109,11 @@ def _entry(event: Event) -> Sealed | None:
 def _snapshot(ticket: Ticket, event: Event, at: datetime, viewer: Viewer, texts: Texts) -> Fields:
     by_viewer = event.provenance.actor == f"helpdesk:{viewer.helpdesk}"
     return about(
-        ticket.number, ticket.status.value, viewer.exchange.external_id,
-        viewer.exchange.external_reference, viewer.our_name,
+        ticket.number, ticket.status, viewer.exchange.external_id,
+        viewer.exchange.external_reference, viewer.our_name, viewer.words,
     ) | {
-        "GHD_Responsible_Unit": ticket.unit,
-        "GHD_Priority": ticket.priority.value,
+        "GHD_Responsible_Unit": unit_there(viewer.words, ticket.unit),
+        "GHD_Priority": priority_there(viewer.words, ticket.priority),
         "GHD_Type_Of_Problem": ticket.issue_type,
         "GHD_Ticket_Category": ticket.category,
         "GHD_Ticket_Type": ticket.type.value,
@@ -127,13 +131,15 @@ def _snapshot(ticket: Ticket, event: Event, at: datetime, viewer: Viewer, texts:
     }  # fmt: skip
 
 
-def about(number: int, status: str, external_id: str, reference: str, our_name: str) -> Fields:
+def about(
+    number: int, status: Status, external_id: str, reference: str, our_name: str, tables: Words
+) -> Fields:
     """What identifies a ticket, in lists too."""
     group, origin = parted(external_id)
     return {
         "GHD_Request-ID": str(number),
-        "GHD_Status": status,
-        "GHD_Meta_Status": "Open" if Status(status) in OPEN else "Closed",
+        "GHD_Status": status_there(tables, status),
+        "GHD_Meta_Status": "Open" if status in OPEN else "Closed",
         "GHD_Origin_ID": origin or str(number),
         "GHD_Origin_SG": group if origin else our_name,
         "GHD_Target_ID": reference,

@@ -17,10 +17,10 @@ from adapters.kit.contract import (
 from adapters.kit.ghd import names, outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
+from adapters.kit.ghd.words import WORDS
 from adapters.kit.text import line
 from domain.lifecycle import Status
 from domain.ticket import Ticket
-from domain.words import Words
 
 _GROUP_CHARACTERS_MAX: Final = 50
 _ID_CHARACTERS_MAX: Final = 100
@@ -33,7 +33,7 @@ class GgusSoap:
 
     name = "ggus_soap"
     mapping = "ggus_soap@1"
-    words = Words()
+    words = WORDS
     media_type = envelope.MEDIA_TYPE
 
     def read(self, raw: bytes) -> Reading | Ignored:
@@ -61,11 +61,12 @@ class GgusSoap:
         must_have(operation, fields)
         try:
             if operation.kind == "create":
-                known = ticket is not None
-                return Ignored("created-before") if known else commands_for_unknown(fields)
+                if ticket is not None:
+                    return Ignored("created-before")
+                return commands_for_unknown(fields, place.words)
             if ticket is None:
                 raise Malformed("there is no ticket to be modified yet")
-            return commands_for_known(fields, ticket, before)
+            return commands_for_known(fields, ticket, before, place.words)
         except Unreadable as error:  # whoever calls is there to be told
             raise Malformed(str(error)) from error
 

@@ -10,10 +10,10 @@ from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading, 
 from adapters.kit.ghd import outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
+from adapters.kit.ghd.words import WORDS
 from adapters.kit.mail_marks import number_in, unmarked
 from adapters.kit.text import line
 from domain.ticket import Ticket
-from domain.words import Words
 
 BYTES_MAX: Final = 1_000_000
 
@@ -26,7 +26,7 @@ class OsgMail:
 
     name = "osg_mail"
     mapping = "osg_mail@1"
-    words = Words()
+    words = WORDS
     media_type = mail.MEDIA_TYPE
 
     def read(self, raw: bytes) -> Reading | Ignored:
@@ -53,8 +53,8 @@ class OsgMail:
         self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
     ) -> Asked | Ignored:
         if ticket is None:
-            return commands_for_unknown(reading.body)
-        return commands_for_known(reading.body, ticket, before)
+            return commands_for_unknown(reading.body, place.words)
+        return commands_for_known(reading.body, ticket, before, place.words)
 
     def outbound(self, news: News) -> bytes | Ignored:
         fields = outgoing.whole(news) if news.whole else outgoing.change(news)

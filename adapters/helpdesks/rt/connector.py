@@ -10,5 +10,5 @@ from adapters.kit.contract import Place
 class RtConnector:
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
-        poller = RtPoller(session, place.our_name)
+        poller = RtPoller(session, place.our_name, place.words)
         return Line(courier=RtCourier(session), poller=poller, close=session.close)

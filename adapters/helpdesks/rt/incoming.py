@@ -8,6 +8,7 @@ from lxml import etree, html
 
 from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import Theirs
+from adapters.kit import words as kit
 from adapters.kit.contract import Asked, Ignored, Unreadable
 from adapters.kit.states import action
 from adapters.kit.text import cut, line, storable
@@ -18,8 +19,10 @@ from domain.vocabulary import (
     NAME_CHARACTERS_MAX,
     SUBJECT_CHARACTERS_MAX,
     TEXT_CHARACTERS_MAX,
+    Priority,
     Visibility,
 )
+from domain.words import Words
 
 _WHERE: Final = "it stands in the partner's message, which is kept"
 _NO_SOLUTION: Final = "The partner resolved its ticket without a text for the submitter."
@@ -27,7 +30,7 @@ _NO_REASON: Final = "The partner stalled its ticket without a text for the submi
 _NO_COUNTERPART: Final = Ignored("no-counterpart")
 
 
-def commands_for_unknown(document: Theirs) -> Asked | Ignored:
+def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
     """Open a ticket. Whatever else happened to it follows, in messages of its own. Raises ``Unreadable``."""
     if document.transaction.type not in ("Create", "Set"):
         return Ignored("unknown-ticket")
@@ -40,21 +43,21 @@ def commands_for_unknown(document: Theirs) -> Asked | Ignored:
         subject=cut(subject, SUBJECT_CHARACTERS_MAX).replace("\n", " "),
         description=description,
         particulars=Particulars(
-            priority=words.priority(ticket.priority or "0").value,
+            priority=(words.priority(tables, ticket.priority or "0") or Priority.LESS_URGENT).value,
             affected_site=line(ticket.affected_site, NAME_CHARACTERS_MAX),
         ),
     )
     return Asked([opening])
 
 
-def commands_for_known(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
     """Raises ``Unreadable``."""
     changed = document.transaction
     translate = _BY_TYPE.get((changed.type, changed.field)) or _BY_TYPE.get((changed.type, ""))
-    return translate(document, ticket) if translate else _NO_COUNTERPART
+    return translate(document, ticket, tables) if translate else _NO_COUNTERPART
 
 
-def _reply(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+def _reply(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     text = _text(document)
     if not text:
         return Ignored("nothing-new")
@@ -64,34 +67,34 @@ def _reply(document: Theirs, ticket: Ticket) -> Asked | Ignored:
     return Asked([c.Comment(number=ticket.number, text=text)])
 
 
-def _comment(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+def _comment(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     text = _text(document)
     return Asked([_internal(ticket, text)]) if text else Ignored("nothing-new")
 
 
-def _status(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+def _status(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
     changed = document.transaction
     if changed.new == words.DELETED:
         return Asked([_internal(ticket, f"The partner deleted its ticket {document.ticket.id}.")])
-    before, said = words.step(changed.old, changed.new, ticket.status)
-    step = action(said, before, ticket.status)
+    before, said = words.step(tables, changed.old, changed.new, ticket.status)
+    step = None if said is None else action(said, before, ticket.status)
     if step is None:
-        same = words.TO_THEIRS[ticket.status] == changed.new
+        same = said is None or tables.states.write(ticket.status.value) == changed.new
         return Ignored("nothing-new" if same else "no-regress")
     return Asked([_STEPS[step](ticket.number, _fitting(document.reply))])
 
 
-def _queue(document: Theirs, ticket: Ticket) -> Asked | Ignored:
-    """Queues bear the names of support units; one that we do not know is withheld by the exchange."""
-    unit = line(document.ticket.queue, NAME_CHARACTERS_MAX)
+def _queue(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
+    """Queues stand for support units; a unit that we do not know is withheld by the exchange."""
+    unit = kit.unit(tables, line(document.ticket.queue, NAME_CHARACTERS_MAX))
     if not unit or unit == ticket.unit:
         return Ignored("nothing-new")
     return Asked([c.Assign(number=ticket.number, unit=unit)])
 
 
-def _priority(document: Theirs, ticket: Ticket) -> Asked | Ignored:
-    priority = words.priority(document.transaction.new)
-    if priority is ticket.priority:
+def _priority(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
+    priority = words.priority(tables, document.transaction.new)
+    if priority in (None, ticket.priority):
         return Ignored("nothing-new")
     return Asked([
         c.Reclassify(
@@ -101,7 +104,7 @@ def _priority(document: Theirs, ticket: Ticket) -> Asked | Ignored:
     ])  # fmt: skip
 
 
-def _merged(document: Theirs, ticket: Ticket) -> Asked | Ignored:
+def _merged(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     text = f"The partner merged its ticket {document.ticket.id} into {document.merged_into}."
     return Asked([_internal(ticket, text)])
 
@@ -110,7 +113,7 @@ def _internal(ticket: Ticket, text: str) -> c.Comment:
     return c.Comment(number=ticket.number, text=text, visibility=Visibility.INTERNAL)
 
 
-_BY_TYPE: Final[Mapping[tuple[str, str], Callable[[Theirs, Ticket], Asked | Ignored]]] = (
+_BY_TYPE: Final[Mapping[tuple[str, str], Callable[[Theirs, Ticket, Words], Asked | Ignored]]] = (
     MappingProxyType({
         ("Correspond", ""): _reply,
         ("Comment", ""): _comment,

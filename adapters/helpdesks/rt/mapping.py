@@ -4,11 +4,11 @@ from typing import Final
 
 from adapters.helpdesks.rt import incoming, outgoing
 from adapters.helpdesks.rt.documents import Ours, Theirs, our_number, read, write
+from adapters.helpdesks.rt.words import WORDS
 from adapters.kit import mail
 from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Place, Reading
 from domain.content import JSON
 from domain.ticket import Ticket
-from domain.words import Words
 
 _ECHO: Final = Ignored("echo")
 
@@ -18,7 +18,7 @@ class Rt:
 
     name = "rt"
     mapping = "rt@1"
-    words = Words()
+    words = WORDS
     media_type = JSON
 
     def read(self, raw: bytes) -> Reading | Ignored:
@@ -44,8 +44,8 @@ class Rt:
         if not isinstance(document, Theirs):
             return _ECHO
         if ticket is None:
-            return incoming.commands_for_unknown(document)
-        return incoming.commands_for_known(document, ticket)
+            return incoming.commands_for_unknown(document, place.words)
+        return incoming.commands_for_known(document, ticket, place.words)
 
     def outbound(self, news: News) -> bytes | Ignored:
         document = outgoing.whole(news) if news.whole else outgoing.change(news)

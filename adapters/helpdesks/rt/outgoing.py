@@ -5,10 +5,10 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import AFFECTED_SITE, EXTERNAL_ID, EXTERNAL_URL, Note, Ours
 from adapters.kit.contract import Ignored, News
 from adapters.kit.text import cut, line
+from adapters.kit.words import priority_there, status_there, unit_there
 from domain.content import Sealed
 from domain.lifecycle import TERMINAL, Status
 from domain.ticket import Ticket
@@ -46,14 +46,14 @@ def whole(news: News) -> Ours:
         "Queue": _queue(news) or _queue_for_others(news),
         "Subject": line(_text(news, ticket.subject), SUBJECT_CHARACTERS_MAX) or "(no subject)",
         "Content": cut("\n\n".join(parts), _WHOLE_CHARACTERS_MAX, _where(news)),
-        "Priority": str(words.priority_number(ticket.priority)),
+        "Priority": _priority(news),
     }  # fmt: skip
     site = ticket.notified_site or ticket.affected_site
-    over = {"Status": words.TO_THEIRS[ticket.status]} if ticket.status in TERMINAL else {}
+    over = _status(news, ticket.status) if ticket.status in TERMINAL else {}
     return _ours(
         news,
         Note(public=False, text=f"This is {_named(news)}, {ticket.status.value} there. {_where(news)}"),
-        create=create,
+        create={name: said for name, said in create.items() if said},
         set=over,
         custom={EXTERNAL_URL: _where(news), **({AFFECTED_SITE: site} if site else {})},
     )  # fmt: skip
@@ -75,7 +75,7 @@ def _moved(news: News) -> Ours:
     field, otherwise = _MOVES[type(news.event)]
     text = _text(news, getattr(news.event, field))
     note = _note(news, text or otherwise.format(name=news.place.our_name), public=bool(text))
-    return _ours(news, note, set={"Status": words.TO_THEIRS[_AFTER[type(news.event)]]})
+    return _ours(news, note, set=_status(news, _AFTER[type(news.event)]))
 
 
 def _cross_reference(news: News, _: Ticket.Opened) -> Ours:
@@ -116,8 +116,8 @@ def _reclassified(news: News, event: Ticket.Reclassified) -> Ours | Ignored:
     text = f"{event.field} at {news.place.our_name}: {event.value}" + (f"\n\n{why}" if why else "")
     note = _note(news, text, public=False)
     if event.field == "priority":
-        number = str(words.priority_number(news.ticket.priority))
-        return _ours(news, note, set={"Priority": number})
+        number = _priority(news)
+        return _ours(news, note, set={"Priority": number} if number else {})
     if event.field == "affected_site":
         return _ours(news, note, custom={AFFECTED_SITE: event.value})
     return Ignored("no-counterpart")
@@ -158,13 +158,25 @@ def _external_id(news: News) -> str:
 
 def _queue(news: News) -> str:
     """The queue of the unit that has the ticket, where that is one of theirs."""
-    return news.ticket.unit if news.ticket.unit in news.place.their_units else ""
+    unit = news.ticket.unit
+    return unit_there(news.place.words, unit) if unit in news.place.their_units else ""
 
 
 def _queue_for_others(news: News) -> str:
     """Where tickets of other units go that are sent there by hand."""
     named = parse_qs(urlsplit(news.place.their_address).query).get("queue")
-    return (named or news.place.their_units or ("General",))[0]
+    units = [unit_there(news.place.words, unit) for unit in news.place.their_units]
+    return (named or units or ["General"])[0]
+
+
+def _status(news: News, status: Status) -> dict[str, str]:
+    """The field that makes their state so; none where they are not told."""
+    word = status_there(news.place.words, status)
+    return {"Status": word} if word else {}
+
+
+def _priority(news: News) -> str:
+    return priority_there(news.place.words, news.ticket.priority)
 
 
 def _note(news: News, text: str, *, public: bool) -> Note:

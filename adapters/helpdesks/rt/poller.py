@@ -29,6 +29,7 @@ from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionR
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.text import line
 from domain import clock
+from domain.words import Words
 
 OVERLAP: Final = 300
 _PAGES_MAX: Final = 6
@@ -60,8 +61,8 @@ class Cursor(Struct, kw_only=True):
 
 
 class RtPoller:
-    def __init__(self, session: Session, our_name: str) -> None:
-        self._session, self._our_name = session, our_name
+    def __init__(self, session: Session, our_name: str, tables: Words = words.WORDS) -> None:
+        self._session, self._our_name, self._words = session, our_name, tables
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
         if not cursor:
@@ -185,7 +186,7 @@ class RtPoller:
             document = msgspec.structs.replace(document, texts=texts, files=files)
         if row.type == "Create" and ticket.requestor:
             document = msgspec.structs.replace(document, requestor=ticket.requestor[0].id)
-        if row.type == "Status" and row.new_value in words.TO_OURS:
+        if row.type == "Status" and self._words.states.read(row.new_value or ""):
             document = msgspec.structs.replace(document, reply=await self._reply(row, ticket))
         return Incoming(
             message_id=f"txn:{row.id}", raw=write(document), sent_at=_instant(row.created)
@@ -219,7 +220,7 @@ class RtPoller:
             per_page=_REPLIES_LOOKED_AT,
         )
         for each in before:
-            if each.type == "Status" and each.old_value in words.INACTIVE:
+            if each.type == "Status" and words.inactive(self._words, each.old_value or ""):
                 break
             ours = each.creator.id == self._session.terms.account
             if each.type == "Correspond" and not ours and _role(each, ticket) == "staff":

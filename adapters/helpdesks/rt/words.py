@@ -1,80 +1,81 @@
-"""Their words and ours: states, priorities. A state that is in no table is nobody's: its message is parked."""
+"""RT's words as shipped, and how its tables are read: states, priorities. What is in no table is nobody's: it is parked."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
+from adapters.kit import words as kit
 from adapters.kit.contract import Unreadable
-from domain.lifecycle import Status
+from domain.lifecycle import TERMINAL, Status
 from domain.vocabulary import Priority
+from domain.words import Table, Words
 
 DELETED: Final = "deleted"
-INACTIVE: Final = frozenset({"resolved", "rejected", DELETED})
-"""Nobody works on a ticket in these. To leave one is to reopen."""
 
-TO_OURS: Final[Mapping[str, Status]] = MappingProxyType({
-    "new": Status.ASSIGNED,
-    "open": Status.IN_PROGRESS,
-    "stalled": Status.ON_HOLD,
-    "resolved": Status.SOLVED,
-    "rejected": Status.UNSOLVED,
-})  # fmt: skip
+WORDS: Final = Words(
+    states=Table(
+        theirs={
+            "new": Status.ASSIGNED.value,
+            "open": Status.IN_PROGRESS.value,
+            "stalled": Status.ON_HOLD.value,
+            "resolved": Status.SOLVED.value,
+            "rejected": Status.UNSOLVED.value,
+        },
+        ours={
+            Status.NEW.value: "new",
+            Status.ASSIGNED.value: "new",
+            Status.IN_PROGRESS.value: "open",
+            Status.WAITING_FOR_REPLY.value: "stalled",
+            Status.ON_HOLD.value: "stalled",
+            Status.REOPENED.value: "open",
+            Status.SOLVED.value: "resolved",
+            Status.UNSOLVED.value: "rejected",
+            Status.VERIFIED.value: "resolved",
+            Status.CLOSED.value: "resolved",
+        },
+    ),
+    priorities=Table(
+        theirs={
+            "0-25": Priority.LESS_URGENT.value,
+            "26-50": Priority.URGENT.value,
+            "51-75": Priority.VERY_URGENT.value,
+            "76-999999999": Priority.TOP_PRIORITY.value,
+        },
+        ours={
+            Priority.LESS_URGENT.value: "10",
+            Priority.URGENT.value: "40",
+            Priority.VERY_URGENT.value: "70",
+            Priority.TOP_PRIORITY.value: "90",
+        },
+    ),
+)
 """The states of RT's default lifecycle; ``deleted`` has no counterpart."""
 
-TO_THEIRS: Final[Mapping[Status, str]] = MappingProxyType({
-    Status.NEW: "new",
-    Status.ASSIGNED: "new",
-    Status.IN_PROGRESS: "open",
-    Status.WAITING_FOR_REPLY: "stalled",
-    Status.ON_HOLD: "stalled",
-    Status.REOPENED: "open",
-    Status.SOLVED: "resolved",
-    Status.UNSOLVED: "rejected",
-    Status.VERIFIED: "resolved",
-    Status.CLOSED: "resolved",
-})  # fmt: skip
 
-assert set(TO_THEIRS) == set(Status), "every status has a word"
-assert set(TO_THEIRS.values()) == set(TO_OURS), "and every word can come back"
-
-_PRIORITIES: Final = (
-    # at least, our word, the number we write
-    (76, Priority.TOP_PRIORITY, 90),
-    (51, Priority.VERY_URGENT, 70),
-    (26, Priority.URGENT, 40),
-    (0, Priority.LESS_URGENT, 10),
-)
+def inactive(words: Words, state: str) -> bool:
+    """Nobody works on a ticket in this state. To leave it is to reopen."""
+    return state == DELETED or words.states.read(state) in _OVER
 
 
-def status(word: str) -> Status:
-    """Our status for their word. Raises ``Unreadable``."""
-    try:
-        return TO_OURS[word]
-    except KeyError:
-        raise Unreadable(f"status {word[:60]!r} is not one that was agreed on") from None
+_OVER: Final = frozenset(status.value for status in TERMINAL)
 
 
-def step(old: str, new: str, ours: Status) -> tuple[Status, Status]:
-    """What a change of their status says of ours: before and after. Raises ``Unreadable``.
+def step(words: Words, old: str, new: str, ours: Status) -> tuple[Status | None, Status | None]:
+    """What a change of their status says of ours: before and after; None where that moves nothing.
 
-    Where they know several of our states by one word, the one that our ticket is in is meant.
+    Where they know several of our states by one word, the one that our ticket is in is meant. Raises
+    ``Unreadable``.
     """
-    said = status(new)
-    if old in INACTIVE and new not in INACTIVE:
+    said = kit.status(words, new)
+    if said is not None and inactive(words, old) and not inactive(words, new):
         said = Status.REOPENED
-    if old == TO_THEIRS[ours]:
+    if old == words.states.write(ours.value):
         return ours, said
-    return (Status.ASSIGNED if old == DELETED else status(old)), said
+    return (Status.ASSIGNED if old == DELETED else kit.status(words, old)), said
 
 
-def priority(number: str) -> Priority:
-    """Our priority for their number, 0 to 100. Raises ``Unreadable``."""
+def priority(words: Words, number: str) -> Priority | None:
+    """Our priority for their number; None where that moves nothing. Raises ``Unreadable``."""
     try:
         value = int(number)
     except ValueError:
         raise Unreadable(f"priority {number[:60]!r} is no number") from None
-    return next((ours for least, ours, _ in _PRIORITIES if value >= least), Priority.LESS_URGENT)
-
-
-def priority_number(ours: Priority) -> int:
-    return next(number for _, each, number in _PRIORITIES if each is ours)
+    return kit.priority(words, str(max(value, 0)))

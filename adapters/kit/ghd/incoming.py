@@ -1,9 +1,10 @@
 """What the fields of a message ask of us. Only what really changed has an effect."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from adapters.kit import words as kit
 from adapters.kit.contract import Asked, Before, Ignored, Reading, Unreadable
 from adapters.kit.ghd import words
 from adapters.kit.states import action
@@ -19,15 +20,16 @@ from domain.vocabulary import (
     Priority,
     Visibility,
 )
+from domain.words import Words
 
 Fields = Mapping[str, str]
 _WHERE: Final = "it stands in the partner's message, which is kept"
 _INTERNAL: Final = ("GHD_Internal_Diary", "GHD_Diary_Of_Steps")
 
 
-def commands_for_unknown(fields: Fields) -> Asked | Ignored:
+def commands_for_unknown(fields: Fields, tables: Words) -> Asked | Ignored:
     """Open a ticket. Raises ``Unreadable``."""
-    said = words.state(fields.get("GHD_Status", ""))
+    said = words.state(tables, fields.get("GHD_Status", ""))
     if said is not None and said not in OPEN:
         return Ignored("over-before-known")
     description = fields.get("GHD_Description", "")
@@ -46,7 +48,8 @@ def commands_for_unknown(fields: Fields) -> Asked | Ignored:
         subject=cut(subject, SUBJECT_CHARACTERS_MAX).replace("\n", " "),
         description=_fitting(description),
         particulars=Particulars(
-            priority=words.priority(fields.get("GHD_Priority", "")) or Priority.LESS_URGENT.value,
+            priority=words.priority(tables, fields.get("GHD_Priority", ""))
+            or Priority.LESS_URGENT.value,
             issue_type=words.issue_type(issue_type) or DEFAULTS.issue_types[0],
             vo=vo,
             vo_specific=bool(vo)
@@ -54,16 +57,18 @@ def commands_for_unknown(fields: Fields) -> Asked | Ignored:
             affected_site=line(fields.get("GHD_Affected_Site", ""), NAME_CHARACTERS_MAX),
         ),
         problem_at=words.problem_at(fields.get("GHD_Date_Time_Of_Problem", "")),
-        unit=line(fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX),
+        unit=kit.unit(tables, line(fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX)),
     )
-    news = _Changes(fields, Before())
+    news = _Changes(fields, Before(), tables)
     return Asked([opening, *news.entries(0, public=news.diary)], withheld)
 
 
-def commands_for_known(fields: Fields, ticket: Ticket, before: Before) -> Asked | Ignored:
+def commands_for_known(
+    fields: Fields, ticket: Ticket, before: Before, tables: Words
+) -> Asked | Ignored:
     """Change our ticket as far as the document differs from what was said before. Raises ``Unreadable``."""
-    changes = _Changes(fields, before)
-    said = words.state(fields.get("GHD_Status", ""))
+    changes = _Changes(fields, before, tables)
+    said = words.state(tables, fields.get("GHD_Status", ""))
     step, public, withheld = None, changes.diary, []
     if said is not None:
         text = changes.text_of(said)
@@ -87,8 +92,8 @@ def commands_for_known(fields: Fields, ticket: Ticket, before: Before) -> Asked 
 class _Changes:
     """The elements that are news: neither the partner's last message nor our last one had them so."""
 
-    def __init__(self, fields: Fields, before: Before) -> None:
-        self._fields = fields
+    def __init__(self, fields: Fields, before: Before, tables: Words) -> None:
+        self._fields, self._words = fields, tables
         self._heard, self._state_before = _fields_of(before.heard), before.state
         self._known = (self._heard, _fields_of(before.told))
         self.diary = self._new_part("GHD_Public_Diary")
@@ -101,7 +106,7 @@ class _Changes:
 
     def state_before(self) -> Status | None:
         """What the partner said last, in whichever message that was."""
-        return words.state(self._heard.get("GHD_Status", "") or self._state_before)
+        return words.state(self._words, self._heard.get("GHD_Status", "") or self._state_before)
 
     def text_of(self, said: Status) -> str:
         """The new text that goes with a state."""
@@ -110,7 +115,8 @@ class _Changes:
         return self.diary
 
     def unit(self, ticket: Ticket) -> str:
-        unit = line(self._fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX)
+        said = line(self._fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX)
+        unit = kit.unit(self._words, said)
         return unit if self.has("GHD_Responsible_Unit") and unit != ticket.unit else ""
 
     def reclassifications(self, ticket: Ticket) -> list[c.Reclassify]:
@@ -119,7 +125,7 @@ class _Changes:
             if not self.has(name):
                 continue
             word = line(self._fields[name], NAME_CHARACTERS_MAX)
-            value = _VALUES[field](word) if field in _VALUES else word
+            value = _VALUES[field](self._words, word) if field in _VALUES else word
             if value and value != ticket.particular(field):
                 why = "As the partner set it." if field == "priority" else ""
                 wanted.append(
@@ -207,7 +213,7 @@ _RECLASSIFIED: Final = MappingProxyType({
     "GHD_Affected_Site": "affected_site",
     "GHD_Ticket_Category": "category",
 })  # fmt: skip
-_VALUES: Final = MappingProxyType({
-    "priority": words.priority, "issue_type": words.issue_type, "vo": words.vo,
-    "category": words.category,
+_VALUES: Final[Mapping[str, Callable[[Words, str], str]]] = MappingProxyType({
+    "priority": words.priority, "category": words.category,
+    "issue_type": lambda _, word: words.issue_type(word), "vo": lambda _, word: words.vo(word),
 })  # fmt: skip

@@ -8,6 +8,7 @@ from adapters.kit.contract import Ignored, News
 from adapters.kit.ghd import words
 from adapters.kit.ghd.names import DOCUMENT
 from adapters.kit.text import cut, line
+from adapters.kit.words import priority_there, status_there, unit_there
 from domain.aggregate import Event
 from domain.content import Sealed
 from domain.ticket import Ticket
@@ -43,8 +44,8 @@ def whole(news: News) -> dict[str, str]:
     fields = dict.fromkeys(DOCUMENT, "") | _always(news)
     fields |= {
         "GHD_Experiment": ticket.vo or "none",
-        "GHD_Responsible_Unit": ticket.unit,
-        "GHD_Priority": ticket.priority.value,
+        "GHD_Responsible_Unit": unit_there(news.place.words, ticket.unit),
+        "GHD_Priority": priority_there(news.place.words, ticket.priority),
         "GHD_Short_Description": line(text_of(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
         "GHD_Description": _fitting(news, text_of(news, ticket.description)),
         "GHD_Experiment_Specific_Problem": "Yes" if ticket.vo_specific else "No",
@@ -64,9 +65,9 @@ def change(news: News) -> dict[str, str] | Ignored:
     fields = _always(news)
     match event:
         case Ticket.Opened():  # of a ticket that they opened: they learn its number and who has it
-            return fields | {"GHD_Responsible_Unit": news.ticket.unit}
+            return fields | {"GHD_Responsible_Unit": unit_there(news.place.words, news.ticket.unit)}
         case Ticket.Assigned():
-            fields["GHD_Responsible_Unit"] = event.unit
+            fields["GHD_Responsible_Unit"] = unit_there(news.place.words, event.unit)
         case Ticket.Solved() | Ticket.FoundUnsolvable():
             return fields | _solution(news, event.solution)
         case Ticket.Reclassified() if event.field in _CLASSIFIED:
@@ -83,7 +84,7 @@ def _always(news: News) -> dict[str, str]:
     """What identifies the ticket in every message."""
     return {
         "GHD_Request-ID": str(news.ticket.number),
-        "GHD_Status": news.ticket.status.value,
+        "GHD_Status": status_there(news.place.words, news.ticket.status),
         "GHD_Origin_ID": news.external_id if news.theirs else str(news.ticket.number),
         "GHD_Last_Modifier": news.place.our_name,
     }
@@ -92,7 +93,7 @@ def _always(news: News) -> dict[str, str]:
 def _reclassified(news: News, event: Ticket.Reclassified) -> dict[str, str]:
     changed = {_CLASSIFIED[event.field]: event.value}
     if event.field == "priority":
-        assert event.value in {priority.value for priority in Priority}
+        changed["GHD_Priority"] = priority_there(news.place.words, Priority(event.value))
         changed["GHD_Public_Diary"] = _fitting(news, text_of(news, event.justification))
     return changed
 

@@ -1,7 +1,6 @@
 """Their words and ours: states, priorities, issue types, dates."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
@@ -9,59 +8,66 @@ from typing import Final
 from adapters.kit.contract import Unreadable
 from domain.lifecycle import Status
 from domain.vocabulary import DEFAULTS, Priority
+from domain.words import Table, Words
 
-_STATES: Final[Mapping[str, Status]] = MappingProxyType(
-    {status.value: status for status in Status}
-    | {
-        # The Footprints desk's own words, where its script does not translate them.
-        "engineering": Status.IN_PROGRESS,
-        "customer": Status.IN_PROGRESS,
-        "network administration": Status.IN_PROGRESS,
-        "support agency": Status.IN_PROGRESS,
-        "vendor": Status.IN_PROGRESS,
-        "resolved": Status.SOLVED,
-    }
+WORDS: Final = Words(
+    states=Table(
+        theirs={status.value: status.value for status in Status}
+        | {
+            # The Footprints desk's own words, where its script does not translate them.
+            "engineering": Status.IN_PROGRESS.value,
+            "customer": Status.IN_PROGRESS.value,
+            "network administration": Status.IN_PROGRESS.value,
+            "support agency": Status.IN_PROGRESS.value,
+            "vendor": Status.IN_PROGRESS.value,
+            "resolved": Status.SOLVED.value,
+        },
+        ours={status.value: status.value for status in Status},
+    ),
+    priorities=Table(
+        theirs={priority.value: priority.value for priority in Priority}
+        | {
+            "critical": Priority.TOP_PRIORITY.value,
+            "high": Priority.VERY_URGENT.value,
+            "elevated": Priority.URGENT.value,
+            "normal": Priority.LESS_URGENT.value,
+        },
+        ours={priority.value: priority.value for priority in Priority},
+    ),
+    categories=Table(theirs={each.lower(): each for each in DEFAULTS.categories}),
 )
-_PRIORITIES: Final[Mapping[str, str]] = MappingProxyType(
-    {priority.value: priority.value for priority in Priority}
-    | {
-        "critical": Priority.TOP_PRIORITY.value,
-        "high": Priority.VERY_URGENT.value,
-        "elevated": Priority.URGENT.value,
-        "normal": Priority.LESS_URGENT.value,
-    }
-)
+"""GGUS's own words, which its partners write. Their case, hyphens and underscores do not matter."""
+
 _ISSUE_TYPES: Final = MappingProxyType({each.lower(): each for each in DEFAULTS.issue_types})
-_CATEGORIES: Final = MappingProxyType({each.lower(): each for each in DEFAULTS.categories})
 _DATE: Final = re.compile(
     r"(\d{4})-(\d\d?)-(\d\d?)[ T](\d\d?):(\d\d)(?::(\d\d))?(?:\.\d+)?( ?(?:Z|UTC|GMT))?"
 )
 
 
-def _plain(word: str) -> str:
-    return " ".join(word.replace("_", " ").replace("-", " ").lower().split())
+def _read(table: Table, word: str) -> str | None:
+    """As it is written, or else in small letters with single spaces: so tables need one spelling."""
+    plain = " ".join(word.replace("_", " ").replace("-", " ").lower().split())
+    found = table.read(word)
+    return table.read(plain) if found is None else found
 
 
-def state(word: str) -> Status | None:
-    """Our status for their word; None for no word. Raises ``Unreadable`` for one that nobody agreed on."""
-    if not word:
-        return None
-    try:
-        return _STATES[_plain(word)]
-    except KeyError:
-        raise Unreadable(f"GHD_Status {word[:60]!r} is not a state that was agreed on") from None
+def state(words: Words, word: str) -> Status | None:
+    """Our status for their word; None for no word, or one that moves nothing.
+
+    Raises ``Unreadable`` for one that nobody agreed on.
+    """
+    found = _read(words.states, word) if word else ""
+    if found is None:
+        raise Unreadable(f"GHD_Status {word[:60]!r} is not a state that was agreed on")
+    return Status(found) if found else None
 
 
-def priority(word: str) -> str:
-    """Our priority for their word; empty for no word. Raises ``Unreadable``."""
-    if not word:
-        return ""
-    try:
-        return _PRIORITIES[_plain(word)]
-    except KeyError:
-        raise Unreadable(
-            f"GHD_Priority {word[:60]!r} is not a priority that was agreed on"
-        ) from None
+def priority(words: Words, word: str) -> str:
+    """Our priority for their word; empty for no word, or one that moves nothing. Raises ``Unreadable``."""
+    found = _read(words.priorities, word) if word else ""
+    if found is None:
+        raise Unreadable(f"GHD_Priority {word[:60]!r} is not a priority that was agreed on")
+    return found
 
 
 def issue_type(word: str) -> str:
@@ -69,9 +75,9 @@ def issue_type(word: str) -> str:
     return _ISSUE_TYPES.get(" ".join(word.lower().split()), "")
 
 
-def category(word: str) -> str:
+def category(words: Words, word: str) -> str:
     """Our category for their word; empty for none or one that we do not have."""
-    return _CATEGORIES.get(" ".join(word.lower().split()), "")
+    return _read(words.categories, word) or ""
 
 
 def problem_at(text: str) -> datetime | None:
