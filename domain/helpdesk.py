@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from domain.aggregate import Aggregate, Event, mutates
+from domain.aggregate import BEGINNING, Aggregate, Event, mutates
 from domain.content import Sealed
 from domain.errors import Invalid, NothingToDo
 
@@ -36,6 +36,8 @@ class Helpdesk(Aggregate):
         self.address = self.sender = self.environment = ""
         self.policy = Policy.CLOSING_ONLY
         self.interface = InterfaceState.NOT_INTERFACED
+        self.interface_since = BEGINNING
+        self.interface_reason: Sealed | None = None
 
     class Registered(Event, tag="helpdesk.registered", frozen=True, kw_only=True, gc=False):
         name: str
@@ -119,6 +121,7 @@ class Helpdesk(Aggregate):
     @mutates(InterfaceSet)
     def _interface_set(self, event: InterfaceSet) -> None:
         self.interface = InterfaceState(event.state)
+        self.interface_since, self.interface_reason = self.at, event.reason
 
     class CredentialsRotated(
         Event, tag="helpdesk.credentials-rotated", frozen=True, kw_only=True, gc=False

@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from domain.aggregate import Event
 from domain.exchange import Direction, Exchange, Outcome
 from projections.columns import Instant
+from projections.partners import PARTNER, Partners
 from projections.projection import Fold, Logged, Projection, Rows
 from projections.tables import LIVE, Connection, Table
 
@@ -76,30 +77,47 @@ EXCHANGE: Final = Table(
     "exchange",
     ExchangeRow,
     key=("stream",),
-    indexes=("(number) WHERE number <> 0", "(position)", "(helpdesk, position)"),
+    indexes=(
+        "(number) WHERE number <> 0",
+        "(position)",
+        "(helpdesk, position)",
+        "(external_id, helpdesk) WHERE external_id <> ''",
+        "(external_reference, helpdesk) WHERE external_reference <> ''",
+    ),
 )
 MESSAGE: Final = Table(
     "message",
     MessageRow,
     key=("stream", "reference"),
-    indexes=("(position) WHERE outcome = 'parked'",),
+    indexes=(
+        "(position) WHERE outcome = 'parked'",
+        "(helpdesk, position) WHERE outcome = 'parked'",
+        "(helpdesk, direction, begun_position) WHERE outcome = 'pending'",
+    ),
 )
 
 LOAD: Final = SQL("SELECT {columns} FROM {exchange} WHERE stream = ANY(%b)")
 LOAD_MESSAGES: Final = SQL(
     "SELECT {columns} FROM {message} WHERE stream = ANY(%b) AND outcome IN ('pending', 'parked')"
 )
+# One a partner, so all of them are kept at hand.
+LOAD_PARTNERS: Final = SQL("SELECT {columns} FROM {partner}")
 
 
 class ConversationFold(Fold):
     def __init__(self) -> None:
         self.exchanges: Rows[ExchangeRow] = Rows(EXCHANGE)
         self.messages: Rows[MessageRow] = Rows(MESSAGE)
-        self.rows = (self.exchanges, self.messages)
+        self.partners = Partners()
+        self.rows = (self.exchanges, self.messages, self.partners.rows)
 
     async def load(
         self, connection: Connection, events: Iterable[Logged], suffix: str = LIVE
     ) -> None:
+        if not self.partners.rows.current:
+            cursor = await connection.execute(_load(LOAD_PARTNERS, PARTNER, suffix), binary=True)
+            for values in await cursor.fetchall():
+                self.partners.restore(PARTNER.restored(values))
         known = self.exchanges.current
         wanted = [
             id_ for id_ in {each.event.originator_id for each in events} if id_.int not in known
@@ -131,12 +149,16 @@ class ConversationFold(Fold):
             self.exchanges.changed[key] = exchange
             if begin := BEGINNINGS.get(type(event)):
                 message = begin(exchange, each.position, event)
+                direction = _DIRECTIONS[type(event)].value
                 if message is not None:
                     self.messages.begin((key, message.reference), message)
+                    self.partners.moved(exchange.helpdesk, direction, "", message.outcome)
+                self.partners.happened(exchange.helpdesk, direction, each)
             elif type(event) is Exchange.Linked:
                 _linked(exchange, event)
             else:
-                self._go_on(key, exchange, event)
+                direction = self._go_on(key, exchange, event)
+                self.partners.happened(exchange.helpdesk, direction, each)
 
     def _open(self, each: Logged, event: Event) -> None:
         if not isinstance(event, Exchange.Opened):
@@ -148,7 +170,8 @@ class ConversationFold(Fold):
         )  # fmt: skip
         self.exchanges.begin(event.originator_id.int, exchange)
 
-    def _go_on(self, key: int, exchange: ExchangeRow, event: Any) -> None:
+    def _go_on(self, key: int, exchange: ExchangeRow, event: Any) -> str:
+        """What became of a message; its direction."""
         place = (key, event.reference)
         message = self.messages.current[place]
         before = message.outcome
@@ -157,8 +180,10 @@ class ConversationFold(Fold):
         self.messages.changed[place] = message
         _count(exchange, before, -1)
         _count(exchange, message.outcome, 1)
+        self.partners.moved(exchange.helpdesk, message.direction, before, message.outcome)
         if message.outcome not in _WAITING:
             self.messages.finish(place)
+        return message.direction
 
     def trim(self) -> None:
         self.exchanges.trim()
@@ -279,6 +304,11 @@ BEGINNINGS: Final[
     Exchange.Returned: _returned,
 })  # fmt: skip
 """Events that begin a message."""
+_DIRECTIONS: Final[MappingProxyType[type[Event], Direction]] = MappingProxyType({
+    Exchange.MessageReceived: Direction.IN,
+    Exchange.DispatchDecided: Direction.OUT,
+    Exchange.Returned: Direction.OUT,
+})  # fmt: skip
 
 STEPS: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, MessageRow, Any], None]]] = (
     MappingProxyType({
@@ -296,8 +326,8 @@ STEPS: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, MessageRow, An
 
 class Conversations(Projection):
     name: ClassVar = "exchanges"
-    form: ClassVar = 1
-    tables: ClassVar = (EXCHANGE, MESSAGE)
+    form: ClassVar = 2
+    tables: ClassVar = (EXCHANGE, MESSAGE, PARTNER)
     topics: ClassVar = frozenset(Exchange.mutators)
 
     def fold(self) -> ConversationFold:

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.aggregate import Aggregate, Event
+from domain.aggregate import BEGINNING, Aggregate, Event
 from domain.directory import Person, Site, SupportUnit, VirtualOrganisation
 from domain.formats import decode
 from domain.helpdesk import Helpdesk
@@ -86,8 +86,13 @@ class HelpdeskRow(EntryRow, kw_only=True, gc=False):
     """JSON list."""
     address: str
     sender: str
+    environment: str
     policy: str
     interface: str
+    interface_since: Instant | None
+    """None when it was never set."""
+    interface_reason: UUID | None
+    """The content that says why it was set."""
 
 
 def _table(name: str, row: type[EntryRow]) -> Table[Any]:
@@ -144,8 +149,14 @@ def _helpdesk(helpdesk: Helpdesk) -> dict[str, Any]:
     return {
         "name": helpdesk.name, "adapter": helpdesk.adapter, "units": _json(helpdesk.units),
         "address": helpdesk.address, "sender": helpdesk.sender, "policy": helpdesk.policy.value,
-        "interface": helpdesk.interface.value, "retired": False,
+        "environment": helpdesk.environment, "interface": helpdesk.interface.value,
+        "interface_since": _since(helpdesk), "retired": False,
+        "interface_reason": helpdesk.interface_reason.id if helpdesk.interface_reason else None,
     }  # fmt: skip
+
+
+def _since(helpdesk: Helpdesk) -> Instant | None:
+    return None if helpdesk.interface_since == BEGINNING else instant(helpdesk.interface_since)
 
 
 class EntryKind(NamedTuple):
@@ -233,7 +244,7 @@ class EntryFold(Fold):
 
 class Directory(Projection):
     name: ClassVar = "directory"
-    form: ClassVar = 1
+    form: ClassVar = 2
     tables: ClassVar = tuple(kind.table for kind in KINDS)
     topics: ClassVar = frozenset(_NUMBER)
 

@@ -6,9 +6,10 @@ saved only afterwards. A hint (a partner's push) makes a poller look at once; a 
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -23,7 +24,13 @@ from domain.helpdesk import Helpdesk
 
 log = structlog.get_logger()
 
+POLLED: Final = "polled:"
+"""Before the partner's name: under which its poller's health is kept, for other processes to read."""
+
 _STORE_AWAY_S: Final = 5.0
+_KEEP_EVERY: Final = timedelta(seconds=15)
+"""So old may be what other processes read of a poller that does well."""
+_ERROR_CHARACTERS_MAX: Final = 500
 
 
 class Checkpoints(Protocol):
@@ -45,6 +52,9 @@ class PollerHealth(Struct, kw_only=True):
     failures: int = 0
     """In a row."""
     last_error: str = ""
+    """Of the last attempt; empty when it went well."""
+    next_at: datetime | None = None
+    """When it is asked again, unless something hints at news before."""
 
 
 class Pollers:
@@ -63,6 +73,7 @@ class Pollers:
         self._every_s, self._patience = every_s, patience
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hints: dict[str, asyncio.Event] = {}
+        self._kept: dict[str, tuple[datetime, int]] = {}
         self.health: dict[str, PollerHealth] = {}
 
     def attend(self, partner: Helpdesk, stir: Stir) -> None:
@@ -101,7 +112,7 @@ class Pollers:
                 pause_s = self._every_s
             except Undelivered as failure:
                 health.failures += 1
-                health.last_error = f"{failure.code}: {failure}"
+                health.last_error = f"{failure.code}: {failure}"[:_ERROR_CHARACTERS_MAX]
                 log.warning("partner cannot be asked", helpdesk=name, code=failure.code)
                 pause_s = self._patience.pause_s(health.failures, failure.retry_after_s)
             except StoreUnavailable:
@@ -109,10 +120,21 @@ class Pollers:
             except Exception as error:  # the edge: one partner's answers may not end the exchange
                 log.exception("poller in trouble", helpdesk=name)
                 health.failures += 1
-                health.last_error = f"{type(error).__name__}: {error}"[:500]
+                health.last_error = f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS_MAX]
                 pause_s = self._patience.pause_s(health.failures)
+            health.next_at = clock.now() + timedelta(seconds=pause_s)
+            with suppress(StoreUnavailable):
+                await self._keep(name, health)
             with suppress(TimeoutError):
                 await asyncio.wait_for(hint.wait(), pause_s)
+
+    async def _keep(self, name: str, health: PollerHealth) -> None:
+        """Write down how it goes: a change of fortune at once, the usual now and then."""
+        now = clock.now()
+        kept_at, failures = self._kept.get(name, (now - _KEEP_EVERY, 0))
+        if failures != health.failures or now - kept_at >= _KEEP_EVERY:
+            await self._checkpoints.save(POLLED + name, 0, msgspec.json.encode(health))
+            self._kept[name] = now, health.failures
 
     async def ask_once(self, partner: Helpdesk, stir: Stir) -> bool:
         """Fetch one page, keep what is in it, remember how far that was; whether there is more.

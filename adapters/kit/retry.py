@@ -34,5 +34,10 @@ class Patience(Struct, frozen=True, kw_only=True):
 
     def pause_s(self, attempts: int, at_least_s: float | None = None) -> float:
         """Seconds to wait after so many failed attempts: doubled each time, the second half by chance."""
-        whole: float = min(self.first_s * 2 ** min(attempts - 1, 30), self.longest_s)
+        whole = self.longest_pause_s(attempts)
         return max(whole / 2 + whole / 2 * secrets.randbelow(1001) / 1000, at_least_s or 0)
+
+    def longest_pause_s(self, attempts: int) -> float:
+        """What ``pause_s`` stays below, unless the partner asks for more."""
+        whole: float = min(self.first_s * 2 ** min(attempts - 1, 30), self.longest_s)
+        return whole

@@ -13,6 +13,7 @@ MAKE: Final = """
         name text PRIMARY KEY, position bigint NOT NULL, memory bytea NOT NULL)
 """
 LOAD: Final = "SELECT position, memory FROM view.checkpoint WHERE name = %b"
+BEGINNING_WITH: Final = "SELECT name, memory FROM view.checkpoint WHERE starts_with(name, %b)"
 SAVE: Final = """
     INSERT INTO view.checkpoint (name, position, memory) VALUES (%b, %b, %b)
     ON CONFLICT (name) DO UPDATE SET position = excluded.position, memory = excluded.memory
@@ -26,10 +27,19 @@ class Checkpoints:
 
     async def load(self, name: str) -> tuple[int, bytes]:
         """The saved position and memory; 0 and nothing at the beginning."""
-        async with self._store.pool.connection() as connection:
-            await connection.execute(MAKE)
+        await self._make()
         rows = await self._store.rows(LOAD, [name])
         return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, b"")
 
+    async def memories(self, beginning: str) -> dict[str, bytes]:
+        """What is kept under names that begin so, by the rest of the name."""
+        await self._make()
+        rows = await self._store.rows(BEGINNING_WITH, [beginning])
+        return {str(name).removeprefix(beginning): bytes(memory) for name, memory in rows}
+
     async def save(self, name: str, position: int, memory: bytes) -> None:
         await self._store.rows(SAVE, [name, position, memory])
+
+    async def _make(self) -> None:
+        async with self._store.pool.connection() as connection:
+            await connection.execute(MAKE)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg.sql import SQL
 
-from projections import exchanges, queues, sites, ticket_page
+from projections import exchanges, partner_health, queues, sites, ticket_page
 from tests.projecting import asking, made
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -36,6 +36,36 @@ FILL_SITES = """
            'NGI_' || n % 40, 'Certified', true, true, '', 'UTC', '', '[]', '', NULL
       FROM generate_series(0, 199) AS n
 """
+# Conversations with 20 partners; of the messages one in forty waits and one in two hundred is parked.
+FILL_HELPDESKS = """
+    INSERT INTO view.helpdesk
+    SELECT gen_random_uuid(), 1, '2024-01-01 00:00Z', 'infinity', n + 1, 9223372036854775807, false, 'desk_' || n,
+           'osg_mail', '[]', '', '', '', 'full', 'live', '2024-01-01 00:00Z', NULL
+      FROM generate_series(0, 19) AS n
+"""
+FILL_EXCHANGES = """
+    INSERT INTO view.exchange
+    SELECT lpad(to_hex(number), 32, '0')::uuid, 'desk_' || number % 20, number, 'T-' || number, 'REF-' || number,
+           '', 3, position, opened_at, changed_at, 1, 1, 0, 0, 0
+      FROM view.ticket
+"""
+FILL_MESSAGES = """
+    INSERT INTO view.message
+    SELECT stream, n, helpdesk, (ARRAY['in', 'out'])[n % 2 + 1],
+           CASE WHEN n = 2 AND number % 20 = number / 1000 THEN 'pending'
+                WHEN n = 3 AND number % 70 = 0 THEN 'parked' ELSE 'applied' END,
+           '', '', NULL, 0, '', NULL, 0, 0, '[]', opened_at, opened_at, position * 4 + n, position * 4 + n
+      FROM view.exchange, generate_series(1, 3) AS n
+"""
+FILL_PARTNERS = """
+    INSERT INTO view.partner
+    SELECT helpdesk, max(position), count(*) FILTER (WHERE outcome = 'pending' AND direction = 'in'),
+           count(*) FILTER (WHERE outcome = 'pending' AND direction = 'out'),
+           count(*) FILTER (WHERE outcome = 'parked' AND direction = 'in'),
+           count(*) FILTER (WHERE outcome = 'parked' AND direction = 'out'),
+           0, 0, NULL, '', NULL, NULL, NULL, NULL, '{}', '[]'
+      FROM view.message GROUP BY helpdesk
+"""
 
 
 @pytest.fixture
@@ -45,6 +75,8 @@ async def large(database):
         await connection.execute(FILL)
         await connection.execute(FILL_OVER)
         await connection.execute(FILL_SITES)
+        for fill in (FILL_HELPDESKS, FILL_EXCHANGES, FILL_MESSAGES, FILL_PARTNERS):
+            await connection.execute(fill)
         await connection.execute("ANALYZE")
     return database
 
@@ -76,7 +108,7 @@ def nodes(plan):
 
 
 # The directory is small, and an NGI has many of the tickets here.
-HUGE = frozenset({"spell_over"})
+HUGE = frozenset({"spell_over", "exchange", "message"})
 THEN = START + timedelta(days=250)
 PERSON = "00000000-0000-0000-0000-000000000003"
 QUESTIONS = {
@@ -99,6 +131,9 @@ QUESTIONS = {
     ),
     "the exchange board": lambda c: exchanges.board(c, number=7),
     "what is parked": exchanges.parked,
+    "what is parked of a partner": lambda c: exchanges.parked(c, helpdesk="desk_7"),
+    "the health of all partners": partner_health.partner_health,
+    "the health of a partner": lambda c: partner_health.health_of(c, "desk_7"),
 }  # fmt: skip
 
 
