@@ -8,6 +8,8 @@ from uuid import UUID
 from domain.aggregate import BEGINNING, Aggregate, Event, mutates
 from domain.content import Sealed
 from domain.errors import Invalid, NothingToDo
+from domain.texts import must_fit
+from domain.words import Tables
 
 
 class InterfaceState(Enum):
@@ -38,6 +40,9 @@ class Helpdesk(Aggregate):
         self.interface = InterfaceState.NOT_INTERFACED
         self.interface_since = BEGINNING
         self.interface_reason: Sealed | None = None
+        self.tables = Tables()
+        self.mapping_version = self.mappings = 0
+        """The published version in force (0: the adapter's own tables), and how many there were."""
 
     class Registered(Event, tag="helpdesk.registered", frozen=True, kw_only=True, gc=False):
         name: str
@@ -89,6 +94,8 @@ class Helpdesk(Aggregate):
 
     @mutates(Registered)
     def _registered(self, event: Registered) -> None:
+        if event.adapter != self.adapter:  # the words of another product
+            self.tables, self.mapping_version = Tables(), 0
         self.name, self.adapter, self.units = event.name, event.adapter, event.units
         self.address, self.sender = event.address, event.sender
         self.environment = event.environment
@@ -122,6 +129,37 @@ class Helpdesk(Aggregate):
     def _interface_set(self, event: InterfaceSet) -> None:
         self.interface = InterfaceState(event.state)
         self.interface_since, self.interface_reason = self.at, event.reason
+
+    class MappingPublished(
+        Event, tag="helpdesk.mapping-published", frozen=True, kw_only=True, gc=False
+    ):
+        """From now on messages are read and written with these tables instead of the adapter's own."""
+
+        number: int
+        """Of the version: 1, 2, ..."""
+        base: str
+        """The adapter's mapping to which the tables belong, such as ``rt@1``."""
+        tables: Tables
+        """A kind of words that is left out is the adapter's."""
+        reason: Sealed | None = None
+
+    def publish_mapping(self, base: str, tables: Tables, reason: str = "") -> None:
+        """Let these tables hold. Whether they are complete is the exchange's to check: it has the adapter's."""
+        if tables == self.tables:
+            raise NothingToDo("these tables are in force")
+        must_fit("reason", reason)
+        self.trigger(
+            Helpdesk.MappingPublished,
+            number=self.mappings + 1,
+            base=base,
+            tables=tables,
+            reason=self.seal_optional(reason),
+        )
+
+    @mutates(MappingPublished)
+    def _mapping_published(self, event: MappingPublished) -> None:
+        self.mapping_version = self.mappings = event.number
+        self.tables = event.tables
 
     class CredentialsRotated(
         Event, tag="helpdesk.credentials-rotated", frozen=True, kw_only=True, gc=False

@@ -7,7 +7,7 @@ gets tables of its own, published in versions; every message is read with the ve
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from domain.errors import Invalid
 from domain.lifecycle import Status
@@ -49,6 +49,73 @@ class Words(Struct, frozen=True, kw_only=True, omit_defaults=True):
     categories: Table = Table()
 
 
+TABLES: Final = Words.__struct_fields__
+
+
+class Tables(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a partner has instead of its adapter's tables: each that is given takes the place of a whole one."""
+
+    states: Table | None = None
+    priorities: Table | None = None
+    units: Table | None = None
+    categories: Table | None = None
+
+    def over(self, words: Words) -> Words:
+        """These tables, and those of ``words`` where none is given here."""
+        return structs.replace(words, **{
+            name: table for name in TABLES if (table := getattr(self, name)) is not None
+        })  # fmt: skip
+
+
+class Change(Struct, frozen=True):
+    """One entry that two versions of a table have differently."""
+
+    table: str
+    direction: str
+    """``theirs``: what a word of theirs means. ``ours``: what we write for a word of ours."""
+    word: str
+    before: str | None
+    """None: there was no entry."""
+    after: str | None
+
+
+def changes(before: Words, after: Words) -> list[Change]:
+    """What is different, in order of table, direction and word."""
+    found = []
+    for name in TABLES:
+        for direction in ("theirs", "ours"):
+            old: Mapping[str, str] = getattr(getattr(before, name), direction)
+            new: Mapping[str, str] = getattr(getattr(after, name), direction)
+            found += [
+                Change(name, direction, word, old.get(word), new.get(word))
+                for word in sorted(old.keys() | new.keys())
+                if old.get(word) != new.get(word)
+            ]
+    return found
+
+
+def complete(words: Words) -> Words:
+    """The same, checked. Raises ``Invalid`` where they do not say what becomes of each status and priority."""
+    for name, table, wanted in (
+        ("states", words.states, [status.value for status in Status]),
+        ("priorities", words.priorities, [priority.value for priority in Priority]),
+    ):
+        if missing := [each for each in wanted if each not in table.ours]:
+            raise Invalid(
+                f"the table of {name} does not say what is written for: {', '.join(missing)}"
+            )
+        for ours, word in table.ours.items():
+            if word and table.read(word) is None:
+                raise Invalid(
+                    f"the table of {name} writes {word!r} for {ours!r} and cannot read it again"
+                )
+    return checked(words)
+
+
+_LAST: Final = "\uffff"
+"""Words are keys in events, and up to here all programs sort them alike."""
+
+
 def checked(words: Words) -> Words:
     """The same. Raises ``Invalid`` for tables too large, and for statuses and priorities that we do not have."""
     _check("states", words.states, {status.value for status in Status})
@@ -62,7 +129,11 @@ def _check(name: str, table: Table, known: set[str] | None) -> None:
     if max(len(table.theirs), len(table.ours)) > WORDS_MAX:
         raise Invalid(f"the table of {name} has more than {WORDS_MAX} words")
     for word in (*table.theirs, *table.theirs.values(), *table.ours, *table.ours.values()):
-        if len(word) > NAME_CHARACTERS_MAX or not word.isprintable():
+        if (
+            len(word) > NAME_CHARACTERS_MAX
+            or not word.isprintable()
+            or max(word, default="") > _LAST
+        ):
             what = f"{word[:60]!r} in the table of {name}"
             raise Invalid(f"{what} is not one printable line of {NAME_CHARACTERS_MAX} characters")
     if known is not None:

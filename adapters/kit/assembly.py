@@ -12,6 +12,7 @@ from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox
 from adapters.kit.mail_door import MailDoor
 from adapters.kit.mail_in import MailIn
+from adapters.kit.mappings import Mappings
 from adapters.kit.outbox import Outbox
 from adapters.kit.polling import Checkpoints, Pollers
 from adapters.kit.reply_addresses import Key, ReplyAddresses
@@ -40,8 +41,9 @@ class Installation(Struct, frozen=True, kw_only=True):
             our_address=f"{partner.name}@{self.mail_domain}",
             their_address=partner.address,
             their_units=partner.units,
-            words=adapter.words,
-            mapping=adapter.mapping,
+            words=partner.tables.over(adapter.words),
+            mapping=adapter.mapping
+            + (f"/{partner.mapping_version}" if partner.mapping_version else ""),
             page=self.page,
         )
 
@@ -55,6 +57,7 @@ class ExchangeParts(Struct, frozen=True, kw_only=True):
     mail_in: MailIn
     mail_door: MailDoor
     by_hand: ByHand
+    mappings: Mappings
 
 
 def assemble(
@@ -108,4 +111,5 @@ def assemble(
         mail_in=MailIn(door, worker),
         mail_door=door,
         by_hand=ByHand(conversations),
+        mappings=Mappings(conversations),
     )

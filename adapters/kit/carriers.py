@@ -156,7 +156,7 @@ class Carriers:
         self._place, self._transport = place, transport
         self._connectors, self._secrets = connectors, secrets
         self._allow_private = allow_private
-        self._lines: dict[str, tuple[tuple[str, str, str], Line]] = {}
+        self._lines: dict[str, tuple[tuple[str, Place, str], Line]] = {}
 
     async def courier(self, partner: Helpdesk) -> Courier:
         """Raises ``Undelivered``, ``StoreUnavailable``."""
@@ -182,11 +182,12 @@ class Carriers:
         if connector is None:
             return None
         secret = await self._secrets.secret(partner.name)
-        terms = (partner.adapter, partner.address, secret)
+        place = self._place(partner)
+        terms = (partner.adapter, place, secret)
         known = self._lines.get(partner.name)
         if known is not None and known[0] == terms:
             return known[1]
-        line = connector.connect(self._place(partner), secret, allow_private=self._allow_private)
+        line = connector.connect(place, secret, allow_private=self._allow_private)
         self._lines[partner.name] = (terms, line)
         if known is not None:
             await known[1].close()

@@ -5,6 +5,7 @@ import inspect
 import json
 import types
 import typing
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -154,7 +155,7 @@ def _value(hint: Any, name: str) -> Any:
     if _is_union(hint):
         return _value(next(each for each in arguments if each is not type(None)), name)
     origin = typing.get_origin(hint)
-    if origin is dict:
+    if origin in {dict, Mapping}:
         return {_value(arguments[0], name): _value(arguments[1], name)}
     assert origin in {tuple, list, frozenset}, f"no example of {hint}"
     kinds = [each for each in arguments if each is not ...]
