@@ -63,7 +63,7 @@ def told(event: Event, helpdesk: str, policy: Policy) -> Verdict:
     """Whether ``helpdesk`` is told of something that happened to a ticket exchanged with it."""
     origin = event.provenance.origin
     if event.provenance.actor == f"helpdesk:{helpdesk}" or (
-        origin is not None and helpdesk in (origin.helpdesk, *origin.hops)
+        origin is not None and origin.helpdesk == helpdesk
     ):
         return ECHO
     if isinstance(event, Ticket.Commented) and event.visibility != Visibility.PUBLIC.value:

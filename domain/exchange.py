@@ -16,6 +16,9 @@ from domain.aggregate import BEGINNING, Aggregate, Event, mutates
 from domain.content import Sealed
 from domain.errors import NothingToDo, NotNow
 
+LOOP: Final = "loop"
+"""Code of a refusal: a request of ours, or one that we have, would be opened a second time."""
+
 
 class Direction(Enum):
     IN = "in"
@@ -73,6 +76,8 @@ class Exchange(Aggregate):
         """Those that still need something: pending and parked ones."""
         self.decided_until = 0
         """Events of the ticket up to this position have been decided on."""
+        self.looped = False
+        """The partner's ticket is one of ours that came back to us: what it tells comes the other way too."""
 
     class Opened(Event, tag="exchange.opened", frozen=True, kw_only=True, gc=False):
         helpdesk: str
@@ -247,6 +252,7 @@ class Exchange(Aggregate):
     @mutates(MessageRefused)
     def _refused(self, event: MessageRefused) -> None:
         self.messages.pop(event.reference, None)
+        self.looped = self.looped or (event.code == LOOP and not self.number)
 
     # -- out -----------------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ class Origin(Struct, frozen=True, omit_defaults=True, gc=False):
     message: str
     """The partner's own identifier of the message or event."""
     hops: tuple[str, ...] = ()
-    """Helpdesks that the change passed before, oldest first."""
+    """Tickets that the change came through before, oldest first, as the partner says: an installation and a
+    number each, such as ``GGUS-42``. The last one is the partner's own where it says so."""
 
 
 class Provenance(Struct, frozen=True, omit_defaults=True, gc=False):

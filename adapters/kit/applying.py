@@ -20,15 +20,17 @@ from adapters.kit.contract import (
     Unreadable,
 )
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
+from adapters.kit.hops import HOPS_MAX, as_for_us, our_number
 from domain import commands as c
 from domain.aggregate import Aggregate
 from domain.content import Sealed
 from domain.directory import Person, identity_key
 from domain.disclosure import heard
 from domain.errors import AlreadyClaimed, NothingToDo, Refused, StaleVersion, StoreUnavailable
-from domain.exchange import Exchange, Message
+from domain.exchange import LOOP, Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
+from domain.provenance import Origin, acting, attribution
 from domain.rights import Actor
 from domain.ticket import Ticket
 from domain.vocabulary import TPM
@@ -36,6 +38,8 @@ from domain.vocabulary import TPM
 log = structlog.get_logger()
 
 _ERASED: Final = "erased"
+_REQUEST: Final = "request"
+"""Kind of claim: the ticket in which a request began, as the first hop of its way."""
 
 
 class Settled(Exception):
@@ -130,15 +134,27 @@ class Application:
             return Verdict(kind="ignored", code=reading.why)
         if isinstance(reading, Returned):
             return await self._returned(reading)
-        self._reading = reading
-        if conflict := await self._conflict():
-            return conflict
+        self._reading = reading = as_for_us(reading, self._place.our_name)
+        if (known := await self._known()) or (known := await self._conflict()):
+            return known
         before = Before(
             self._read_again(before_heard),
             self._read_again(before_told),
             self._exchange.remote_state,
         )
         return await self._attempts(reading, before)
+
+    async def _known(self) -> Verdict | None:
+        """Whether the message has come round to us: a change that we have, or a request."""
+        hops, number = self._reading.hops, self._exchange.number
+        if self._exchange.looped:
+            return Verdict(kind="ignored", code=LOOP)
+        ours = our_number(hops, self._place.our_name)
+        if number:
+            return await self._without_effect("echo") if ours else None
+        if ours:
+            return _loop(f"it is our ticket {ours}, by way of {' '.join(hops)}")
+        return _loop(f"it came a longer way than {HOPS_MAX}") if len(hops) > HOPS_MAX else None
 
     async def _attempts(self, reading: Reading, before: Before) -> Verdict | None:
         for attempt in range(ATTEMPTS_MAX):
@@ -152,6 +168,8 @@ class Application:
             ) as error:  # of a person: somebody registered the same one just now
                 if error.kind.startswith("link:"):
                     return Verdict(kind="refused", code="link-conflict", detail=str(error))
+                if error.kind == _REQUEST:
+                    return await self._opened_before(error)
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
         raise AssertionError  # the loop returns or raises
@@ -168,6 +186,13 @@ class Application:
         await self._execute(commands, ticket, withheld)
         return None
 
+    async def _opened_before(self, error: AlreadyClaimed) -> Verdict:
+        """The request is here already: it went several ways."""
+        holder = await self._ledger.store.holder(error.kind, error.key)
+        assert holder is not None
+        number = (await self._conversations.load(holder)).number
+        return _loop(f"the request {error.key} is our ticket {number} already")
+
     async def _contents(self, *sealed: Sealed | None) -> list[bytes | None]:
         found = await self._ledger.store.contents([each.id for each in sealed if each])
         return [found[each.id].body if each and each.id in found else None for each in sealed]
@@ -178,7 +203,9 @@ class Application:
             reading = None if raw is None else self._adapter.read(raw)
         except Unreadable:
             return None
-        return reading if isinstance(reading, Reading) else None
+        if not isinstance(reading, Reading):
+            return None
+        return as_for_us(reading, self._place.our_name)
 
     async def _returned(self, reading: Returned) -> Verdict:
         """A message of ours came back, if this conversation sent it."""
@@ -257,10 +284,14 @@ class Application:
             assert ticket is not None
             commands[0] = structs.replace(first, expected_version=ticket.version)
 
+        opening = isinstance(first, c.OpenTicket)
+
         async def together(ticket: Ticket) -> Sequence[Aggregate]:
             exchange = await self._conversations.load(self._exchange.id)
             if self._message.reference not in exchange.messages:
                 raise Settled
+            if opening and self._reading.hops:
+                exchange.claim(_REQUEST, self._reading.hops[0])
             if link := self._link(ticket.number):
                 exchange.link(*link)
             exchange.apply_message(
@@ -272,12 +303,15 @@ class Application:
             )
             return [*persons, exchange]
 
-        await self._ledger.execute(
-            *commands,
-            actor=Actor.helpdesk(self._partner.name),
-            exchanged_with=self._partner.name,
-            together=together,
-        )
+        provenance, at = attribution()
+        origin = Origin(self._partner.name, self._message.message_id, self._reading.hops)
+        with acting(structs.replace(provenance, origin=origin), at):
+            await self._ledger.execute(
+                *commands,
+                actor=Actor.helpdesk(self._partner.name),
+                exchanged_with=self._partner.name,
+                together=together,
+            )
 
     def _link(self, number: int) -> tuple[int, str, str] | None:
         """What the message tells of the link that was not known; None for nothing."""
@@ -317,3 +351,7 @@ class Application:
         person = Person(random_id())
         person.register(name=contact.name, mail=contact.mail, phone=contact.phone)
         return person.id, person
+
+
+def _loop(detail: str) -> Verdict:
+    return Verdict(kind="refused", code=LOOP, detail=detail)

@@ -62,6 +62,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     """The partner goes on with its ticket under this identifier."""
     number: int = 0
     """Our ticket, as the partner believes: the exchange checks whether it is exchanged with it."""
+    installation: str = ""
+    """Whose number that is, where the message says so: a number of another installation is not ours."""
     state: str = ""
     """The partner's exact word for the state."""
     submitter: Contact | None = None

@@ -15,6 +15,7 @@ from msgspec import Struct
 from adapters.kit.applying import Application, Settled, Verdict
 from adapters.kit.contract import Adapter, Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
+from adapters.kit.hops import as_for_us
 from domain import clock
 from domain.errors import AlreadyClaimed, NotNow, StaleVersion
 from domain.exchange import Direction, Exchange
@@ -54,7 +55,7 @@ class Inbox:
         ``about`` is the conversation it belongs to, where the carrier knows it for certain.
         """
         adapter, place = self._adapters[partner.adapter], self._conversations.place(partner)
-        reading, moves = self._glance(adapter, raw), True
+        reading, moves = as_for_us(self._glance(adapter, raw), place.our_name), True
         for attempt in range(ATTEMPTS_MAX):
             stream = about or await self._conversations.about(
                 partner.name, number=reading.number, external_id=reading.external_id

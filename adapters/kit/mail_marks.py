@@ -18,9 +18,13 @@ from adapters.kit import mail
 from adapters.kit.contract import News
 
 _NUMBER: Final = re.compile(r"-Ticket-ID:\s{0,3}#(\d{1,9})\b", re.IGNORECASE)
+_NAMED: Final = re.compile(r"([^\s:<>()\[\]]{1,40})-Ticket-ID:\s{0,3}#\d{1,9}\b", re.IGNORECASE)
 _MARK: Final = re.compile(r"\S{0,40}-Ticket-ID:\s{0,3}#\d{1,9}", re.IGNORECASE)
 _OURS: Final = re.compile(r"<([0-9a-f]{32})(?:\.(\d{1,18}))?@([^<>\s@]{1,255})>")
 _REFERENCES_MAX: Final = 50
+
+HOPS: Final = "X-Ticket-Hops"
+"""The way that the news came, in our mails and in those of installations like ours."""
 
 
 class OurId(Struct, frozen=True):
@@ -33,13 +37,19 @@ class OurId(Struct, frozen=True):
 
 
 def mark(news: News) -> str:
-    return f"{news.place.our_name}-Ticket-ID: #{news.ticket.number}"
+    return f"{'_'.join(news.place.our_name.split())}-Ticket-ID: #{news.ticket.number}"
 
 
 def number_in(subject: str) -> int:
     """Our number, as the writer of the subject believes; 0 for none."""
     found = _NUMBER.search(subject)
     return int(found[1]) if found else 0
+
+
+def installation_in(subject: str) -> str:
+    """Whose number ``number_in`` finds; empty for none."""
+    found = _NAMED.search(subject)
+    return found[1] if found else ""
 
 
 def unmarked(subject: str) -> str:
@@ -75,6 +85,8 @@ def envelope_of(news: News, subject: str) -> EmailMessage:
     message["Date"] = format_datetime(news.at)
     message["Message-ID"] = news.message_id
     message["Subject"] = subject
+    if news.hops:
+        message[HOPS] = " ".join(news.hops)
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     return message

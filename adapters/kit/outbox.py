@@ -16,9 +16,11 @@ import structlog
 from adapters.kit.carriers import Carriers, Delivered, Parcel
 from adapters.kit.contract import Adapter, Ignored, News
 from adapters.kit.conversations import CONNECTED, Conversations
+from adapters.kit.hops import hop
 from adapters.kit.reply_addresses import ReplyAddresses
 from adapters.kit.retry import Patience, Undelivered
 from domain import disclosure
+from domain.aggregate import Event
 from domain.content import Sealed
 from domain.disclosure import Verdict
 from domain.errors import AlreadyClaimed, NotNow, Refused
@@ -151,6 +153,7 @@ class Outbox:
             theirs=exchange.theirs,
             message_id=f"<{exchange.id.hex}.{cause.position}@{domain}>",
             at=cause.recorded_at,
+            hops=_way(event, cause, hop(place.our_name, ticket.number), whole=whole),
             place=place,
             reply_address=await self._addresses.address(partner.name, ticket.number),
         )
@@ -238,6 +241,13 @@ class Outbox:
             await self._conversations.change(stream, decide)
         except NotNow:
             log.info("message was settled by another process", exchange=str(stream))
+
+
+def _way(event: Event, cause: Recorded, ours: str, *, whole: bool) -> tuple[str, ...]:
+    """What the change came through, or the request: ``event`` is its opening when ``whole``, our ticket last."""
+    origin = event.provenance.origin if whole or event is cause.event else None
+    before = origin.hops if origin else ()
+    return (*before, ours)
 
 
 def _sealed(event: object) -> list[Sealed]:

@@ -18,6 +18,7 @@ from adapters.kit.ghd import names, outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.ghd.words import WORDS
+from adapters.kit.hops import hops_in
 from adapters.kit.text import line
 from domain.lifecycle import Status
 from domain.ticket import Ticket
@@ -48,6 +49,7 @@ class GgusSoap:
             external_id=_external(fields, number),
             external_reference=line(fields.get("GHD_Target_ID", ""), _ID_CHARACTERS_MAX),
             number=number,
+            hops=_hops(fields) if created else (),
             state=fields.get("GHD_Status", Status.NEW.value if created else "")[:100],
             submitter=submitter(fields) if created else None,
             body=fields | {"operation": call.operation},
@@ -116,6 +118,11 @@ def _number(fields: dict[str, str]) -> int:
         return number_of(fields)
     except Unreadable as error:
         raise Malformed(str(error)) from error
+
+
+def _hops(fields: dict[str, str]) -> tuple[str, ...]:
+    """Where a new ticket comes from, where both names are given: it may be a ticket of ours."""
+    return hops_in(f"{fields.get('GHD_Origin_SG', '')}-{fields.get('GHD_Origin_ID', '')}")
 
 
 def _external(fields: dict[str, str], number: int) -> str:

@@ -11,7 +11,8 @@ from adapters.kit.ghd import outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.ghd.words import WORDS
-from adapters.kit.mail_marks import number_in, unmarked
+from adapters.kit.hops import hops_in, parted
+from adapters.kit.mail_marks import HOPS, installation_in, number_in, unmarked
 from adapters.kit.text import line
 from domain.ticket import Ticket
 
@@ -39,11 +40,18 @@ class OsgMail:
         subject = mail.header(message, "Subject")
         fields.setdefault("GHD_Short_Description", _spoken(subject))
         number = number_of(fields) or number_in(subject)
+        installation = installation_in(subject) if number == number_in(subject) else ""
         external_id, reference = _external(subject, fields.get("GHD_Origin_ID", ""), number)
+        hops = hops_in(mail.header(message, HOPS))
+        if hops:  # an installation like ours writes: the number is its own, the origin may be ours
+            external_id, reference = hops[-1], ""
+            installation, number = parted(fields.get("GHD_Origin_ID", ""))
         return Reading(
             external_id=external_id,
             external_reference=reference,
             number=number,
+            installation=installation,
+            hops=hops,
             state=fields.get("GHD_Status", "")[:100],
             submitter=submitter(fields),
             body=fields,
