@@ -66,6 +66,8 @@ class Channel:
         return self._joined[1]
 
     def publish(self, events: Sequence[CloudEvent]) -> None:
+        if not events:
+            return
         for event in events:
             assert event.data.sequence == self.last + 1
             self._ring.append(sse(event))
@@ -86,11 +88,11 @@ class Channel:
             if not each.done():
                 each.set_result(None)
 
-    async def look(self) -> None:
-        """Return with the next ``wake``."""
-        future = asyncio.get_running_loop().create_future()
+    def look(self) -> asyncio.Future[None]:
+        """Is done with the next ``wake``."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        await future
+        return future
 
     async def wait(self, after: int, timeout_s: float) -> bool:
         """Wait until there is something after a sequence; whether there is."""
@@ -172,6 +174,12 @@ class FeedHub:
         active = [name for name, channel in self._channels.items() if channel.last >= 0]
         if not active:
             return
+        if len(active) == 1:  # reading it shows as well whether there is something new
+            only = self._channels[active[0]]
+            found = await self.entries(only.helpdesk, only.last, _PAGE)
+            if len(found) < _PAGE:
+                only.publish(found)
+                return
         for helpdesk, last in (await self._lasts(active)).items():
             channel = self._channels.get(helpdesk)
             if channel is not None and last - channel.last > RING_MAX:

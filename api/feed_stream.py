@@ -7,6 +7,8 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from adapters.tasks import end
+from api.edge import PLAIN_SEND
 from api.feed_hub import PING_S, Channel, FeedHub, sse
 
 PING: Final = b": ping\n\n"
@@ -35,31 +37,29 @@ class FeedStream(Response):
         self._after = after
         self._allowed = allowed
         self._gone = False
-        self._stuck = False
         self._sending_since = 0.0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(
             {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         )  # fmt: skip
         with self._hub.following(self._helpdesk) as channel:
-            following = asyncio.current_task()
-            assert following is not None
+            # A task of its own: waking it up does not pass through all that was called on the way to here. Nor
+            # does what it sends: the layers above care for the head of an answer.
+            following = asyncio.create_task(self._follow(channel, scope.get(PLAIN_SEND, send)))
             watching = asyncio.create_task(self._watch(receive, channel, following))
             try:
-                await self._follow(channel, send)
-                await self._send(send, b"", more=False)
+                await asyncio.wait([following])
+                if not following.cancelled():
+                    following.result()
+                    await self._send(send, b"", more=False)
             except OSError:
                 return
-            except asyncio.CancelledError:
-                if not self._stuck:
-                    raise
-                following.uncancel()
             finally:
-                watching.cancel()
+                await end(following, watching)
 
     async def _watch(
-        self, receive: Receive, channel: Channel, following: asyncio.Task[object]
+        self, receive: Receive, channel: Channel, following: asyncio.Task[None]
     ) -> None:
         """Notice that the reader has left, or takes nothing: one timer here is cheaper than one for each entry."""
         loop = asyncio.get_running_loop()
@@ -71,7 +71,6 @@ class FeedStream(Response):
                         break
                     hearing = asyncio.ensure_future(receive())
                 elif self._sending_since and loop.time() - self._sending_since > SEND_S_MAX:
-                    self._stuck = True
                     following.cancel()
                     return
         finally:
@@ -83,26 +82,29 @@ class FeedStream(Response):
         await self._hub.ready(channel)
         await self._send(send, PING)
         place = await self._catch_up(channel, send, self._after)
-        loop = asyncio.get_running_loop()
-        check_at = loop.time() + PING_S / 2
+        time = asyncio.get_running_loop().time
+        check_at = time() + PING_S / 2
         while not self._gone:
             if channel.last > place:
                 if not channel.covers(place):
                     await self._send(send, b'event: dropped\ndata: {"last":%d}\n\n' % place)
                     return
                 last, found = channel.last, channel.since(place)
-                await self._send(send, found)
+                # As _send does, one call less: this is done for every entry and every reader.
+                self._sending_since = time()
+                await send({"type": "http.response.body", "body": found, "more_body": True})
+                self._sending_since = 0.0
                 place = last
                 continue
             if channel.closed:
                 await self._send(send, b"event: ended\ndata: {}\n\n")
                 return
-            if loop.time() >= check_at:
+            if time() >= check_at:
                 if not await self._allowed():
                     await self._send(send, b"event: ended\ndata: {}\n\n")
                     return
                 await self._send(send, PING)
-                check_at = loop.time() + PING_S / 2
+                check_at = time() + PING_S / 2
                 continue
             await channel.look()
 

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.store.engine import PostgresStore
 from api.app import create_app
 from api.bootstrap import Services, running
+from api.cli.serving import spare_collections
 from api.settings import Environment, Settings
 from benchmarks.common import Bench, Result, Side, figure
 from domain.exchange import Exchange
@@ -44,7 +45,8 @@ while True:
         if not piece:
             sys.exit()
         seen += piece.count(b"\\ndata: ") + piece.startswith(b"data: ")
-    print(seen, flush=True)
+        if seen % count == 0:
+            print(seen, flush=True)
 """
 TEXT = "The transfer fails again since this morning; the log says the disk is full."
 
@@ -82,6 +84,7 @@ async def run(bench: Bench) -> list[Result]:
                     _readers(port, consumers, _request("/", "")) as theirs,
                 ):
                     await asyncio.sleep(1)  # all have connected
+                    spare_collections()
 
                     async def work() -> int:
                         return await _delivered(mine, consumers, events, emit)
@@ -210,7 +213,7 @@ class _Bare:
         })  # fmt: skip
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._queues.add(queue)
-        watching = asyncio.create_task(receive())
+        watching = asyncio.ensure_future(receive())
         watching.add_done_callback(lambda _: queue.put_nowait(b""))
         await receive()
         while body := await queue.get():

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
+from projections.columns import KINDS
 from projections.projection import Projection
 from projections.tables import Connection
 
@@ -36,8 +38,11 @@ ALL: Final = "SELECT name, form, generation, position FROM view.projection"
 ADD: Final = "INSERT INTO view.projection (name, form) VALUES (%b, %b)"
 MOVE: Final = """
     UPDATE view.projection
-       SET position = %b, moved_at = clock_timestamp(), events_per_s = %b, error = NULL, error_position = NULL
-     WHERE name = %b AND generation = %b AND position = %b
+       SET position = %b, moved_at = clock_timestamp(), events_per_s = taken.events_per_s,
+           error = NULL, error_position = NULL
+      FROM unnest(%b, %b, %b::float8[]) AS taken (name, generation, events_per_s)
+     WHERE projection.name = taken.name AND projection.generation = taken.generation
+       AND projection.position = %b
 """
 STALL: Final = """
     UPDATE view.projection SET error = %b, error_position = %b
@@ -83,15 +88,21 @@ async def places(connection: Connection) -> dict[str, Place]:
     return {name: Place(form, generation, position) for name, form, generation, position in rows}
 
 
-async def move(
-    connection: Connection, name: str, place: Place, position: int, events_per_s: float
-) -> None:
-    """Move on; belongs into the transaction that writes the rows. Raises ``Overtaken``."""
-    cursor = await connection.execute(
-        MOVE, (position, events_per_s, name, place.generation, place.position)
-    )
-    if cursor.rowcount != 1:
-        raise Overtaken(name)
+class Move(Struct, frozen=True):
+    """What is written down of one projection when it moves on."""
+
+    name: str
+    generation: int
+    events_per_s: float
+
+
+async def move(connection: Connection, moves: Sequence[Move], after: int, position: int) -> None:
+    """Move on all at once; belongs into the transaction that writes the rows. Raises ``Overtaken``."""
+    names, generations, speeds = zip(*map(astuple, moves), strict=True)
+    packed = KINDS[str].array(names), KINDS[int].array(generations)
+    cursor = await connection.execute(MOVE, (position, *packed, list(speeds), after))
+    if cursor.rowcount != len(moves):
+        raise Overtaken(", ".join(names))
 
 
 async def stall(

@@ -18,11 +18,11 @@ from projections import positions
 from projections.columns import ALWAYS, adapt
 from projections.log import UnreadableEvent, page
 from projections.positions import RUNNER_LOCK, Overtaken, Place
-from projections.projection import Projection
+from projections.projection import Logged, Projection
 from projections.rebuild import rebuild
 from projections.registry import ALL
 from projections.tables import Connection
-from projections.track import Track
+from projections.track import Track, take
 
 PAGE_MAX: Final = 5_000
 
@@ -178,10 +178,10 @@ class Projector:
     async def _follow(self, connection: Connection, stopping: asyncio.Task[Any]) -> None:
         while not stopping.done():
             events = await self._advance(connection)
-            if not events:
-                await self._wait(stopping)
-            elif events < self._page_max:
+            if 0 < events < self._page_max:
                 await self._breathe()
+            if not events or (self._wakeup and events < self._page_max):
+                await self._wait(stopping)  # returns at once if there is more already
 
     async def _breathe(self) -> None:
         """Let a few commits gather, unless somebody waits: a page costs about the same for one event or ten."""
@@ -232,17 +232,38 @@ class Projector:
             return 0
         if not events:
             return 0
-        for track in tracks:
-            try:
-                await track.take(connection, events)
-            except Overtaken:
-                await self._look(connection, [track])
-            except psycopg.OperationalError:
-                raise
-            except Exception as error:  # noqa: BLE001 - recorded, shown, tried again; the others go on
-                await self._stop(connection, track, error, None)
+        if not await self._taken_together(connection, tracks, events):
+            for track in tracks:
+                await self._take_alone(connection, track, events)
         await self._tell()
         return len(events)
+
+    @staticmethod
+    async def _taken_together(
+        connection: Connection, tracks: Sequence[Track], events: Sequence[Logged]
+    ) -> bool:
+        """One transaction for all costs a third of one for each; when one fails, each has to try alone."""
+        if len(tracks) == 1:
+            return False
+        try:
+            await take(connection, tracks, events)
+        except psycopg.OperationalError:
+            raise
+        except Exception:  # noqa: BLE001 - it comes again, to the one whom it concerns
+            return False
+        return True
+
+    async def _take_alone(
+        self, connection: Connection, track: Track, events: Sequence[Logged]
+    ) -> None:
+        try:
+            await track.take(connection, events)
+        except Overtaken:
+            await self._look(connection, [track])
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded, shown, tried again; the others go on
+            await self._stop(connection, track, error, None)
 
     async def _stop(
         self, connection: Connection, track: Track, error: Exception, position: int | None

@@ -1,4 +1,4 @@
-"""One projection on its way along the log: its fold, its place, and what stopped it."""
+"""Projections on their way along the log: fold, place, and what stopped one of them."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from projections.log import SLICE, uncollected
-from projections.positions import Place, move, stall
+from projections.positions import Move, Place, move, stall
 from projections.projection import Logged, Projection
 from projections.tables import Connection
 
@@ -35,27 +35,33 @@ class Track:
         return self.place.position
 
     async def take(self, connection: Connection, events: Sequence[Logged]) -> None:
-        """Fold a page and write its rows and the new position in one transaction.
+        """What ``take`` does, for this projection alone."""
+        await take(connection, [self], events)
 
-        Raises ``Overtaken``, and whatever the fold or the database say: then nothing was written.
-        """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+    async def fold_page(self, connection: Connection, events: Sequence[Logged]) -> bool:
+        """Fold without writing anything; whether there was something to fold."""
         topics = self.projection.topics
         relevant = [each for each in events if type(each.event) in topics]
-        position = events[-1].position
-        try:
-            await self._fold(connection, relevant)
-            self._measure(len(events), loop.time() - began)
-            # Nothing to write beside the position: one statement is a transaction by itself.
-            async with connection.transaction() if relevant else contextlib.nullcontext():
-                await move(connection, self.name, self.place, position, self.events_per_s)
-                for rows in self.fold.rows if relevant else ():
-                    await rows.table.write(connection, rows.take(everything=True))
-                    await asyncio.sleep(0)
-        except BaseException:
-            self.fold.forget()
-            raise
+        if not relevant:
+            return False
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self.fold.load(connection, relevant)
+        for first in range(0, len(relevant), SLICE):
+            with uncollected():
+                self.fold.apply(relevant[first : first + SLICE])
+            await asyncio.sleep(0)
+        self._measure(len(relevant), loop.time() - began)
+        return True
+
+    async def write(self, connection: Connection) -> None:
+        """Write the rows that were folded."""
+        for rows in self.fold.rows:
+            await rows.table.write(connection, rows.take(everything=True))
+            await asyncio.sleep(0)
+
+    def moved(self, position: int) -> None:
+        """Rows and position are written."""
         self.fold.trim()
         self.place = Place(self.place.form, self.place.generation, position)
         self.error, self._failures = "", 0
@@ -73,15 +79,28 @@ class Track:
         self.place = place
         self.fold.forget()
 
-    async def _fold(self, connection: Connection, events: Sequence[Logged]) -> None:
-        if not events:
-            return
-        await self.fold.load(connection, events)
-        for first in range(0, len(events), SLICE):
-            with uncollected():
-                self.fold.apply(events[first : first + SLICE])
-            await asyncio.sleep(0)
-
     def _measure(self, events: int, seconds: float) -> None:
         speed = events / max(seconds, 1e-6)
         self.events_per_s += _SMOOTHING * (speed - self.events_per_s)
+
+
+async def take(connection: Connection, tracks: Sequence[Track], events: Sequence[Logged]) -> None:
+    """Fold a page and write rows and new positions in one transaction, of all that stand at the same place.
+
+    Raises ``Overtaken``, and whatever a fold or the database say: then nothing was written, for none of them.
+    """
+    position = events[-1].position
+    try:
+        folded = [track for track in tracks if await track.fold_page(connection, events)]
+        moves = [Move(each.name, each.place.generation, each.events_per_s) for each in tracks]
+        # Nothing to write beside the positions: one statement is a transaction by itself.
+        async with connection.transaction() if folded else contextlib.nullcontext():
+            await move(connection, moves, tracks[0].position, position)
+            for track in folded:
+                await track.write(connection)
+    except BaseException:
+        for track in tracks:
+            track.fold.forget()
+        raise
+    for track in tracks:
+        track.moved(position)

@@ -73,7 +73,7 @@ async def serve_until_told(services: "Services", *, greet: bool = False) -> None
             await asyncio.sleep(0.01)
         if greet and server.started:  # alone in this process
             _greet(server, services)
-            _spare_collections()
+            spare_collections()
         await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
@@ -129,7 +129,7 @@ def address(server: "Server") -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _spare_collections() -> None:
+def spare_collections() -> None:
     """What is there now stays: let the garbage collector never look at it again, and look less often."""
     gc.collect()
     gc.freeze()
