@@ -127,31 +127,37 @@ def _taken(_: str, read: str) -> str:
 
 
 def as_markdown(report: RoundTrip) -> str:
-    """Tables for a page of documentation; without those that hold nothing."""
-    lines = []
-    for table in report.tables:
-        if table.ours:
-            lines += [
-                f"| our {table.name} | written | read again | then ours is |",
-                "| --- | --- | --- | --- |",
-            ]
-            lines += [
-                f"| {each.ours} | {each.written or '(not told)'} | {_read(each)} | {_after(each)} |"
-                for each in table.ours
-            ]
-            lines.append("")
-        if lost := [each for each in table.theirs if not each.survives]:
-            lines += [f"| their {table.name} | read | would be written as |", "| --- | --- | --- |"]
-            lines += [f"| {each.theirs} | {each.read} | {each.written} |" for each in lost]
-            lines.append("")
-    return "\n".join(lines)
+    """Sentences and tables for a page of documentation; without tables that hold nothing."""
+    return "\n\n".join(
+        part for table in report.tables for part in _of_ours(table) + _of_theirs(table)
+    )
+
+
+def _of_ours(table: Trips) -> list[str]:
+    survives = [each.ours for each in table.ours if each.outcome == SURVIVES]
+    rest = [each for each in table.ours if each.outcome != SURVIVES]
+    parts = [f"Our {table.name} that survive: {', '.join(survives)}."] if survives else []
+    if rest:
+        rows = [
+            f"| {each.ours} | {each.written or '(not told)'} | {_read(each)} | {_after(each)} |"
+            for each in rest
+        ]
+        head = f"| our {table.name} that do not | written | read again | then ours is |"
+        parts.append("\n".join([head, "| --- | --- | --- | --- |", *rows]))
+    return parts
+
+
+def _of_theirs(table: Trips) -> list[str]:
+    rest = [each for each in table.theirs if not each.survives]
+    rows = [f"| {each.theirs} | {each.read} | {each.written} |" for each in rest]
+    head = f"| their {table.name} that do not | read | would be written as |"
+    return ["\n".join([head, "| --- | --- | --- |", *rows])] if rows else []
 
 
 def _read(each: Ours) -> str:
-    if each.outcome == UNKNOWN:
-        return "(parked)"
-    return each.read or ("(moves nothing)" if each.outcome == MOVES_NOTHING else "")
+    words = {UNKNOWN: "(parked)", MOVES_NOTHING: "(moves nothing)"}
+    return words.get(each.outcome, each.read)
 
 
 def _after(each: Ours) -> str:
-    return {SURVIVES: "the same", STAYS: f"{each.ours}: no regress"}.get(each.outcome, each.becomes)
+    return f"{each.becomes}: no regress" if each.outcome == STAYS else each.becomes

@@ -13,6 +13,7 @@ from api.cli import (
     feed,
     imports,
     levels,
+    mapping,
     operation,
     reading,
     serving,
@@ -55,6 +56,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(directory.app, name="directory")
 app.add_typer(imports.app, name="import")
 app.add_typer(exchange.app, name="exchange")
+app.add_typer(mapping.app, name="mapping")
 app.add_typer(feed.app, name="feed")
 app.add_typer(levels.app, name="levels")
 

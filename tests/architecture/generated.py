@@ -1,4 +1,4 @@
-"""Write what is made from the code: golden event formats, docs/events.md, docs/lifecycle.md.
+"""Write what is made from the code: golden event formats, docs/events.md, docs/lifecycle.md, parts of adapters' READMEs.
 
 python -m tests.architecture.generated            new events are added, unreleased ones follow the code
 python -m tests.architecture.generated --release  from now on no event of today ever changes
@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from adapters.kit.contract import Adapter
+from adapters.kit.round_trip import as_markdown, round_trip
+from adapters.registry import ADAPTERS
 from domain.aggregate import Event
 from domain.formats import EVENT_TYPES
 from domain.lifecycle import BALL, OPEN, POSSIBLE, STEPS, Status
@@ -17,6 +20,9 @@ from tests.architecture import event_formats
 from tests.architecture.event_formats import COMMON, described, example, golden
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
+HELPDESKS: Final = Path(__file__).parents[2] / "adapters" / "helpdesks"
+BEGINS: Final = "<!-- made from the adapter's words by make golden -->"
+ENDS: Final = "<!-- end -->"
 
 
 def lifecycle() -> str:
@@ -83,6 +89,16 @@ def events() -> str:
     return "\n".join(line.rstrip() for line in lines).replace("\n\n\n", "\n\n") + "\n"
 
 
+def with_round_trip(page: str, adapter: Adapter) -> str:
+    """The README of an adapter, with what survives there and back as its tables are now."""
+    before, begins, rest = page.partition(BEGINS)
+    if not begins:
+        before, rest = f"{page.rstrip()}\n\n## There and back\n", f"{ENDS}\n"
+    _, ends, after = rest.partition(ENDS)
+    assert ends, f"{adapter.name}: {BEGINS} has no {ENDS}"
+    return f"{before}{BEGINS}\n{as_markdown(round_trip(adapter.words))}\n{ends}{after}"
+
+
 def write_golden(*, release: bool) -> list[str]:
     """Add and refresh; the topics of released events that have changed, which stay as they were."""
     known, changed = golden(), []
@@ -106,6 +122,10 @@ def write_golden(*, release: bool) -> list[str]:
 def main() -> int:
     (DOCS / "lifecycle.md").write_text(lifecycle())
     (DOCS / "events.md").write_text(events())
+    for adapter in ADAPTERS.values():
+        page = HELPDESKS / adapter.name / "README.md"
+        if page.exists():  # its absence is a failure of the contract's
+            page.write_text(with_round_trip(page.read_text(), adapter))
     changed = write_golden(release="--release" in sys.argv[1:])
     for topic in changed:
         sys.stderr.write(f"{topic} is released and must not change: make a new event\n")

@@ -26,6 +26,7 @@ from domain.provenance import Provenance, acting
 from domain.ticket import Particulars, Ticket
 from domain.vocabulary import Priority, Visibility
 from domain.words import checked
+from tests.architecture.generated import with_round_trip
 from tests.places import place_for
 
 HELPDESKS = Path(__file__).resolve().parents[2] / "adapters" / "helpdesks"
@@ -232,6 +233,13 @@ STEPS_FOR_ALL = [
     ["solve:", "verify"], ["solve:", "close"], ["solve:", "reopen"], ["comment:word"], ["prioritise"],
     ["categorise"], ["take"],
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_the_readme_of_an_adapter_shows_what_survives_there_and_back(name):
+    """``make golden`` writes it."""
+    page = (HELPDESKS / name / "README.md").read_text()
+    assert page == with_round_trip(page, ADAPTERS[name])
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
