@@ -7,12 +7,12 @@ from typing import Any, Final, get_args
 from msgspec import Struct
 
 from domain import commands as c
-from domain.directory import Grant
+from domain.directory import Grant, SupportUnit, UnitKind, VirtualOrganisation
 from domain.errors import Forbidden, Invalid, StaleVersion
 from domain.lifecycle import Action, Status
 from domain.rights import Actor, Right, require
 from domain.texts import must_be_one_of
-from domain.ticket import Ticket
+from domain.ticket import Particulars, Ticket
 from domain.vocabulary import TicketType, Visibility, Vocabulary
 
 
@@ -27,6 +27,21 @@ def must_open(actor: Actor, command: c.OpenTicket, vocabulary: Vocabulary) -> No
         _must_speak_for(actor, about.vo, _SPEAKERS[about.type])
     if command.submitter not in {None, actor.person}:
         require(actor, Right.OPEN_FOR_ANOTHER)
+
+
+def must_belong(vo: VirtualOrganisation | None, about: Particulars) -> None:
+    """Refuse a TEAM or ALARM ticket of a VO that has none."""
+    alarm = about.type == TicketType.ALARM.value
+    if vo is None or vo.retired or not (vo.alarms if alarm else vo.team):
+        raise Invalid(
+            f"{about.vo} has no {about.type} tickets; open one of type {TicketType.USER.value}"
+        )
+
+
+def must_name(actor: Actor, unit: SupportUnit | None) -> None:
+    """Refuse a new ticket for a unit that only staff may name."""
+    if unit is not None and unit.kind not in _OPEN_TO_ALL:
+        require(actor, Right.OPEN_AT_ANY_UNIT)
 
 
 def decide(
@@ -124,7 +139,11 @@ OPENING: Final[Mapping[str, Right]] = MappingProxyType({
 
 assert set(OPENING) == {each.value for each in TicketType}, "every type has a row"
 
+_OPEN_TO_ALL: Final = frozenset({UnitKind.FIRST_LINE, UnitKind.NGI, UnitKind.VO_SUPPORT})
+"""Users submit to these; what lies behind them is reached through them (EGI, account and privileges)."""
+
 _SPEAKERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {TicketType.TEAM.value: ("teamer", "alarmer"), TicketType.ALARM.value: ("alarmer",)}
 )
 """Types that belong to a VO: who of that VO may open them."""
+VO_TYPES: Final = frozenset(_SPEAKERS)

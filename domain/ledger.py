@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 from domain import commands as c
 from domain.aggregate import Aggregate, Claim, Event
 from domain.content import Content
-from domain.decisions import decide, must_open
+from domain.decisions import VO_TYPES, decide, must_belong, must_name, must_open
 from domain.errors import (
     Invalid,
     Refused,
@@ -104,7 +104,11 @@ class Ledger:
         together: Together | None,
     ) -> Outcome:
         must_open(actor, command, self.vocabulary)
+        if command.particulars.type in VO_TYPES:
+            must_belong(await self.directory.vo(command.particulars.vo), command.particulars)
         path = await self._route(command.unit, command.notified_site)
+        if command.unit and path.direct:
+            must_name(actor, await self.directory.unit(path.unit))
         number = await self.store.next_number()
         ticket = Ticket(ticket_id(number))
         ticket.open(

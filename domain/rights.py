@@ -26,6 +26,8 @@ class Right(Enum):
     OPEN_ALARM = "open-alarm"
     OPEN_OPERATIONS = "open-operations"
     """OPS and SECURITY tickets."""
+    OPEN_AT_ANY_UNIT = "open-at-any-unit"
+    """Name a unit behind first-line support, NGIs and VO support in a new ticket."""
     OPEN_FOR_ANOTHER = "open-for-another"
     """Name another person as the submitter."""
     READ = "read"
@@ -49,7 +51,9 @@ class Role(Enum):
 
     SUBMITTER = "submitter"
     TEAM = "teamer"
-    """Teamer of the ticket's VO, for TEAM and ALARM tickets."""
+    """Teamer of the ticket's VO, for TEAM tickets."""
+    TEAM_AT_ALARM = "teamer at an alarm"
+    """Teamer of the VO of an ALARM ticket: may edit it, but an alarmer verifies it."""
     ALARMER = "alarmer"
     UNIT = "unit member"
     """Supporter in the responsible unit."""
@@ -65,7 +69,8 @@ class Role(Enum):
     """Anybody who is signed in."""
 
 
-_SUBMITTER_LIKE: Final = frozenset({Role.SUBMITTER, Role.TEAM, Role.ALARMER})
+_OWNERS: Final = frozenset({Role.SUBMITTER, Role.TEAM, Role.ALARMER})
+_SUBMITTER_LIKE: Final = _OWNERS | {Role.TEAM_AT_ALARM}
 _SUPPORT: Final = frozenset({Role.SUPPORTER, Role.UNIT, Role.TPM})
 _STAFF: Final = _SUPPORT | {Role.HELPDESK, Role.RULE, Role.ADMIN}
 
@@ -77,13 +82,14 @@ PERMITTED: Final[Mapping[Action | Right, frozenset[Role]]] = MappingProxyType({
     Action.PUT_ON_HOLD:     _STAFF,
     Action.SOLVE:           _STAFF,
     Action.FIND_UNSOLVABLE: _STAFF,
-    Action.VERIFY:          _SUBMITTER_LIKE | {Role.RULE},
+    Action.VERIFY:          _OWNERS | {Role.RULE},
     Action.REOPEN:          _SUBMITTER_LIKE | _STAFF,
     Action.CLOSE:           frozenset({Role.RULE, Role.ADMIN}),
     Right.OPEN:             frozenset({Role.USER, Role.HELPDESK, Role.RULE, Role.ADMIN}),
     Right.OPEN_TEAM:        frozenset({Role.TEAM, Role.ALARMER}),
     Right.OPEN_ALARM:       frozenset({Role.ALARMER}),
     Right.OPEN_OPERATIONS:  _SUPPORT | {Role.HELPDESK, Role.RULE, Role.ADMIN},
+    Right.OPEN_AT_ANY_UNIT: _STAFF,
     Right.OPEN_FOR_ANOTHER: _STAFF,
     Right.READ:             _SUBMITTER_LIKE | _STAFF | {Role.AUDITOR},
     Right.READ_INTERNAL:    _SUPPORT | {Role.ADMIN, Role.AUDITOR, Role.RULE},
@@ -148,7 +154,10 @@ def _first_line(_: str, ticket: Ticket | None, __: str) -> set[Role]:
 
 
 def _teamer(scope: str, ticket: Ticket | None, _: str) -> set[Role]:
-    return {Role.TEAM} if _shared(scope, ticket) else set()
+    if not _shared(scope, ticket):
+        return set()
+    alarm = ticket is not None and ticket.type is TicketType.ALARM
+    return {Role.TEAM_AT_ALARM if alarm else Role.TEAM}
 
 
 def _alarmer(scope: str, ticket: Ticket | None, _: str) -> set[Role]:

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.store.memory import MemoryStore
 from domain import commands as c
-from domain.directory import Grant
+from domain.directory import Grant, VirtualOrganisation
 from domain.errors import (
     Forbidden,
     Invalid,
@@ -19,6 +19,7 @@ from domain.errors import (
     TicketNotFound,
     TransitionNotAllowed,
 )  # fmt: skip
+from domain.identifiers import named_id
 from domain.ledger import Ledger
 from domain.lifecycle import Status
 from domain.provenance import Provenance, acting, by_rule, current
@@ -317,6 +318,10 @@ async def test_a_status_holds_since_it_took_effect_live_as_replayed(ledger):
 async def test_a_ticket_of_a_team_belongs_to_everybody_in_it(ledger):
     teamer, colleague = (person(Grant("teamer", "atlas")) for _ in range(2))
     about = Particulars(type="TEAM", vo="atlas")
+    vo = VirtualOrganisation(named_id(VirtualOrganisation.KIND, "atlas"))
+    with as_actor():
+        vo.register("atlas", team=True)
+        await ledger.save(vo)
     await execute(ledger, c.OpenTicket(subject="x", particulars=about), actor=teamer)
     await execute(ledger, c.Solve(number=1, solution="y"))
     outcome = await execute(ledger, c.Verify(number=1), actor=colleague)

@@ -6,9 +6,10 @@ from uuid import uuid4
 import pytest
 
 from domain import commands as c
-from domain.decisions import DECISIONS, OPENING, must_open
-from domain.directory import GRANTABLE, Grant, Person
+from domain.decisions import DECISIONS, OPENING, must_belong, must_name, must_open
+from domain.directory import GRANTABLE, Grant, Person, SupportUnit, UnitKind, VirtualOrganisation
 from domain.errors import EntryNotFound, Forbidden, Invalid, NothingToDo, UnknownValue
+from domain.identifiers import random_id
 from domain.lifecycle import Action
 from domain.rights import PERMITTED, Actor, Right, Role, permitted, require
 from domain.ticket import Particulars
@@ -22,25 +23,27 @@ TRUTH = {
     Role.USER: "open read-directory",
     Role.SUBMITTER: "record-reply verify reopen read comment",
     Role.TEAM: "record-reply verify reopen read comment open-team",
+    Role.TEAM_AT_ALARM: "record-reply reopen read comment",
     Role.ALARMER: "record-reply verify reopen read comment open-team open-alarm",
     Role.SUPPORTER: (
-        "assign start-work request-reply put-on-hold solve find-unsolvable reopen open-operations open-for-another "
+        "assign start-work request-reply put-on-hold solve find-unsolvable reopen open-operations open-at-any-unit "
+        "open-for-another "
         "read read-internal comment comment-internal take reclassify send read-statistics"
     ),
     Role.HELPDESK: (
         "assign start-work request-reply record-reply put-on-hold solve find-unsolvable reopen open open-operations "
-        "open-for-another read comment comment-internal reclassify"
+        "open-at-any-unit open-for-another read comment comment-internal reclassify"
     ),
     Role.AUDITOR: "read read-internal read-statistics read-directory audit",
     Role.ADMIN: (
         "assign start-work request-reply put-on-hold solve find-unsolvable reopen close open open-operations "
-        "open-for-another read read-internal comment comment-internal take reclassify send read-statistics "
+        "open-at-any-unit open-for-another read read-internal comment comment-internal take reclassify send read-statistics "
         "read-directory audit administer"
     ),
     Role.RULE: (
         "assign start-work request-reply record-reply put-on-hold solve find-unsolvable verify reopen close open "
-        "open-operations open-for-another read read-internal comment comment-internal take reclassify send "
-        "read-directory administer"
+        "open-operations open-at-any-unit open-for-another read read-internal comment comment-internal take reclassify "
+        "send read-directory administer"
     ),
 }  # fmt: skip
 TRUTH[Role.UNIT] = TRUTH[Role.TPM] = TRUTH[Role.SUPPORTER]
@@ -48,6 +51,7 @@ TRUTH[Role.UNIT] = TRUTH[Role.TPM] = TRUTH[Role.SUPPORTER]
 
 GRANTS = {
     Role.TEAM: Grant("teamer", "atlas"),
+    Role.TEAM_AT_ALARM: Grant("teamer", "atlas"),
     Role.ALARMER: Grant("alarmer", "atlas"),
     Role.SUPPORTER: Grant("supporter", "NGI_IT"),
     Role.UNIT: Grant("supporter", "NGI_DE"),
@@ -63,7 +67,8 @@ def holder(role: Role):
     """An actor who has this role, and no more than comes with it, and a ticket towards which he has it."""
     somebody = person()
     submitter = somebody.person if role is Role.SUBMITTER else None
-    ticket = opened(submitter=submitter, particulars=Particulars(type="TEAM", vo="atlas"))
+    type_ = "ALARM" if role is Role.TEAM_AT_ALARM else "TEAM"
+    ticket = opened(submitter=submitter, particulars=Particulars(type=type_, vo="atlas"))
     with as_actor():
         ticket.assign("NGI_DE")
     if role in GRANTS:
@@ -170,6 +175,46 @@ def test_who_may_open_which_type_for_atlas(grants, may_open):
         else:
             with pytest.raises(Forbidden):
                 must_open(actor, wish(type_), DEFAULTS)
+
+
+def vo(name: str = "atlas", **has) -> VirtualOrganisation:
+    found = VirtualOrganisation(random_id())
+    with as_actor():
+        found.register(name, **has)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("type_", "entry", "may"),
+    [
+        ("TEAM", vo(team=True), True),
+        ("TEAM", vo(alarms=True), False),
+        ("TEAM", vo(), False),
+        ("TEAM", None, False),
+        ("ALARM", vo(team=True), False),
+        ("ALARM", vo(team=True, alarms=True), True),
+    ],
+)
+def test_a_vo_has_the_types_of_tickets_that_its_entry_says(type_, entry, may):
+    about = Particulars(type=type_, vo="atlas")
+    if may:
+        must_belong(entry, about)
+    else:
+        with pytest.raises(Invalid, match=f"atlas has no {type_} tickets"):
+            must_belong(entry, about)
+
+
+@pytest.mark.parametrize("kind", UnitKind)
+def test_users_submit_to_first_line_ngis_and_vo_support_and_staff_to_all(kind):
+    unit = SupportUnit(random_id())
+    with as_actor():
+        unit.register("UNIT", kind=kind)
+    must_name(person(Grant("supporter", "NGI_DE")), unit)
+    if kind in {UnitKind.FIRST_LINE, UnitKind.NGI, UnitKind.VO_SUPPORT}:
+        must_name(person(), unit)
+    else:
+        with pytest.raises(Forbidden):
+            must_name(person(), unit)
 
 
 def test_a_team_ticket_names_its_vo():
