@@ -11,6 +11,7 @@ import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from adapters.kit.assembly import ExchangeParts
+from adapters.kit.mail_fetching import MailFetcher
 from adapters.store.alone import PUSH_LOCK, alone
 from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
 from adapters.store.embedded import EmbeddedServer
@@ -18,9 +19,10 @@ from adapters.store.engine import PostgresStore
 from adapters.store.migrate import migrate
 from adapters.store.wakeup import Wakeup
 from api.auth import Tokens
-from api.exchanging import add_exchange_workers, exchange_parts
+from api.exchanging import add_exchange_workers, exchange_parts, mail_fetchers
 from api.feed_hub import FeedHub
 from api.feed_pushing import FeedPushing
+from api.hints import Hints
 from api.settings import Settings
 from api.views import TicketReader
 from api.workers import Workers
@@ -48,6 +50,8 @@ class Services:
     wakeup: Wakeup
     projector: Projector
     exchange: ExchangeParts
+    mail_fetchers: list[MailFetcher]
+    hints: Hints
     feed_hub: FeedHub
     feed_pushing: FeedPushing
     workers: Workers
@@ -104,6 +108,7 @@ async def running(
         wakeup = await stack.enter_async_context(Wakeup(conninfo))
         ledger = Ledger(store)
         projector = Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup)
+        exchange = exchange_parts(settings, ledger, store, wakeup)
         services = Services(
             settings=settings,
             conninfo=conninfo,
@@ -113,11 +118,14 @@ async def running(
             tokens=Tokens(store),
             wakeup=wakeup,
             projector=projector,
-            exchange=exchange_parts(settings, ledger, store, wakeup),
+            exchange=exchange,
+            mail_fetchers=mail_fetchers(settings, exchange) if work else [],
+            hints=Hints(store),
             feed_hub=FeedHub(partial(ask, store), wakeup, projector),
             feed_pushing=FeedPushing(ledger, store, allow_private=settings.allow_private_partners),
             workers=Workers(),
         )
+        wakeup.hinted = services.exchange.worker.pollers.hint
         stack.push_async_callback(services.workers.stop)
         if work:
             add_workers(services)
@@ -133,7 +141,13 @@ def add_workers(services: Services) -> None:
     services.workers.add("feeds", services.feed_hub.run)
     pusher = services.feed_pushing.pusher(services.feed_hub)
     services.workers.add("push", partial(alone, services.conninfo, PUSH_LOCK, pusher.run))
-    add_exchange_workers(services.settings, services.workers, services.exchange, services.conninfo)
+    add_exchange_workers(
+        services.settings,
+        services.workers,
+        services.exchange,
+        services.mail_fetchers,
+        services.conninfo,
+    )
 
 
 def _database(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> str:

@@ -1,11 +1,14 @@
-"""The exchange as part of the service: put together from the settings, and its two workers."""
+"""The exchange as part of the service: put together from the settings, and its workers."""
 
+from collections.abc import Sequence
 from functools import partial
+from zlib import crc32
 
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
+from adapters.kit.mail_fetching import MailFetcher
 from adapters.kit.mail_out import MailOut, NoMailOut
 from adapters.registry import ADAPTERS, CONNECTORS
-from adapters.store.alone import EXCHANGE_LOCK, alone
+from adapters.store.alone import EXCHANGE_LOCK, MAILBOX_LOCKS, alone
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
 from adapters.store.reply_key import ReplyKey
@@ -27,7 +30,11 @@ def exchange_parts(
         installation=Installation(
             name=settings.prefix, mail_domain=settings.mail_domain, page=page
         ),
-        transport=MailOut(settings.mail_relay_host, relay) if relay else NoMailOut(),
+        transport=MailOut(
+            settings.mail_relay_host, relay, settings.mail_relay_tls, settings.mail_trust()
+        )
+        if relay
+        else NoMailOut(),
         wakeup=wakeup,
         checkpoints=Checkpoints(store),
         connectors=CONNECTORS,
@@ -38,16 +45,45 @@ def exchange_parts(
     )
 
 
-def add_exchange_workers(
-    settings: Settings, workers: Workers, parts: ExchangeParts, conninfo: str
-) -> None:
-    """Mail is taken where there is a port for it; tickets travel where mail does, or where it is set.
+def mail_fetchers(settings: Settings, parts: ExchangeParts) -> list[MailFetcher]:
+    """One for each mailbox. Raises ``OSError`` where a password cannot be read."""
+    return [
+        MailFetcher(
+            mailbox.address,
+            mailbox.secret(),
+            parts.mail_door,
+            parts.worker,
+            trust=settings.mail_trust(),
+            every_s=settings.mailbox_poll_s,
+        )
+        for mailbox in settings.mailboxes
+    ]
 
-    Any process may take mail in; one of them does the exchange.
+
+def add_exchange_workers(
+    settings: Settings,
+    workers: Workers,
+    parts: ExchangeParts,
+    fetchers: Sequence[MailFetcher],
+    conninfo: str,
+) -> None:
+    """Mail is taken where there is a way for it; tickets travel where mail does, or where it is set.
+
+    Any process may take mail in; one of them empties a mailbox, and one does the exchange.
     """
     if settings.mail_port is not None:
-        listening = partial(parts.mail_in.serve, settings.mail_host, settings.mail_port)
+        identity = settings.mail_identity()
+        listening = partial(
+            parts.mail_in.serve, settings.mail_host, settings.mail_port, trust=identity
+        )
         workers.add("mail in", listening)
-    mail = settings.mail_port is not None or settings.mail_relay_port is not None
-    if mail or settings.exchange:
+    if settings.mail_lmtp_socket is not None:
+        workers.add(
+            "local mail in", partial(parts.mail_in.serve_locally, settings.mail_lmtp_socket)
+        )
+    for fetcher in fetchers:
+        name = fetcher.health.mailbox
+        lock = MAILBOX_LOCKS + crc32(name.encode())
+        workers.add(f"mail of {name}", partial(alone, conninfo, lock, fetcher.run))
+    if settings.mail_comes_or_goes or settings.exchange:
         workers.add("exchange", partial(alone, conninfo, EXCHANGE_LOCK, parts.worker.run))

@@ -6,10 +6,9 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-Port = Annotated[int, Field(ge=0, le=65535)]
-"""0 lets the system choose a free one."""
+from api.mail_settings import MailSettings, Port
 
 
 class Environment(Enum):
@@ -20,7 +19,7 @@ class Environment(Enum):
     DEVELOPMENT = "development"
 
 
-class Settings(BaseSettings):
+class Settings(MailSettings):
     model_config = SettingsConfigDict(env_prefix="TICKETLEDGER_", extra="forbid", frozen=True)
 
     data_dir: Path = Path("var")
@@ -36,20 +35,16 @@ class Settings(BaseSettings):
     zone: str = "UTC"
     """IANA name of the zone in which people are shown times. Machines always get UTC."""
 
-    mail_host: str = "127.0.0.1"
-    mail_port: Port | None = None
-    """Where machine mail of partners comes in (SMTP); none is taken without it."""
-    mail_relay_host: str = "127.0.0.1"
-    mail_relay_port: Port | None = None
-    """Where mail goes out; none is sent without it."""
-    mail_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,200}$")] = "localhost"
-    """Each partner writes to ``<name of its helpdesk>@<this domain>``."""
     exchange: bool = False
     """Exchange tickets also where no mail goes in or out, with partners that call or are called."""
     allow_private_partners: bool = False
     """Whether partners may be in private networks; otherwise calls to such addresses are refused."""
     partner_poll_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
     """How often partners that do not tell us by themselves are asked for their changes."""
+    partner_messages_per_s_max: Annotated[float, Field(gt=0, le=100_000)] = 200.0
+    """Of each partner that sends webhooks; for a short time ten times as many."""
+    metrics_open: bool = False
+    """Whether programs on this machine may read ``/metrics`` without a token. Not behind a proxy of this machine."""
     public_url: Annotated[str, Field(pattern=r"^(https?://[^\s{}]{1,200})?$")] = ""
     """Where our pages are reached from outside; stands in mails that had to be cut."""
 

@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP
 
 from adapters.kit import by_hand
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
-from adapters.kit.mail_out import MailOut
+from adapters.kit.mail_out import MailOut, RelaySecurity
 from adapters.kit.retry import Patience
 from adapters.registry import ADAPTERS
 from adapters.store.checkpoints import Checkpoints
@@ -170,7 +170,7 @@ async def hub(
             installation=Installation(
                 name="GGUS", mail_domain="hub.test", page="https://hub.test/tickets/{number}"
             ),
-            transport=MailOut("127.0.0.1", mailbox.port),
+            transport=MailOut("127.0.0.1", mailbox.port, RelaySecurity.NONE),
             wakeup=wakeup,
             checkpoints=Checkpoints(store),
             patience=patience,

@@ -20,6 +20,8 @@ MEDIA_TYPE: Final = "message/rfc822"
 HEADER_CHARACTERS_MAX: Final = 2_000
 PARTS_MAX: Final = 100
 HOPS_MAX: Final = 30
+TOO_LARGE: Final = b"X-Ticket-Ledger-Too-Large: "
+"""Begins what is kept of a mail that is too large to be taken."""
 
 _HEAD_BYTES_MAX: Final = 100_000
 _PARAMETERS_BYTES_MAX: Final = 4_000
@@ -38,6 +40,9 @@ def parse(raw: bytes) -> Message:
 
     The limits keep the library's parser from spending seconds: its time grows with the square of these.
     """
+    if raw.startswith(TOO_LARGE):
+        told = raw[len(TOO_LARGE) : 500].splitlines()[0]
+        raise Unreadable(f"the mail is too large: {decode(told)}")
     head = re.search(rb"\r?\n\r?\n", raw)
     if (head.start() if head else len(raw)) > _HEAD_BYTES_MAX:
         raise Unreadable(f"the mail's header has more than {_HEAD_BYTES_MAX} bytes")
@@ -52,6 +57,12 @@ def parse(raw: bytes) -> Message:
         return message_from_bytes(raw)
     except (RecursionError, ValueError, LookupError) as error:
         raise Unreadable(f"the mail cannot be taken apart: {type(error).__name__}") from error
+
+
+def stub(head: bytes, why: str) -> bytes:
+    """What is kept of a mail that is too large: its header, and why there is no more."""
+    whole = head[: head.rfind(b"\n") + 1].rstrip()
+    return TOO_LARGE + why.encode() + b"\r\n" + whole + b"\r\n\r\n"
 
 
 def header(mail: Message, name: str) -> str:

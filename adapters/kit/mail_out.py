@@ -1,4 +1,7 @@
-"""Mail out, by SMTP to a relay."""
+"""Mail out, by SMTP to a relay: encrypted, to a server that proves who it is, unless set otherwise."""
+
+import ssl
+from enum import Enum
 
 import aiosmtplib
 from aiosmtplib import (
@@ -13,18 +16,40 @@ from adapters.kit.retry import Undelivered
 _TIMEOUT_S = 20.0
 
 
+class RelaySecurity(Enum):
+    STARTTLS = "starttls"
+    """A relay that does not offer it gets nothing."""
+    TLS = "tls"
+    """From the first byte on, usually at port 465."""
+    NONE = "none"
+    """For a relay on this machine."""
+
+
 class MailOut:
     """One connection a message: simple, and a relay that went away is noticed at once."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        security: RelaySecurity = RelaySecurity.STARTTLS,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        """``trust``: whose certificates are believed; the system's authorities by default."""
+        self._host, self._port, self._security = host, port, security
+        self._trust = trust or ssl.create_default_context()
 
     async def send(self, raw: bytes, *, sender: str, recipient: str) -> str:
         """Hand the mail over; what the relay answered. Raises ``Undelivered``."""
         if not recipient:
             raise Undelivered("no-address", "the helpdesk has no address", final=True)
         client = SMTP(
-            hostname=self._host, port=self._port, timeout=_TIMEOUT_S, start_tls=False, use_tls=False
+            hostname=self._host,
+            port=self._port,
+            timeout=_TIMEOUT_S,
+            start_tls=self._security is RelaySecurity.STARTTLS,
+            use_tls=self._security is RelaySecurity.TLS,
+            tls_context=None if self._security is RelaySecurity.NONE else self._trust,
         )
         try:
             async with client:
@@ -33,6 +58,10 @@ class MailOut:
             raise _undelivered(error.recipients[0]) from error
         except SMTPResponseException as error:
             raise _undelivered(error) from error
+        except ssl.SSLError as error:
+            raise Undelivered(
+                "not-trusted", f"{type(error).__name__}: {error}", final=False
+            ) from error
         except (SMTPException, OSError, TimeoutError) as error:
             raise Undelivered(
                 "not-reached", f"{type(error).__name__}: {error}", final=False

@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+from adapters.kit.mail_out import RelaySecurity
 from api.bootstrap import Services, running
 from api.demo.federation import People, found
 from api.demo.partner import HUB
@@ -41,6 +42,7 @@ async def demo(data_dir: Path, *, once: bool, host: str, port: int) -> bool:
             mail_port=0,
             mail_relay_host="127.0.0.1",
             mail_relay_port=partner.port,
+            mail_relay_tls=RelaySecurity.NONE,
             mail_domain=HUB.partition("@")[2],
             public_url=f"http://{host}:{port}" if port else "",
         )

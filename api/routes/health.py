@@ -1,15 +1,13 @@
-"""Whether the service does its work. Health and metrics need no token: they tell nothing about tickets."""
+"""Whether the service does its work. Its health needs no token: it tells nothing about tickets."""
 
 from fastapi import APIRouter, Request, Response
 from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from adapters.kit.mail_fetching import MailboxHealth
 from api.bootstrap import Services
 from api.dependencies import Reader, answer
 from api.documentation import PROBLEMS, answers
-from api.edge import Measures
 from api.workers import WorkerHealth
-from domain.errors import StoreUnavailable
 from projections import health as projections_health
 
 router = APIRouter(tags=["operation"])
@@ -42,6 +40,8 @@ class ServiceStatus(Struct, frozen=True):
     head: int
     projections: list[ProjectionStatus]
     workers: list[WorkerHealth]
+    mailboxes: list[MailboxHealth]
+    """That are emptied by this process, or would be."""
 
 
 @router.get("/health", summary="Is it well?", responses=answers(Health) | {503: PROBLEMS[503]})
@@ -51,25 +51,6 @@ async def health(request: Request) -> Response:
     stalled = [each.name for each in found.projections if each.state == "stalled"]
     running = all(each.state in ("running", "not started") for each in found.workers)
     return answer(Health(running and not stalled, found.head, found.workers, stalled))
-
-
-@router.get("/metrics", summary="For Prometheus", response_class=Response)
-async def metrics(request: Request) -> Response:
-    """Requests by route, workers and projections, in the text format of Prometheus."""
-    measures: Measures = request.app.state.measures
-    services: Services = request.app.state.services
-    for worker in services.workers.health():
-        measures.restarts.labels(worker.name).set(worker.restarts)
-    try:
-        found = await status_of(services)
-    except StoreUnavailable:
-        measures.database_up.set(0)
-    else:
-        measures.database_up.set(1)
-        measures.head.set(found.head)
-        for each in found.projections:
-            measures.behind.labels(each.name).set(each.behind)
-    return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @status_router.get("/status", summary="Projections and workers", responses=answers(ServiceStatus))
@@ -94,4 +75,5 @@ async def status_of(services: Services) -> ServiceStatus:
         for each in found
     ]
     head = found[0].head if found else await services.store.head()
-    return ServiceStatus(head, rows, services.workers.health())
+    mailboxes = [each.health for each in services.mail_fetchers]
+    return ServiceStatus(head, rows, services.workers.health(), mailboxes)

@@ -1,0 +1,103 @@
+"""How mail comes in and goes out, as an operator sets it. Encrypted unless it stays on the machine."""
+
+import ssl
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings
+
+from adapters.kit.mail_out import RelaySecurity
+from adapters.kit.mailbox import MailboxAddress, mailbox_address, on_this_machine
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""0 lets the system choose a free one."""
+
+
+class MailboxSettings(BaseModel):
+    """A mailbox to be emptied."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    """``imaps://user@host/INBOX``; ``imap://`` for STARTTLS. See ``adapters.kit.mailbox``."""
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    """Read at the start, instead of ``password``."""
+
+    @field_validator("url")
+    @classmethod
+    def _can_be_read(cls, url: str) -> str:
+        mailbox_address(url)
+        return url
+
+    @model_validator(mode="after")
+    def _has_one_password(self) -> Self:
+        if (self.password is None) == (self.password_file is None):
+            raise ValueError("a mailbox needs either password or password_file")
+        return self
+
+    @property
+    def address(self) -> MailboxAddress:
+        return mailbox_address(self.url)
+
+    def secret(self) -> str:
+        """Raises ``OSError``."""
+        if self.password is not None:
+            return self.password.get_secret_value()
+        assert self.password_file is not None
+        return self.password_file.read_text().rstrip("\r\n")
+
+
+class MailSettings(BaseSettings):
+    mail_host: str = "127.0.0.1"
+    mail_port: Port | None = None
+    """Where machine mail of partners comes in (SMTP); none is taken without it."""
+    mail_certificate: Path | None = None
+    """PEM file with our certificate and its key: senders must use STARTTLS then."""
+    mail_lmtp_socket: Path | None = None
+    """Where a mail server in front hands mail over (LMTP)."""
+    mailboxes: tuple[MailboxSettings, ...] = ()
+    """Mailboxes on other servers that are emptied (IMAP): a JSON list of objects with ``url`` and a password."""
+    mailbox_poll_s: Annotated[float, Field(ge=0.5, le=3600)] = 30.0
+    """How often mailboxes are looked at whose servers cannot tell of new mail."""
+    mail_relay_host: str = "127.0.0.1"
+    mail_relay_port: Port | None = None
+    """Where mail goes out; none is sent without it."""
+    mail_relay_tls: RelaySecurity = RelaySecurity.STARTTLS
+    """``none`` only for a relay on this machine."""
+    mail_authorities: Path | None = None
+    """PEM file with the authorities that vouch for relay and mailboxes; the system's by default."""
+    mail_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,200}$")] = "localhost"
+    """Each partner writes to ``<name of its helpdesk>@<this domain>``."""
+
+    @model_validator(mode="after")
+    def _in_secret(self) -> Self:
+        beyond = not on_this_machine(self.mail_relay_host)
+        if beyond and self.mail_relay_tls is RelaySecurity.NONE:
+            raise ValueError("mail_relay_tls may be none only for a relay on this machine")
+        beyond = self.mail_port is not None and not on_this_machine(self.mail_host)
+        if beyond and self.mail_certificate is None:
+            raise ValueError("mail_host beyond this machine needs a mail_certificate")
+        return self
+
+    @property
+    def mail_comes_or_goes(self) -> bool:
+        return bool(
+            self.mail_port is not None
+            or self.mail_relay_port is not None
+            or self.mail_lmtp_socket is not None
+            or self.mailboxes
+        )
+
+    def mail_trust(self) -> ssl.SSLContext:
+        """Whose certificates are believed. Raises ``OSError``."""
+        return ssl.create_default_context(cafile=self.mail_authorities)
+
+    def mail_identity(self) -> ssl.SSLContext | None:
+        """Our own certificate. Raises ``OSError``."""
+        if self.mail_certificate is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.mail_certificate)
+        return context
