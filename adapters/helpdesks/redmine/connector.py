@@ -1,0 +1,19 @@
+"""The line to one Redmine: courier, poller and observer share its session."""
+
+from adapters.helpdesks.redmine.courier import RedmineCourier
+from adapters.helpdesks.redmine.observer import RedmineObserver
+from adapters.helpdesks.redmine.poller import RedminePoller
+from adapters.helpdesks.redmine.session import Session, Terms
+from adapters.kit.carriers import Line
+from adapters.kit.contract import Place
+
+
+class RedmineConnector:
+    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
+        session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
+        return Line(
+            courier=RedmineCourier(session, place.words),
+            poller=RedminePoller(session, place.our_name),
+            observer=RedmineObserver(session, place.our_name),
+            close=session.close,
+        )

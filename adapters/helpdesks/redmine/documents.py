@@ -1,0 +1,137 @@
+"""The two documents of this adapter, as they are kept: what we tell Redmine to do, and what happened there.
+
+Redmine speaks of states, priorities and projects by number; the poller writes down their names, and of the
+persons only what they are to the ticket.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+
+from adapters.kit.contract import Unreadable
+from adapters.kit.hops import hops_in
+from domain.identifiers import NUMBER_MAX
+
+EXTERNAL_ID: Final = "ExternalID"
+EXTERNAL_URL: Final = "ExternalURL"
+EVENT_ID: Final = "EventID"
+AFFECTED_SITE: Final = "AffectedSite"
+
+STATUS: Final = "status"
+PRIORITY: Final = "priority"
+PROJECT: Final = "project"
+
+BYTES_MAX: Final = 2_000_000
+_OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
+_VIA: Final = " via "
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """A text for their issue."""
+
+    public: bool
+    """For all who see the issue; else among those who may read private notes."""
+    text: str
+
+
+class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit_defaults=True):
+    """What we tell Redmine to do. Written when it was decided; done by the courier, once."""
+
+    number: int
+    external_id: str
+    """Our ticket, in the custom field by which its issue is found again."""
+    event_id: str
+    """Of this message; written with it into another custom field, so that its history tells whether it was done."""
+    hops: list[str] = field(default_factory=list)
+    create: dict[str, str] | None = None
+    """``project``, ``subject``, ``description`` and ``priority`` of an issue that Redmine does not have yet."""
+    note: Note | None = None
+    set: dict[str, str] = field(default_factory=dict)
+    """``status``, ``priority`` and ``project`` that it is to have afterwards, by their names."""
+    custom: dict[str, str] = field(default_factory=dict)
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """From one name to another."""
+
+    old: str
+    new: str
+
+
+class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of an issue's history; the first one is the issue itself."""
+
+    id: int = 0
+    """0: the issue was created."""
+    created: str = ""
+    by: str = "staff"
+    """``staff``, ``author`` (of the issue) or ``us``: who in person is not ours to know."""
+    public: bool = True
+    text: str = ""
+    status: Step | None = None
+    priority: Step | None = None
+    project: Step | None = None
+    files: list[str] = field(default_factory=list)
+    """Names of files that were attached, which stay there."""
+    hops: list[str] = field(default_factory=list)
+
+
+class TheirIssue(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """As it was when the change was fetched, which may be later."""
+
+    id: int
+    subject: str = ""
+    project: str = ""
+    priority: str = ""
+    external_id: str = ""
+    affected_site: str = ""
+
+
+class Author(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str = ""
+    mail: str = ""
+
+
+class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", omit_defaults=True):
+    """One change of an issue, with what must be known to understand it."""
+
+    change: Change
+    issue: TheirIssue
+    author: Author | None = None
+    """Only where the issue is new to us."""
+    earlier: list[Change] = field(default_factory=list)
+    """With a change of the status: the changes before it that said something, the newest first."""
+
+
+def read(raw: bytes) -> Ours | Theirs:
+    """Raises ``Unreadable``."""
+    if len(raw) > BYTES_MAX:
+        raise Unreadable(f"the document has {len(raw)} bytes, at most {BYTES_MAX} are read")
+    try:
+        return msgspec.json.decode(raw, type=Ours | Theirs)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"this is no document of this adapter: {error}"[:500]) from error
+
+
+def write(document: Ours | Theirs) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
+
+
+def mark(document: Ours) -> str:
+    """What stands in the custom field ``EventID``: which message it was, and by which way it came."""
+    return document.event_id + (_VIA + " ".join(document.hops) if document.hops else "")
+
+
+def marked(value: str) -> tuple[str, list[str]]:
+    """The message and the way that such a value names."""
+    event_id, _, way = value.partition(_VIA)
+    return event_id, list(hops_in(way))
+
+
+def our_number(external_id: str) -> int:
+    """The ticket of ours that a value of the field names; 0 for none."""
+    found = _OUR_ID.fullmatch(external_id.strip())
+    number = int(found[1]) if found else 0
+    return number if number <= NUMBER_MAX else 0

@@ -1,0 +1,195 @@
+"""Asks Redmine what happened since last time: the issues that were changed, then the history of each.
+
+Redmine tells times in seconds, and a change is seen only when it is committed, later than its time. So the
+last minute is asked for again, what was seen there is remembered, and an issue whose last change was still
+young when it was looked at is looked at once more. What our own account did is not taken in.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from adapters.helpdesks.redmine.changes import Reader
+from adapters.helpdesks.redmine.documents import Author, Change, Theirs, write
+from adapters.helpdesks.redmine.rows import Issue, in_seconds
+from adapters.helpdesks.redmine.session import PAGE, Session
+from adapters.kit.carriers import Found, Incoming, Known
+from domain import clock
+
+OVERLAP: Final = timedelta(minutes=1)
+"""No change is committed later than this after its time."""
+_YOUNG: Final = timedelta(seconds=5)
+"""So long another change with the same second may follow."""
+_SECOND: Final = timedelta(seconds=1)
+_ISSUES_MAX: Final = 50
+_EARLIER_MAX: Final = 10
+_NOT_LOOKED_AT: Final = -1
+
+
+class Seen(Struct, frozen=True):
+    updated_on: datetime
+    journal: int
+    """The last one that was dealt with; none of an issue that does not concern us."""
+    old: bool
+    """When it was looked at, its last change was not young any more."""
+
+
+class Cursor(Struct, kw_only=True):
+    since: datetime
+    """The time of the newest change that was dealt with. This and the others are by Redmine's clock."""
+    settled: datetime
+    """Nothing with a time up to here can still appear."""
+    settling: datetime
+    settling_since: datetime
+    """By our clock."""
+    seen: dict[int, Seen]
+    """Issues with a change after ``least``."""
+
+    @property
+    def least(self) -> datetime:
+        """From when on changes are asked for."""
+        return max(self.since - OVERLAP, self.settled + _SECOND)
+
+
+class RedminePoller:
+    def __init__(self, session: Session, our_name: str) -> None:
+        self._session = session
+        self._reader = Reader(session, our_name)
+
+    async def poll(self, cursor: bytes, known: Known) -> Found:
+        if not cursor:
+            return Found(messages=[], cursor=msgspec.json.encode(await self._beginning()))
+        at = msgspec.json.decode(cursor, type=Cursor)
+        issues, there_at, more = await self._changed(at)
+        messages: list[Incoming] = []
+        for issue in issues:
+            found, seen = await self._messages(issue, at, there_at, known)
+            messages += found
+            at.seen[issue.id] = seen
+        _advance(at, issues, there_at, more=more)
+        return Found(messages=messages, cursor=msgspec.json.encode(at), more=more)
+
+    async def _beginning(self) -> Cursor:
+        """What happened up to now is not news; of the present second, only what is still to come."""
+        newest = await self._session.issues(limit=1, sort="updated_on:desc")
+        since = newest.issues[0].updated_on if newest.issues else newest.at
+        at = Cursor(
+            since=since, settled=since - _SECOND, settling=since, settling_since=clock.now(), seen={}
+        )  # fmt: skip
+        for row in (await self._session.issues(updated_on=f">={in_seconds(since)}")).issues:
+            issue = await self._session.issue(row.id)
+            if issue is not None:
+                last = max((each.id for each in issue.journals), default=0)
+                at.seen[row.id] = Seen(issue.updated_on, last, old=False)
+        return at
+
+    async def _changed(self, at: Cursor) -> tuple[list[Issue], datetime, bool]:
+        """Issues to look at, in the order of their changes, Redmine's time, and whether there are more.
+
+        The next page begins with the second in which the last one ended: to count rows would miss some,
+        since an issue that is changed meanwhile moves to the end.
+        """
+        found: dict[int, Issue] = {}
+        start, offset = at.least, 0
+        while True:
+            page = await self._session.issues(
+                updated_on=f">={in_seconds(start)}", sort="updated_on:asc,id:asc", offset=offset
+            )
+            for row in page.issues:
+                if row.id not in found and _is_news(row, at.seen.get(row.id), page.at):
+                    if len(found) == _ISSUES_MAX:
+                        return list(found.values()), page.at, True
+                    found[row.id] = row
+            if len(page.issues) < PAGE:
+                return list(found.values()), page.at, False
+            last = page.issues[-1].updated_on
+            start, offset = (start, offset + PAGE) if last <= start else (last, 0)
+
+    # -- what concerns us ----------------------------------------------------------------------------
+
+    async def _messages(
+        self, row: Issue, at: Cursor, there_at: datetime, known: Known
+    ) -> tuple[list[Incoming], Seen]:
+        unseen = Seen(row.updated_on, _NOT_LOOKED_AT, there_at - row.updated_on >= _YOUNG)
+        intake = await self._session.is_intake(row.project)
+        concerns = bool(self._reader.our_id(row)) or await known(str(row.id))
+        if not (concerns or intake):
+            return [], unseen
+        issue = await self._session.issue(row.id)
+        if issue is None:  # deleted just now: whoever writes to it learns that
+            return [], unseen
+        messages = []
+        for theirs in await self._news(issue, at):
+            change = theirs.change
+            opens = not concerns and intake and (not change.id or change.project is not None)
+            concerns = concerns or opens
+            if concerns and change.by != "us" and _says(change):
+                messages.append(_message(await self._opening(theirs, issue) if opens else theirs))
+        last = max((each.id for each in issue.journals), default=0)
+        return messages, Seen(issue.updated_on, last, there_at - issue.updated_on >= _YOUNG)
+
+    async def _news(self, issue: Issue, at: Cursor) -> list[Theirs]:
+        """What happened to the issue since it was looked at, or else since changes are asked for."""
+        seen = at.seen.get(issue.id)
+        looked_at = seen is not None and seen.journal != _NOT_LOOKED_AT
+        about = self._reader.issue(issue)
+        found = []
+        if not looked_at and issue.created_on >= at.least:
+            found.append(Theirs(change=await self._reader.creation(issue), issue=about))
+        earlier: list[Change] = []
+        for journal in sorted(issue.journals, key=lambda each: each.id):
+            change = await self._reader.change(journal, issue)
+            new = journal.created_on >= at.least
+            if seen is not None and looked_at:
+                new = journal.id > seen.journal
+            if new:
+                before = earlier[: -_EARLIER_MAX - 1 : -1] if change.status else []
+                found.append(Theirs(change=change, issue=about, earlier=before))
+            if change.text or change.status:
+                earlier.append(change)
+        return found
+
+    async def _opening(self, theirs: Theirs, issue: Issue) -> Theirs:
+        """With all that a new ticket is made of; where the issue was moved to us, its description, too."""
+        change = theirs.change
+        name, mail = await self._session.user(issue.author.id)
+        if change.id:
+            parts = [issue.description or "", change.text if change.public else ""]
+            change = msgspec.structs.replace(change, text="\n\n".join(filter(None, parts)))
+        return msgspec.structs.replace(theirs, change=change, author=Author(name=name, mail=mail))
+
+
+def _message(theirs: Theirs) -> Incoming:
+    change = theirs.change
+    at = datetime.fromisoformat(change.created)
+    what = f"journal:{change.id}" if change.id else f"issue:{theirs.issue.id}"
+    # With its time: a Redmine that was restored from a backup gives numbers a second time.
+    message_id = f"{what}:{int(at.timestamp())}"
+    return Incoming(message_id=message_id, raw=write(theirs), sent_at=at)
+
+
+def _is_news(row: Issue, seen: Seen | None, there_at: datetime) -> bool:
+    if seen is None or seen.updated_on != row.updated_on:
+        return True
+    return not seen.old and there_at - row.updated_on >= _YOUNG
+
+
+def _says(change: Change) -> bool:
+    """Whether there is anything in it that we know a counterpart of."""
+    return not change.id or any(
+        (change.text, change.status, change.priority, change.project, change.files)
+    )
+
+
+def _advance(at: Cursor, issues: Sequence[Issue], there_at: datetime, *, more: bool) -> None:
+    # A clock that is set back must not make us wait until it is that late again.
+    at.since = min(max([at.since, *(each.updated_on for each in issues)]), there_at)
+    at.settling = min(at.settling, there_at)
+    if at.settled > there_at:
+        at.settled = there_at - OVERLAP
+    if clock.now() - at.settling_since >= OVERLAP and not more:
+        at.settled, at.settling, at.settling_since = at.settling, at.since, clock.now()
+    at.seen = {number: seen for number, seen in at.seen.items() if seen.updated_on >= at.least}

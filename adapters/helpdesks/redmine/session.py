@@ -1,0 +1,276 @@
+"""A session with one Redmine: ask, understand, and know its numbers by their names.
+
+    https://redmine.example.org/?project=PROJECT&intake=PROJECT&tracker=TRACKER&field=ExternalID:1
+
+``project``: where tickets of units that are not the partner's go. ``intake``: a project whose issues are
+meant for us (any number of them; none: they open no tickets here). ``tracker``: of new issues, by its name;
+else the first one of their project. ``field``: the number of a custom field, where it cannot be read off an
+issue. The key of the account is the helpdesk's secret.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
+
+from adapters.helpdesks.redmine.rows import Issue, Named, Page, as_
+from adapters.kit.http import Answer, Api
+from adapters.kit.retry import Undelivered
+from domain import clock
+
+PAGE: Final = 100
+"""What Redmine gives at most."""
+_AT_ONCE: Final = 4
+_PROJECTS_MAX: Final = 2000
+_CONFLICTS_MAX: Final = 8
+_CONFLICT_PAUSE_S: Final = 0.05
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a helpdesk's address says."""
+
+    url: str
+    intake: frozenset[str]
+    tracker: str = ""
+    fields: Mapping[str, int]
+
+    @classmethod
+    def of(cls, address: str) -> "Terms":
+        """Raises ``Undelivered``."""
+        try:
+            parts = urlsplit(address)
+            host, port = parts.hostname, parts.port
+            query = parse_qs(parts.query)
+            named = (each.split(":", 1) for each in query.get("field", ()))
+            fields = {name: int(number) for name, number in named}
+        except ValueError as error:
+            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
+        if parts.scheme not in ("http", "https") or not host:
+            what = f"{address!r} is not like https://redmine.example.org/"
+            raise Undelivered("bad-address", what, final=True)
+        place = f"[{host}]" if ":" in host else host
+        return cls(
+            url=f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}",
+            intake=frozenset(query.get("intake", ())),
+            tracker=query.get("tracker", [""])[0],
+            fields=fields,
+        )
+
+
+class _Project(Struct, frozen=True):
+    id: int
+    name: str
+    identifier: str
+
+
+class Session:
+    """Every method raises ``Undelivered``."""
+
+    def __init__(self, terms: Terms, key: str, *, allow_private: bool) -> None:
+        self.terms = terms
+        self._key = key
+        self._api = Api(terms.url, allow_private=allow_private)
+        self._lane = asyncio.Semaphore(_AT_ONCE)
+        self._names: dict[str, dict[int, str]] = {}
+        self._projects: dict[int, _Project] = {}
+        self._fields = dict(terms.fields)
+        self._me = 0
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    # -- issues --------------------------------------------------------------------------------------
+
+    async def issue(self, number: int | str) -> Issue | None:
+        """An issue with its history; None where there is none, or nobody lets us see it."""
+        path = f"/issues/{int(number)}.json"
+        answer = await self.call("GET", path, query={"include": "journals,allowed_statuses"})
+        if answer.status in (403, 404):
+            return None
+        return as_(Issue, _part(answer, "issue"))
+
+    async def issues(self, **query: str | int) -> Page:
+        """One page of a list of issues, open or not."""
+        terms: Mapping[str, str | int] = {"status_id": "*", "limit": PAGE, **query}
+        answer = await self.call("GET", "/issues.json", query=terms)
+        found = _part(answer, "issues")
+        issues = as_(list[Issue], found)
+        try:
+            at = parsedate_to_datetime(answer.headers.get("date", ""))
+        except (ValueError, TypeError, IndexError):
+            at = clock.now()
+        return Page(issues, int(answer.json().get("total_count", len(issues))), at)
+
+    async def create(self, fields: Mapping[str, Any]) -> Issue:
+        answer = await self.call("POST", "/issues.json", {"issue": fields})
+        _must_not_be_refused(answer)
+        return as_(Issue, _part(answer, "issue"))
+
+    async def change(self, issue: int, fields: Mapping[str, Any]) -> None:
+        """Ask for changes. Redmine says 204 also when it refused: read back.
+
+        When somebody else changes the issue at the same moment, Redmine takes nothing of ours and names no
+        error: exactly then it is asked again.
+        """
+        for attempt in range(1, _CONFLICTS_MAX + 1):
+            answer = await self.call("PUT", f"/issues/{issue}.json", {"issue": fields})
+            if _errors(answer) != []:
+                _must_not_be_refused(answer)
+                answer.must_succeed()
+                return
+            await asyncio.sleep(_CONFLICT_PAUSE_S * attempt)
+        what = f"others kept changing issue {issue}"
+        raise Undelivered("changed-meanwhile", what, final=False)
+
+    async def duplicate(self, younger: int, older: int) -> str:
+        """Let one issue be known as the duplicate of another; what Redmine says against it, if anything."""
+        relation = {"issue_to_id": older, "relation_type": "duplicates"}
+        path = f"/issues/{younger}/relations.json"
+        answer = await self.call("POST", path, {"relation": relation})
+        if answer.status in (403, 404, 422):
+            return answer.text[:200]
+        answer.must_succeed()
+        return ""
+
+    # -- names and numbers ---------------------------------------------------------------------------
+
+    async def me(self) -> int:
+        """The number of our account."""
+        if not self._me:
+            answer = await self.call("GET", "/users/current.json")
+            self._me = as_(Named, _part(answer, "user")).id
+        return self._me
+
+    async def name(self, kind: str, number: str | int | None) -> str:
+        """What Redmine calls a ``status``, a ``priority`` or a ``project``; its number where it has no name."""
+        if not number or not str(number).isdigit():
+            return ""
+        known = self._names.get(kind, {})
+        if int(number) not in known:
+            known = await self._learn(kind)
+        return known.get(int(number), str(number))
+
+    async def number(self, kind: str, name: str) -> int:
+        """The number of a status, a priority or a project by its name, of a project by its identifier, too."""
+        found = self._called(kind, name)
+        if not found:
+            await self._learn(kind)
+            found = self._called(kind, name)
+        if len(found) != 1:
+            what = f"Redmine shows our account {len(found) or 'no'} {kind} {name!r}"
+            raise Undelivered("unknown-there", what, final=True)
+        return found[0]
+
+    def _called(self, kind: str, name: str) -> list[int]:
+        found = [number for number, each in self._names.get(kind, {}).items() if each == name]
+        if kind == "project" and len(found) != 1:
+            exact = [each.id for each in self._projects.values() if each.identifier == name]
+            return exact or found
+        return found
+
+    async def is_intake(self, project: Named) -> bool:
+        """Whether the issues of a project are meant for us. It may be named by its identifier, too."""
+        intake = self.terms.intake
+        if not intake or project.name in intake:
+            return bool(intake)
+        if project.id not in self._projects:
+            await self._learn("project")
+        known = self._projects.get(project.id)
+        return known is not None and known.identifier in intake
+
+    async def field(self, name: str) -> int:
+        """The number of a custom field, which only an administrator may ask for: read off an issue."""
+        if not (number := await self.field_if_any(name)):
+            raise Undelivered(
+                "no-field",
+                f"no issue that our account may see has a custom field {name}; in a Redmine without issues its"
+                f" number must stand in the address: &field={name}:NUMBER",
+                final=False,
+            )
+        return number
+
+    async def field_if_any(self, name: str) -> int:
+        if name not in self._fields:
+            for issue in (await self.issues(sort="updated_on:desc")).issues:
+                for each in issue.custom_fields:
+                    self._fields.setdefault(each.name, each.id)
+        return self._fields.get(name, 0)
+
+    async def user(self, number: int) -> tuple[str, str]:
+        """Name and mail address of a person, as far as they are shown to us."""
+        answer = await self.call("GET", f"/users/{number}.json")
+        if answer.status in (403, 404):
+            return "", ""
+        found = _part(answer, "user")
+        name = f"{found.get('firstname', '')} {found.get('lastname', '')}".strip()
+        return name, str(found.get("mail") or "")
+
+    async def _learn(self, kind: str) -> dict[int, str]:
+        if kind == "project":
+            projects = await self._all_projects()
+            self._projects = {each.id: each for each in projects}
+            self._names[kind] = {each.id: each.name for each in projects}
+        else:
+            path, part = _LISTS[kind]
+            found = as_(list[Named], _part(await self.call("GET", path), part))
+            self._names[kind] = {each.id: each.name for each in found}
+        return self._names[kind]
+
+    async def _all_projects(self) -> Sequence[_Project]:
+        found: list[_Project] = []
+        while len(found) < _PROJECTS_MAX:
+            query = {"limit": PAGE, "offset": len(found)}
+            answer = await self.call("GET", "/projects.json", query=query)
+            page = as_(list[_Project], _part(answer, "projects"))
+            found += page
+            if len(page) < PAGE:
+                break
+        return found
+
+    # -- calling -------------------------------------------------------------------------------------
+
+    async def call(
+        self, method: str, path: str, json: Any = None, query: Mapping[str, str | int] | None = None
+    ) -> Answer:
+        headers = {"X-Redmine-API-Key": self._key}
+        async with self._lane:
+            answer = await self._api.call(method, path, json=json, query=query, headers=headers)
+        if 300 <= answer.status < 400:
+            where = answer.headers.get("location", "")[:200]
+            raise Undelivered(
+                "redirected", f"status {answer.status}: {path} leads to {where}", final=False
+            )
+        return answer
+
+
+_LISTS: Final[Mapping[str, tuple[str, str]]] = {
+    "status": ("/issue_statuses.json", "issue_statuses"),
+    "priority": ("/enumerations/issue_priorities.json", "issue_priorities"),
+    "tracker": ("/trackers.json", "trackers"),
+}
+
+
+def _errors(answer: Answer) -> list[Any] | None:
+    """What Redmine finds wrong with a wish; None where it does not say 422."""
+    if answer.status != 422:
+        return None
+    found = answer.json()
+    errors = found.get("errors") if isinstance(found, dict) else None
+    return errors if isinstance(errors, list) else [answer.text[:200]]
+
+
+def _must_not_be_refused(answer: Answer) -> None:
+    if errors := _errors(answer):
+        raise Undelivered("refused", "; ".join(map(str, errors))[:1000], final=True)
+
+
+def _part(answer: Answer, name: str) -> Any:
+    """What an answer with success says under a name."""
+    answer.must_succeed()
+    found = answer.json()
+    if not isinstance(found, dict) or name not in found:
+        raise Undelivered("strange-answer", f"no {name} in {answer.text[:200]}", final=False)
+    return found[name]
