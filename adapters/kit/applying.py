@@ -129,7 +129,7 @@ class Application:
         raw, before_heard, before_told = contents
         if raw is None:
             return Verdict(kind="parked", code=_ERASED, detail="the message was erased")
-        reading = self._adapter.read(raw)
+        reading = self._conversations.readings.read(self._adapter, raw)
         if isinstance(reading, Ignored):
             return Verdict(kind="ignored", code=reading.why)
         if isinstance(reading, Returned):
@@ -200,7 +200,7 @@ class Application:
     def _read_again(self, raw: bytes | None) -> Reading | None:
         """A message that was understood before; a newer mapping may see it otherwise."""
         try:
-            reading = None if raw is None else self._adapter.read(raw)
+            reading = None if raw is None else self._conversations.readings.read(self._adapter, raw)
         except Unreadable:
             return None
         if not isinstance(reading, Reading):

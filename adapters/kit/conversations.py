@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 
 from adapters.kit.contract import Adapter, Place
+from adapters.kit.reading import Readings
 from domain.errors import EntryNotFound, StaleVersion
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
@@ -35,6 +36,7 @@ class Conversations:
         self.adapters = adapters
         self.place = place
         """The terms of messages to and from a partner."""
+        self.readings = Readings()
 
     async def partner(self, name: str) -> Helpdesk | None:
         """The helpdesk as registered now. One whose adapter this program does not have is none."""

@@ -84,14 +84,13 @@ class Inbox:
                 return Received(exchange.id, receipt.position)
         raise AssertionError  # the loop returns or raises
 
-    @staticmethod
-    def _glance(adapter: Adapter, raw: bytes) -> Reading:
+    def _glance(self, adapter: Adapter, raw: bytes) -> Reading:
         """Which conversation the message belongs to: one of its own where that cannot be told.
 
         What is wrong with the message is found, and recorded, when it is applied.
         """
         try:
-            reading = adapter.read(raw)
+            reading = self._conversations.readings.read(adapter, raw)
         except Unreadable:
             return Reading()
         except Exception:  # a defect of the adapter must not cost us the message

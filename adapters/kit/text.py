@@ -47,7 +47,9 @@ def storable(text: str) -> str:
 def line(text: str, limit: int) -> str:
     """The text as one printable line of at most ``limit`` characters."""
     flat = " ".join(text.split())
-    return "".join(char for char in flat if char.isprintable())[:limit].strip()
+    if not flat.isprintable():
+        flat = "".join(char for char in flat if char.isprintable())
+    return flat[:limit].strip()
 
 
 def cut(text: str, limit: int, where: str = "") -> str:
