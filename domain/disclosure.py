@@ -30,8 +30,6 @@ ECHO: Final = Verdict(disclosed=False, rule="echo@1")
 """The partner told us so itself."""
 NO_COUNTERPART: Final = Verdict(disclosed=False, rule="no-counterpart@1")
 """The partner's format has no word for it."""
-UNTRANSLATABLE: Final = Verdict(disclosed=False, rule="translation-failed@1")
-"""The adapter has a defect; the log of the program says which."""
 _PUBLIC: Final = Verdict(disclosed=True, rule="public@1")
 _INTERNAL: Final = Verdict(disclosed=False, rule="internal@1")
 _CLOSING_ONLY: Final = Verdict(disclosed=False, rule="closing-only@1")

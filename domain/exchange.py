@@ -52,6 +52,8 @@ class Message(Struct, gc=False):
     """Incoming: when it was sent, as far as that can be believed."""
     event_position: int = 0
     """Outgoing: the position of the event of ours that it tells of."""
+    rule: str = ""
+    """Outgoing: by which rule it is told."""
 
 
 class Exchange(Aggregate):
@@ -265,7 +267,7 @@ class Exchange(Aggregate):
         rule: str
         """Name and version of the rule that decided."""
         raw: Sealed | None = None
-        """What will be sent."""
+        """What will be sent. Missing where it is not disclosed, or could not be translated yet."""
 
     def decide_dispatch(
         self, event_position: int, rule: str, raw: bytes | None, media_type: str = ""
@@ -280,15 +282,42 @@ class Exchange(Aggregate):
         )  # fmt: skip
         return self.version if sealed else None
 
+    def decide_untranslated(self, event_position: int, rule: str) -> int:
+        """The partner is to be told, and nobody knows yet in which words; the reference."""
+        self.trigger(
+            Exchange.DispatchDecided, event_position=event_position, disclosed=True, rule=rule
+        )
+        return self.version
+
     @mutates(DispatchDecided)
     def _dispatch_decided(self, event: DispatchDecided) -> None:
         self.decided_until = max(self.decided_until, event.event_position)
         if event.disclosed:
             reference = event.originator_version
-            self.told = event.raw
+            self.told = event.raw or self.told
             self.messages[reference] = Message(
-                reference, Direction.OUT, raw=event.raw, event_position=event.event_position
+                reference,
+                Direction.OUT,
+                raw=event.raw,
+                event_position=event.event_position,
+                rule=event.rule,
             )
+
+    class Translated(Event, tag="exchange.translated", frozen=True, kw_only=True, gc=False):
+        """A message got its words after all, or others: these will be sent."""
+
+        reference: int
+        raw: Sealed
+
+    def translate(self, reference: int, raw: bytes, media_type: str) -> None:
+        self._must_wait(reference)
+        self.trigger(
+            Exchange.Translated, reference=reference, raw=self.seal_bytes(raw, media_type)
+        )
+
+    @mutates(Translated)
+    def _translated(self, event: Translated) -> None:
+        self.messages[event.reference].raw = self.told = event.raw
 
     class Dispatched(Event, tag="exchange.dispatched", frozen=True, kw_only=True, gc=False):
         """The partner's system took the message."""

@@ -271,6 +271,10 @@ def _refused(_: ExchangeRow, message: MessageRow, event: Exchange.MessageRefused
     message.detail = event.detail.id
 
 
+def _translated(_: ExchangeRow, message: MessageRow, event: Exchange.Translated) -> None:
+    message.raw = event.raw.id
+
+
 def _dispatched(exchange: ExchangeRow, message: MessageRow, event: Exchange.Dispatched) -> None:
     message.outcome, message.message_id = Outcome.DISPATCHED.value, event.receipt
     exchange.dispatched += 1
@@ -315,6 +319,7 @@ STEPS: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, MessageRow, An
         Exchange.Applied: _applied,
         Exchange.Ignored: _ignored,
         Exchange.MessageRefused: _refused,
+        Exchange.Translated: _translated,
         Exchange.Dispatched: _dispatched,
         Exchange.Failed: _failed,
         Exchange.Parked: _parked,

@@ -209,20 +209,24 @@ class Application:
 
     async def _returned(self, reading: Returned) -> Verdict:
         """A message of ours came back, if this conversation sent it."""
+        sent, reference = None, 0
         for each in await self._ledger.store.stream(self._exchange.id):
-            decided = each.event
-            if (
-                isinstance(decided, Exchange.DispatchDecided)
-                and decided.event_position == reading.event_position
-                and decided.raw is not None
-            ):
-                return Verdict(
-                    kind="returned",
-                    code=reading.code,
-                    detail=reading.detail,
-                    sent=(decided.event_position, decided.raw),
-                )
-        return Verdict(kind="ignored", code="not-ours")
+            match each.event:
+                case Exchange.DispatchDecided() as decided:
+                    if decided.event_position == reading.event_position:
+                        sent, reference = decided.raw, decided.originator_version
+                case Exchange.Translated() as translated if translated.reference == reference:
+                    sent = translated.raw
+                case _:
+                    pass
+        if sent is None:
+            return Verdict(kind="ignored", code="not-ours")
+        return Verdict(
+            kind="returned",
+            code=reading.code,
+            detail=reading.detail,
+            sent=(reading.event_position, sent),
+        )
 
     async def _conflict(self) -> Verdict | None:
         """Whether the message speaks of tickets that do not belong together, or not to this partner."""

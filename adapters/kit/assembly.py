@@ -100,7 +100,7 @@ def assemble(
     pollers = Pollers(
         conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
     )
-    worker = ExchangeWorker(conversations, inbox, outbox, pollers, wakeup, checkpoints)
+    worker = ExchangeWorker(conversations, inbox, outbox, pollers, wakeup, checkpoints, patience)
     door = MailDoor(conversations, inbox, installation.mail_domain, addresses)
     return ExchangeParts(
         conversations=conversations,

@@ -5,13 +5,12 @@ the log twice decides once. What was decided and not acknowledged is sent again,
 the same Message-ID.
 """
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
 import structlog
+from msgspec import Struct
 
 from adapters.kit.carriers import Carriers, Delivered, Parcel
 from adapters.kit.contract import Adapter, Ignored, News
@@ -24,7 +23,7 @@ from domain.aggregate import Event
 from domain.content import Sealed
 from domain.disclosure import Verdict
 from domain.errors import AlreadyClaimed, NotNow, Refused
-from domain.exchange import Direction, Exchange
+from domain.exchange import Direction, Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 from domain.lifecycle import OPEN
@@ -37,8 +36,27 @@ log = structlog.get_logger()
 
 ACTOR: Final = "rule:exchange@1"
 _ERASED: Final = "erased"
-_AT_ONCE: Final = 4
-"""Messages on their way to one partner: a slow one keeps its own waiting, nobody else's."""
+_UNTRANSLATED: Final = "translation-failed"
+_UNREACHED: Final = "not-reached"
+_UNREACHED_TIMES: Final = 12
+"""A partner that cannot be reached says nothing about the message: so many times more attempts, three days."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """How an attempt to deliver the oldest message of a conversation went."""
+
+    pause_s: float = 0
+    """Before the next one; 0 after a success."""
+    answered: bool = True
+    """The partner is there: it took the message, or said what is wrong with it."""
+    retry_after_s: float | None = None
+    """How long the partner wants to be left alone."""
+    held: bool = False
+    """The partner's interface is closed, so nothing was tried."""
+
+
+class _Untranslatable(Exception):
+    """The adapter has a defect."""
 
 
 class Outbox:
@@ -53,9 +71,6 @@ class Outbox:
         self._ledger = conversations.ledger
         self._carriers, self._patience = carriers, patience
         self._addresses = addresses
-        self._lanes: defaultdict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(_AT_ONCE)
-        )
 
     # -- deciding ------------------------------------------------------------------------------------
 
@@ -93,36 +108,40 @@ class Outbox:
         await self._decide(exchange, happened, verdict)
 
     async def _decide(self, exchange: Exchange, cause: Recorded, verdict: Verdict) -> None:
-        raw = None
+        raw, defect = None, ""
         partner = await self._conversations.known_partner(exchange.helpdesk)
         adapter = self._adapters[partner.adapter]
         if verdict.disclosed:
-            raw, verdict = await self._rendered(exchange, partner, adapter, cause, verdict)
+            try:
+                raw = await self._rendered(exchange, partner, adapter, cause, rule=verdict.rule)
+            except _Untranslatable as error:
+                defect = str(error)
+            else:
+                verdict = verdict if raw is not None else disclosure.NO_COUNTERPART
 
         def decide(fresh: Exchange) -> None:
-            if cause.position > fresh.decided_until:
+            if cause.position <= fresh.decided_until:
+                return
+            if defect:
+                reference = fresh.decide_untranslated(cause.position, verdict.rule)
+                fresh.park(reference, _UNTRANSLATED, defect)
+            else:
                 fresh.decide_dispatch(cause.position, verdict.rule, raw, adapter.media_type)
 
         with acting(_provenance(cause)):
             await self._conversations.change(exchange.id, decide)
 
     async def _rendered(
-        self,
-        exchange: Exchange,
-        partner: Helpdesk,
-        adapter: Adapter,
-        cause: Recorded,
-        verdict: Verdict,
-    ) -> tuple[bytes | None, Verdict]:
-        news = await self._news(exchange, partner, cause, whole=verdict is disclosure.OPENING)
+        self, exchange: Exchange, partner: Helpdesk, adapter: Adapter, cause: Recorded, *, rule: str
+    ) -> bytes | None:
+        """The message; None where the partner's format has no word for it. Raises ``_Untranslatable``."""
+        news = await self._news(exchange, partner, cause, whole=rule == disclosure.OPENING.rule)
         try:
             message = adapter.outbound(news)
-        except Exception:  # a defect of an adapter costs this one message, and is recorded as such
+        except Exception as error:  # a defect of an adapter parks this conversation alone
             log.exception("adapter failed to write", adapter=adapter.name, position=cause.position)
-            return None, disclosure.UNTRANSLATABLE
-        if isinstance(message, Ignored):
-            return None, disclosure.NO_COUNTERPART
-        return message, verdict
+            raise _Untranslatable(f"{type(error).__name__}: {error}"[:1000]) from error
+        return None if isinstance(message, Ignored) else message
 
     async def _news(
         self, exchange: Exchange, partner: Helpdesk, cause: Recorded, *, whole: bool
@@ -160,31 +179,21 @@ class Outbox:
 
     # -- sending -------------------------------------------------------------------------------------
 
-    async def deliver(self, stream: UUID) -> float | None:
-        """Send the oldest message that waits.
-
-        Returns the seconds to wait before the next attempt, 0 after a success, None when nothing can be
-        sent now.
-        """
+    async def deliver(self, stream: UUID) -> Attempt | None:
+        """Send the oldest message that waits; None when there is none."""
         exchange = await self._conversations.load(stream)
         message = exchange.next_message(Direction.OUT)
         if message is None:
             return None
         partner = await self._conversations.known_partner(exchange.helpdesk)
         if partner.interface not in CONNECTED:
-            return None
-        assert message.raw is not None
-        content = (await self._ledger.store.contents([message.raw.id])).get(message.raw.id)
+            return Attempt(held=True)
         with acting(_provenance_of_delivery(message.event_position)):
-            if content is None:
-                return await self._fail(
-                    stream, message.reference, Undelivered(_ERASED, "it was erased", final=True)
-                )
-            parcel = Parcel(raw=content.body, external_id=exchange.external_id)
             try:
-                async with self._lanes[partner.name]:
-                    delivered = await (await self._carriers.courier(partner)).deliver(parcel)
-                await self._delivered(exchange, message.reference, delivered)
+                if message.raw is None:
+                    await self._translate_again(exchange, message, partner)
+                else:
+                    await self._hand_over(exchange, message.reference, message.raw, partner)
             except Undelivered as failure:
                 return await self._fail(stream, message.reference, failure)
             except Refused:
@@ -194,7 +203,17 @@ class Outbox:
                 what = f"{type(error).__name__}: {error}"[:1000]
                 unexpected = Undelivered("courier-failed", what, final=False)
                 return await self._fail(stream, message.reference, unexpected)
-        return 0
+        return Attempt()
+
+    async def _hand_over(
+        self, exchange: Exchange, reference: int, raw: Sealed, partner: Helpdesk
+    ) -> None:
+        content = (await self._ledger.store.contents([raw.id])).get(raw.id)
+        if content is None:
+            raise Undelivered(_ERASED, "it was erased", final=True)
+        parcel = Parcel(raw=content.body, external_id=exchange.external_id)
+        delivered = await (await self._carriers.courier(partner)).deliver(parcel)
+        await self._delivered(exchange, reference, delivered)
 
     async def _delivered(self, exchange: Exchange, reference: int, delivered: Delivered) -> None:
         """Record it, and their ticket with it. Raises ``Undelivered`` when that belongs to another of ours."""
@@ -214,27 +233,49 @@ class Outbox:
             # They merged it into the ticket of another of ours: both go on, each with its first identifier.
             await self._change(exchange.id, lambda fresh: decide(fresh, link=False))
 
+    async def _translate_again(
+        self, exchange: Exchange, message: Message, partner: Helpdesk
+    ) -> None:
+        """An operator let a message go on that could not be translated before. Raises ``Undelivered``."""
+        [cause] = await self._ledger.store.log(message.event_position - 1, 1)
+        adapter = self._adapters[partner.adapter]
+        try:
+            raw = await self._rendered(exchange, partner, adapter, cause, rule=message.rule)
+        except _Untranslatable as error:
+            raise Undelivered(_UNTRANSLATED, str(error), final=True) from error
+
+        def decide(fresh: Exchange) -> None:
+            if raw is None:
+                fresh.ignore(message.reference, "no-counterpart")
+            else:
+                fresh.translate(message.reference, raw, adapter.media_type)
+
+        await self._change(exchange.id, decide)
+
     async def hang_up(self) -> None:
         """Close the lines to the partners; they are opened again when they are needed."""
         await self._carriers.close()
 
-    async def held(self, stream: UUID) -> bool:
-        """Whether a message waits for nothing but the partner's interface."""
-        exchange = await self._conversations.load(stream)
-        return exchange.next_message(Direction.OUT) is not None
-
-    async def _fail(self, stream: UUID, reference: int, failure: Undelivered) -> float:
-        attempts = 0
+    async def _fail(self, stream: UUID, reference: int, failure: Undelivered) -> Attempt:
+        attempts, parked, attempts_max = 0, False, self._patience.attempts_max
+        if failure.code == _UNREACHED:
+            attempts_max *= _UNREACHED_TIMES
 
         def decide(exchange: Exchange) -> None:
-            nonlocal attempts
+            nonlocal attempts, parked
             exchange.record_failure(reference, failure.code, str(failure))
             attempts = exchange.messages[reference].attempts
-            if failure.final or attempts >= self._patience.attempts_max:
+            parked = failure.final or attempts >= attempts_max
+            if parked:
                 exchange.park(reference, failure.code, str(failure))
 
         await self._change(stream, decide)
-        return self._patience.pause_s(max(attempts, 1), failure.retry_after_s)
+        pause_s = self._patience.pause_s(max(attempts, 1), failure.retry_after_s)
+        return Attempt(
+            pause_s=0 if parked else pause_s,
+            answered=failure.final,
+            retry_after_s=failure.retry_after_s,
+        )
 
     async def _change(self, stream: UUID, decide: Callable[[Exchange], object]) -> None:
         try:

@@ -8,7 +8,7 @@ is recorded with the position it is about.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,10 +16,11 @@ import structlog
 
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox, Received
+from adapters.kit.lanes import Lane
 from adapters.kit.outbox import Outbox
 from adapters.kit.polling import Checkpoints, Pollers
-from adapters.tasks import end
-from domain.errors import StoreUnavailable
+from adapters.kit.retry import Patience
+from adapters.kit.turns import Turns
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import ticket_number
@@ -32,10 +33,12 @@ NAME: Final = "exchange"
 _PAGE: Final = 500
 _IDLE_S: Final = 1.0
 _AT_ONCE: Final = 16
-_HELD_S: Final = 30.0
-"""How often a conversation looks again whether its paused partner is back, apart from being told."""
-_TROUBLE_S: Final = 5.0
+_MOST: Final = 5_000
+"""Conversations with incoming messages, in memory."""
 _KNOWN_MAX: Final = 20_000
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
 
 
 class Wakeup(Protocol):
@@ -51,18 +54,18 @@ class ExchangeWorker:
         pollers: Pollers,
         wakeup: Wakeup,
         checkpoints: Checkpoints,
+        patience: Patience,
     ) -> None:
         self._conversations, self._inbox, self._outbox = conversations, inbox, outbox
         self.pollers = pollers
         self._store = conversations.ledger.store
-        self._wakeup, self._checkpoints = wakeup, checkpoints
+        self._wakeup, self._checkpoints, self._patience = wakeup, checkpoints, patience
         self._partners: dict[str, Helpdesk] = {}
         self._about: OrderedDict[tuple[str, int], UUID | None] = OrderedDict()
-        self._busy: dict[UUID, int] = {}
-        """Conversations with something to do, and the position of the first event that says so."""
-        self._stirred: dict[UUID, asyncio.Event] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._with: OrderedDict[UUID, str] = OrderedDict()
+        """Which partner a conversation is with."""
+        self._in = Turns(self._apply, at_once=_AT_ONCE, most=_MOST)
+        self._lanes: dict[str, Lane] = {}
         self._running = False
         self.position = 0
 
@@ -70,6 +73,7 @@ class ExchangeWorker:
         """Follow the log until ``stop`` is set. After an exception it may be run again."""
         self.position, memory = await self._checkpoints.load(NAME)
         saved = self.position
+        self._in = Turns(self._apply, at_once=_AT_ONCE, most=_MOST)
         self._running = True
         try:
             for name in msgspec.json.decode(memory or b"[]", type=list[str]):
@@ -77,40 +81,88 @@ class ExchangeWorker:
             while not stop.is_set():
                 page = await self._store.log(self.position, _PAGE)
                 await self._follow(page)
-                safe = min(self._busy.values(), default=self.position + 1) - 1
-                if safe > saved and (page or not self._busy):
+                fetched = await self._catch_up()
+                safe = self._safe()
+                if safe > saved and (page or not self._waiting()):
                     names = msgspec.json.encode(sorted(self._partners))
                     await self._checkpoints.save(NAME, safe, names)
                     saved = safe
-                if not page:
+                if not page and not fetched:
                     await self._wakeup.wait(self.position, _IDLE_S)
         finally:
             self._running = False
             await self.pollers.close()
-            await end(*self._tasks)
+            for turns in self._all_turns():
+                await turns.close()
             await self._outbox.hang_up()
-            self._busy.clear()
-            self._stirred.clear()
+            self._lanes.clear()
             self._about.clear()
+            self._with.clear()
 
     def stir(self, stream: UUID, position: int) -> None:
-        """Something may have to be done in this conversation since ``position``.
+        """Something came in for this conversation at ``position``.
 
         No matter where the worker does not run: the process in which it does learns of it from the log.
         """
-        if not self._running:
-            return
-        if stream in self._stirred:
-            self._stirred[stream].set()
-            return
-        self._stirred[stream] = asyncio.Event()
-        self._busy[stream] = position
-        task = asyncio.create_task(self._converse(stream), name=f"exchange {stream}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if self._running:
+            self._in.add(stream, position)
 
     def _received(self, received: Received) -> None:
         self.stir(received.exchange, received.position)
+
+    # -- what waits ----------------------------------------------------------------------------------
+
+    def _all_turns(self) -> list[Turns]:
+        return [self._in, *(lane.turns for lane in self._lanes.values())]
+
+    def _waiting(self) -> bool:
+        return any(turns.waiting for turns in self._all_turns())
+
+    def _safe(self) -> int:
+        """All up to this position is done with."""
+        oldest = [each for turns in self._all_turns() if (each := turns.oldest()) is not None]
+        return min(oldest, default=self.position + 1) - 1
+
+    async def _lane(self, stream: UUID) -> Lane:
+        name = self._with.get(stream)
+        if name is None:
+            name = (await self._conversations.load(stream)).helpdesk
+            _remember(self._with, stream, name)
+        if name not in self._lanes:
+            self._lanes[name] = Lane(self._outbox, self._patience)
+        return self._lanes[name]
+
+    async def _catch_up(self) -> bool:
+        """Fetch from the log what found no place before; whether there was something to fetch."""
+        busy = [turns for turns in self._all_turns() if turns.room]
+        for turns in busy:
+            page = await self._store.log(turns.behind - 1, _PAGE)
+            for recorded in page:
+                if turns.full or recorded.position > self.position:
+                    break
+                if turns in await self._turns_for(recorded):
+                    turns.add(recorded.event.originator_id, recorded.position, fetched=True)
+                turns.behind = recorded.position + 1
+            if turns.behind > self.position:
+                turns.behind = 0
+        return bool(busy)
+
+    async def _turns_for(self, recorded: Recorded) -> list[Turns]:
+        """Where the conversation waits because of this event."""
+        stream = recorded.event.originator_id
+        match recorded.event:
+            case Exchange.MessageReceived():
+                return [self._in]
+            case Exchange.DispatchDecided() as decided if decided.disclosed:
+                return [(await self._lane(stream)).turns]
+            case Exchange.Resumed():
+                return [self._in, (await self._lane(stream)).turns]
+            case _:
+                return []
+
+    async def _apply(self, stream: UUID) -> float | None:
+        """Give one message its effect; whether there may be more."""
+        return 0 if await self._inbox.apply(stream) else None
 
     # -- following the log ---------------------------------------------------------------------------
 
@@ -149,26 +201,22 @@ class ExchangeWorker:
         event, stream = recorded.event, recorded.event.originator_id
         match event:
             case Exchange.Opened() if event.number:
-                self._about[event.helpdesk, event.number] = stream
+                _remember(self._about, (event.helpdesk, event.number), stream)
                 await self._outbox.tell_whole(stream, recorded)
             case Exchange.Linked():
                 exchange = await self._conversations.load(stream)
-                self._about[exchange.helpdesk, event.number] = stream
+                _remember(self._about, (exchange.helpdesk, event.number), stream)
                 await self._outbox.tell_whole(stream, recorded)
-            case Exchange.MessageReceived() | Exchange.Resumed():
-                self.stir(stream, recorded.position)
-            case Exchange.DispatchDecided() if event.disclosed:
-                self.stir(stream, recorded.position)
             case _:
-                pass
+                for turns in await self._turns_for(recorded):
+                    turns.add(stream, recorded.position)
 
     async def _stream_about(self, helpdesk: str, number: int) -> UUID | None:
         """Remembered; what is not there yet comes by with the log."""
         key = (helpdesk, number)
         if key not in self._about:
-            if len(self._about) >= _KNOWN_MAX:
-                self._about.popitem(last=False)
-            self._about[key] = await self._conversations.about(helpdesk, number=number)
+            stream = await self._conversations.about(helpdesk, number=number)
+            _remember(self._about, key, stream)
         return self._about[key]
 
     async def _meet(self, name: str) -> None:
@@ -181,43 +229,11 @@ class ExchangeWorker:
         for name, partner in list(self._partners.items()):
             if partner.id == stream:
                 await self._meet(name)
-        for event in self._stirred.values():
-            event.set()
-
-    # -- one conversation ----------------------------------------------------------------------------
-
-    async def _converse(self, stream: UUID) -> None:
-        """Work until nothing is left to do. Both directions go on by themselves, each in its order."""
-        stirred = self._stirred[stream]
-        while True:
-            stirred.clear()
-            try:
-                pause_s = await self._move(stream)
-            except StoreUnavailable:
-                pause_s = _TROUBLE_S
-            except Exception:  # the edge: no conversation may stop the others, nor be forgotten
-                log.exception("conversation in trouble", exchange=str(stream))
-                pause_s = _TROUBLE_S
-            if pause_s is None and not stirred.is_set():
-                break
-            if pause_s:
-                await _first_of(stirred, pause_s)
-        del self._stirred[stream], self._busy[stream]
-
-    async def _move(self, stream: UUID) -> float | None:
-        """Do all that can be done now; seconds until the next attempt, or None when nothing waits."""
-        async with self._at_once:
-            while await self._inbox.apply(stream):
-                pass
-        while (pause_s := await self._outbox.deliver(stream)) == 0:
-            pass
-        if pause_s is None and await self._outbox.held(stream):
-            return _HELD_S
-        return pause_s
+                if name in self._lanes:
+                    self._lanes[name].wake()
 
 
-async def _first_of(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+def _remember(known: OrderedDict[KeyT, ValueT], key: KeyT, value: ValueT) -> None:
+    known[key] = value
+    if len(known) > _KNOWN_MAX:
+        known.popitem(last=False)
