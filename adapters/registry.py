@@ -10,6 +10,8 @@ from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.mapping import Rt
+from adapters.helpdesks.zammad.connector import ZammadConnector
+from adapters.helpdesks.zammad.mapping import Zammad
 from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
 
@@ -18,11 +20,13 @@ _ALL: Final[tuple[Adapter, ...]] = (
     GgusSoap(),
     Rt(),
     Email(),
+    Zammad(),
 )  # fmt: skip
 
 CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
     "ggus_soap": SoapConnector(),
     "rt": RtConnector(),
+    "zammad": ZammadConnector(),
 })  # fmt: skip
 """How to reach the helpdesks that have an interface; all others have a mailbox."""
 

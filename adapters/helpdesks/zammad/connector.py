@@ -1,0 +1,27 @@
+"""The line to one Zammad: courier, poller and observer share its session."""
+
+from typing import Final
+
+from adapters.helpdesks.zammad.courier import ZammadCourier
+from adapters.helpdesks.zammad.observer import ZammadObserver
+from adapters.helpdesks.zammad.poller import ZammadPoller
+from adapters.helpdesks.zammad.session import Session, Terms
+from adapters.kit.carriers import Line
+from adapters.kit.contract import Place
+
+_SETTLE_S: Final = 60.0
+
+
+class ZammadConnector:
+    def __init__(self, *, settle_s: float = _SETTLE_S) -> None:
+        """Make one for Zammads whose search knows a new ticket after ``settle_s`` seconds at most."""
+        self._settle_s = settle_s
+
+    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
+        session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
+        return Line(
+            courier=ZammadCourier(session, settle_s=self._settle_s),
+            poller=ZammadPoller(session, place.our_name, place.words),
+            observer=ZammadObserver(session, place.our_name),
+            close=session.close,
+        )
