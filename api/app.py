@@ -8,7 +8,7 @@ from api import documentation, problems, web
 from api.bootstrap import Services
 from api.documentation import PROBLEMS
 from api.edge import Edge, Measures
-from api.routes import ROUTERS, health, session, soap
+from api.routes import ROUTERS, health, metrics, session, soap
 
 PREFIX: Final = "/api/v1"
 TAGS: Final = {
@@ -19,6 +19,7 @@ TAGS: Final = {
     "directory": "Support units, sites, VOs, helpdesks.",
     "exchange": "What is exchanged with partner helpdesks.",
     "feeds": "What each partner helpdesk may see, counted and chained.",
+    "partners": "Where partner helpdesks send their events.",
     "levels": "Service levels.",
     "audit": "The event log itself.",
     "operation": "How the service is doing.",
@@ -44,6 +45,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, prefix=PREFIX, responses=PROBLEMS)
     app.include_router(session.router, responses=PROBLEMS)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(soap.router)
     web.install(app)
     app.add_middleware(

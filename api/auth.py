@@ -64,6 +64,8 @@ class Scope(Enum):
     """Read the event log itself."""
     ADMIN = "admin"
     """Change the directory."""
+    METRICS = "metrics"
+    """Read what Prometheus is told, which names partners and counts messages."""
     FEED = "feed"
     """Read the feed of a partner helpdesk: the only thing that a token of a helpdesk is good for."""
 

@@ -70,11 +70,15 @@ class Visit(Struct, frozen=True, gc=False):
 
     async def ask(self, question: Question[T], after: int | None = None) -> T:
         """Ask the projections, once they have reached position ``after``. Raises ``NotYet``."""
+        await self.reached(after)
+        return await self.services.ask(question)
+
+    async def reached(self, after: int | None) -> None:
+        """Wait until the projections include position ``after``. Raises ``NotYet``."""
         if after is not None:
             patience_s = self.services.settings.wait_s_max
             if not await self.services.projector.wait_for(after, patience_s):
                 raise NotYet(f"position {after} is not in the projections yet; ask again")
-        return await self.services.ask(question)
 
 
 _READING_ALL: Final = PERMITTED[Right.READ] - {Role.SUBMITTER, Role.TEAM, Role.ALARMER}

@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.metrics import LastSeen
+
 log = structlog.get_logger()
 
 _HEADERS: Final = [
@@ -35,17 +37,11 @@ class Measures:
         self.failures = Counter(
             "ticketledger_failures", "Requests that met a mistake of ours.", registry=self.registry
         )
-        self.head = self._gauge("ticketledger_head", "The last position of the log.")
-        self.behind = self._gauge(
-            "ticketledger_projection_behind", "Events not in the projection yet.", "projection"
+        self.database_up = Gauge(
+            "ticketledger_database_up", "1 when it answers.", registry=self.registry
         )
-        self.restarts = self._gauge(
-            "ticketledger_worker_restarts", "Restarts after trouble.", "worker"
-        )
-        self.database_up = self._gauge("ticketledger_database_up", "1 when it answers.")
-
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(name, meaning, labels, registry=self.registry)
+        self.last_seen = LastSeen()
+        self.registry.register(self.last_seen)
 
 
 class Edge:

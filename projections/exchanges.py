@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 from psycopg import AsyncConnection
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 from projections.paging import Page, checked_limit, page_of, read_cursor
 
@@ -119,14 +119,29 @@ async def parked(
     connection: AsyncConnection[Any],
     *,
     helpdesk: str | None = None,
+    direction: str | None = None,
+    code: str | None = None,
+    until: int | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[MessageView]:
-    """Messages that wait for an operator, the one that waits longest first."""
-    conditions = [SQL("message.outcome = 'parked'")]
-    if helpdesk is not None:
-        conditions.append(SQL("message.helpdesk = %(helpdesk)s"))
-    values = {"helpdesk": helpdesk, "limit": checked_limit(limit) + 1}
+    """Messages that wait for an operator, the one that waits longest first.
+
+    ``until``: those that were parked up to this position.
+    """
+    conditions: list[Composable] = [SQL("message.outcome = 'parked'")]
+    values: dict[str, Any] = {"limit": checked_limit(limit) + 1}
+    for name, value in (("helpdesk", helpdesk), ("direction", direction), ("code", code)):
+        if value is not None:
+            conditions.append(
+                SQL("{column} = {value}").format(
+                    column=Identifier("message", name), value=Placeholder(name)
+                )
+            )
+            values[name] = value
+    if until is not None:
+        conditions.append(SQL("message.position <= %(until)s"))
+        values["until"] = until
     if cursor is not None:
         conditions.append(SQL("message.position > %(place)s"))
         values["place"] = read_cursor(cursor, _Key).position
@@ -142,7 +157,7 @@ async def messages(
     limit: int = 50,
 ) -> Page[MessageView]:
     """All messages about a ticket, with whatever helpdesk, in the order in which they began."""
-    conditions = [SQL("exchange.number = %(number)s AND exchange.number <> 0")]
+    conditions: list[Composable] = [SQL("exchange.number = %(number)s AND exchange.number <> 0")]
     values = {"number": number, "limit": checked_limit(limit) + 1}
     if cursor is not None:
         conditions.append(SQL("message.begun_position > %(place)s"))
@@ -157,7 +172,10 @@ async def exchanges_of(connection: AsyncConnection[Any], number: int) -> list[UU
 
 
 async def _messages(
-    connection: AsyncConnection[Any], conditions: list[SQL], order: SQL, values: dict[str, Any]
+    connection: AsyncConnection[Any],
+    conditions: list[Composable],
+    order: SQL,
+    values: dict[str, Any],
 ) -> list[MessageView]:
     statement = MESSAGES.format(conditions=SQL(" AND ").join(conditions), order=order)
     rows = await (await connection.execute(statement, values)).fetchall()

@@ -76,7 +76,7 @@ def is_problem(answer: httpx2.Response, status: int, code: str) -> None:
 @contextlib.contextmanager
 def siege(folder: Path) -> Iterator[Besieged]:
     mail_port = free_port()
-    settings = {"MAIL_PORT": str(mail_port), "MAIL_DOMAIN": "hub.test"}
+    settings = {"MAIL_PORT": str(mail_port), "MAIL_DOMAIN": "hub.test", "METRICS_OPEN": "1"}
     with served(folder, **settings) as service:
         for entry in (
             ("unit", "NGI_DE", "--kind=NGI"),

@@ -116,7 +116,7 @@ class Served:
         """Make a token with all scopes, by command line beside the running service."""
         mail = f"{name.lower().replace(' ', '.')}@example.org"
         options = [f"--role={role}" for role in roles]
-        options += [f"--scope={scope}" for scope in ("read", "write", "audit", "admin")]
+        options += [f"--scope={scope}" for scope in ("read", "write", "audit", "admin", "metrics")]
         made = told("token", "create", "--name", name, "--mail", mail, *options, **self.settings)
         return str(made["token"])
 

@@ -1,4 +1,4 @@
-"""Tells waiters within the process that the log has grown: one connection for all of them.
+"""Tells waiters within the process that the log has grown, and passes hints on: one connection for all of them.
 
 It listens to what ``ledger.append`` notifies. A connection that broke is replaced; what was missed
 meanwhile, or lost in any other way, is found by looking at the log once a second.
@@ -6,6 +6,7 @@ meanwhile, or lost in any other way, is found by looking at the log once a secon
 
 import asyncio
 from asyncio import Future, Task
+from collections.abc import Callable
 from typing import Final, Self
 
 import psycopg
@@ -18,6 +19,10 @@ _PAUSE_S: Final = 0.2
 _SILENCE_S_MAX: Final = 3.0
 
 LISTEN: Final = f"LISTEN {CHANNEL}"
+HINTS: Final = "ticketledger_hints"
+LISTEN_TO_HINTS: Final = f"LISTEN {HINTS}"
+HINT: Final = "SELECT pg_notify('ticketledger_hints', %b)"
+"""Tell every process that a helpdesk, by its name, may have something new. A lost hint costs little."""
 HEAD: Final = "SELECT coalesce(max(position), 0) FROM ledger.event"
 
 
@@ -30,6 +35,8 @@ class Wakeup:
         self._head = 0
         self._changed: Future[None] | None = None
         self._listener: Task[None] | None = None
+        self.hinted: Callable[[str], None] = _nobody
+        """Called with the payload of a hint of any process."""
         self.connections = 0
         """Made since the start: more than one means that it had to be replaced."""
 
@@ -79,6 +86,7 @@ class Wakeup:
         """Listen until the connection breaks: ``psycopg.OperationalError`` or ``TimeoutError``."""
         self.connections += 1
         await connection.execute(LISTEN)
+        await connection.execute(LISTEN_TO_HINTS)
         heard = False  # what was appended before we listened is found by looking
         while True:
             if not heard:
@@ -89,4 +97,11 @@ class Wakeup:
             heard = False
             async for notification in connection.notifies(timeout=POLL_S, stop_after=1):
                 heard = True
-                self._reached(int(notification.payload))
+                if notification.channel == HINTS:
+                    self.hinted(notification.payload)
+                else:
+                    self._reached(int(notification.payload))
+
+
+def _nobody(_: str) -> None:
+    """Nobody in this process cares."""

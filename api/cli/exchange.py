@@ -1,19 +1,36 @@
-"""``ticketledger exchange``: send a ticket to a partner by hand, look at parked messages, retry or skip them."""
+"""``ticketledger exchange``: send a ticket by hand; look at parked messages, try them out, retry or skip them."""
 
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
+from msgspec import structs
 
-from api.cli.common import Json, as_operator, console, operator, print_json, run, settings_of, shown
+from api.cli import partners
+from api.cli.common import (
+    Json,
+    as_operator,
+    console,
+    harmless,
+    note,
+    operator,
+    print_json,
+    run,
+    settings_of,
+    shown,
+)
 
 if TYPE_CHECKING:
+    from adapters.kit.rehearsing import Preview
     from api.bootstrap import Services
+    from api.repair import Repaired
     from domain.store import Receipt
     from projections.exchanges import MessageView
     from projections.paging import Page
 
 app = typer.Typer(help="Messages from and to partner helpdesks.", no_args_is_help=True)
+partners.install(app)
+_PAGE = 200
 
 ExchangeArgument = Annotated[UUID, typer.Argument(help="As `exchange parked` shows it.")]
 ReferenceArgument = Annotated[int, typer.Argument(min=1, help="Of the message.")]
@@ -82,29 +99,90 @@ def raw(context: typer.Context, exchange: ExchangeArgument, reference: Reference
 
 
 @app.command()
-def secret(
+def preview(
+    context: typer.Context,
+    exchange: ExchangeArgument,
+    reference: ReferenceArgument,
+    json: Json = False,
+) -> None:
+    """What a parked message would do if it were tried again now, with the mapping in force. Nothing happens."""
+
+    async def read(services: "Services") -> "Preview":
+        return await services.exchange.by_hand.preview(operator(), exchange, reference)
+
+    found = run(context, read)
+    if json:
+        print_json(found)
+        return
+    about = f"ticket {found.number}" if found.number else "no ticket yet"
+    print(f"{found.outcome} ({about}){f', read by {found.mapping}' if found.mapping else ''}")
+    if found.code:
+        print(f"  {found.code}: {harmless(found.detail)}")
+    for each in found.commands:
+        print(f"  {each.command}")
+        for name, value in each.fields.items():
+            print(f"      {name}: {harmless(' '.join(str(value).split()))}")
+    for refused in found.withheld:
+        print(f"  not permitted: {harmless(refused)}")
+    if found.text:
+        print(harmless(found.text))
+
+
+@app.command()
+def repair(
     context: typer.Context,
     helpdesk: Annotated[str, typer.Argument(help="Name of the partner.")],
+    how: Annotated[str, typer.Argument(help="retry or skip")],
+    code: Annotated[str | None, typer.Option(help="Only those parked for this reason.")] = None,
+    direction: Annotated[str | None, typer.Option(help="in or out")] = None,
+    most: Annotated[int, typer.Option(min=1, help="So many messages, the oldest first.")] = 50,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+    json: Json = False,
 ) -> None:
-    """Keep the password or token for a partner's interface; it is read from standard input.
+    """Retry or skip the parked messages of a partner. Ended half-way, it is simply run again."""
+    from domain.errors import UnknownValue  # noqa: PLC0415
+    from domain.exchange import Direction  # noqa: PLC0415
 
-    Nothing shows it again. An empty line makes it forgotten.
-    """
-    import getpass  # noqa: PLC0415
-    import sys  # noqa: PLC0415
+    if how not in ("retry", "skip"):
+        raise UnknownValue("how", how, ["retry", "skip"])
+    ways = [each.value for each in Direction]
+    if direction is not None and direction not in ways:
+        raise UnknownValue("direction", direction, ways)
 
-    from adapters.store.secrets import HelpdeskSecrets  # noqa: PLC0415
+    async def do(services: "Services") -> "list[Repaired]":
+        from api.repair import Choice, repair  # noqa: PLC0415
 
-    asked = (
-        getpass.getpass(f"Secret for {helpdesk}: ") if sys.stdin.isatty() else sys.stdin.readline()
-    )
-
-    async def keep(services: "Services") -> None:
         await services.exchange.conversations.known_partner(helpdesk)
-        await HelpdeskSecrets(services.store).keep(helpdesk, asked.strip())
+        choice = Choice(
+            helpdesk=helpdesk, code=code, direction=Direction(direction) if direction else None
+        )
+        done: list[Repaired] = []
+        cursor, left = None, most
+        while left > 0:
+            with as_operator():
+                page = await repair(
+                    services, operator(), choice, skip=how == "skip", dry_run=dry_run,
+                    cursor=cursor, limit=min(left, _PAGE),
+                )  # fmt: skip
+            choice = structs.replace(choice, until=page.until)
+            done.append(page)
+            cursor, left = page.next, left - len(page.messages)
+            note(f"{most - left} of at most {most}")
+            if cursor is None:
+                break
+        return done
 
-    run(context, keep)
-    print(f"the secret for {helpdesk} is {'kept' if asked.strip() else 'forgotten'}")
+    pages = run(context, do, work=True)
+    messages = [each for page in pages for each in page.messages]
+    done, settled = sum(page.done for page in pages), sum(page.settled for page in pages)
+    if json:
+        print_json({"messages": messages, "done": done, "settled": settled})
+        return
+    for each in messages:
+        print(f"{each.exchange} {each.reference}  {each.direction:<3} {each.code}")
+    what = "would be" if dry_run else "are"
+    word = "left out" if how == "skip" else "tried again"
+    print(f"{len(messages) if dry_run else done} {what} {word}")
 
 
 @app.command()

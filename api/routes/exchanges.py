@@ -1,17 +1,21 @@
 """The exchange with partner helpdesks: the board, what is parked, and what an operator can do about it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.kit.rehearsing import Preview
 from api.dependencies import After, Cursor, Desk, Limit, NameQuery, Number, Reader, Writer, answer
 from api.direct import DirectRoute
 from api.documentation import answers
+from api.moments import POSITION_MAX
 from api.pagination import Listing, listing
+from api.repair import Choice, Repaired, repair
+from domain.exchange import Direction
 from domain.identifiers import random_id
 from domain.provenance import Provenance, acting
 from domain.rights import Right
@@ -37,6 +41,25 @@ class Sending(BaseModel):
 
     helpdesk: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\w+$")]
     """Name of the partner."""
+
+
+class Repair(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"helpdesk": "osg", "how": "retry", "dry_run": True}]},
+    )
+
+    helpdesk: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\w+$")]
+    how: Literal["retry", "skip"]
+    code: Annotated[str | None, Field(max_length=100)] = None
+    """Only those that were parked for this reason."""
+    direction: Direction | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    dry_run: bool = False
+    """Only say which messages these are."""
+    until: Annotated[int | None, Field(ge=0, le=POSITION_MAX)] = None
+    cursor: Annotated[str | None, Field(max_length=1000)] = None
+    """With ``until``, as the answer before gave them: the next messages."""
 
 
 class ExchangeAnswer(Struct, frozen=True):
@@ -66,16 +89,45 @@ async def exchanges(
 async def parked_messages(
     visit: Reader,
     helpdesk: NameQuery = None,
+    direction: Direction | None = None,
+    code: NameQuery = None,
     after: After = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
     """What waits for an operator and why, the oldest first."""
     visit.require(Right.SEND)
+    way = direction.value if direction else None
     page = await visit.ask(
-        lambda connection: parked(connection, helpdesk=helpdesk, cursor=cursor, limit=limit), after
+        lambda connection: parked(
+            connection, helpdesk=helpdesk, direction=way, code=code, cursor=cursor, limit=limit
+        ),
+        after,
     )
     return listing(visit.request, page)
+
+
+@router.post(
+    "/exchanges/parked",
+    summary="Retry or skip parked messages of a helpdesk",
+    responses=answers(Repaired),
+)
+async def repair_parked(body: Repair, desk: Writer) -> Response:
+    """At most ``limit`` of them, the oldest first, each by itself. Send the answer's ``until`` and ``next`` to go on."""
+    choice = Choice(
+        helpdesk=body.helpdesk, code=body.code, direction=body.direction, until=body.until
+    )
+    with _acting(desk):
+        done = await repair(
+            desk.services,
+            desk.actor,
+            choice,
+            skip=body.how == "skip",
+            dry_run=body.dry_run,
+            cursor=body.cursor,
+            limit=body.limit,
+        )
+    return answer(done)
 
 
 @router.get(
@@ -105,6 +157,17 @@ async def raw_message(exchange: ExchangeId, reference: Reference, visit: Reader)
     by_hand = visit.services.exchange.by_hand
     media_type, body = await by_hand.raw(visit.actor, exchange, reference)
     return Response(body, 200, _RAW_HEADERS, media_type)
+
+
+@router.get(
+    "/exchanges/{exchange}/messages/{reference}/preview",
+    summary="What a parked message would do now",
+    responses=answers(Preview),
+)
+async def preview(exchange: ExchangeId, reference: Reference, visit: Reader) -> Response:
+    """Read with the mapping in force: what trying it again would ask for, or why it would be parked again."""
+    by_hand = visit.services.exchange.by_hand
+    return answer(await by_hand.preview(visit.actor, exchange, reference))
 
 
 @router.post(

@@ -19,7 +19,7 @@ from tests.scenarios import attributed, person
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-ALL = ("read", "write", "audit", "admin", "feed")
+ALL = ("read", "write", "audit", "admin", "feed", "metrics")
 
 
 class Client(httpx2.AsyncClient):

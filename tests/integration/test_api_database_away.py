@@ -30,7 +30,8 @@ async def killable(data_dir: Path):
 
     folder = server_folder(os.environ.get("TICKETLEDGER_TEST_POSTGRES", "wheel"))
     with EmbeddedServer.start(data_dir, bin_dir=folder) as server:
-        async with running(Settings(database_url=SecretStr(server.dsn()))) as services:
+        settings = Settings(database_url=SecretStr(server.dsn()), metrics_open=True)
+        async with running(settings) as services:
             actor = await person(services.ledger, "Somebody", "somebody@example.org")
             _, token = await services.tokens.create(
                 actor.person, frozenset({Scope.READ, Scope.WRITE}), timedelta(hours=1)

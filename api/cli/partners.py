@@ -1,0 +1,157 @@
+"""``ticketledger exchange status``, ``interface`` and ``secret``: how partners do, and how we are connected to them."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.common import (
+    Json,
+    as_operator,
+    console,
+    harmless,
+    operator,
+    print_json,
+    run,
+    settings_of,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+    from api.partners import PartnerStatus
+    from domain.helpdesk import Helpdesk
+    from domain.store import Receipt
+
+HelpdeskArgument = Annotated[str, typer.Argument(help="Name of the partner.")]
+_PAGE = 200
+_DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
+
+
+def install(app: typer.Typer) -> None:
+    for command in (status, interface, secret):
+        app.command()(command)
+
+
+def status(context: typer.Context, json: Json = False) -> None:
+    """Each partner: its interface, what waits and since when, failures, messages, last contact."""
+    from api import partners  # noqa: PLC0415
+
+    async def read(services: "Services") -> "list[PartnerStatus]":
+        found: list[PartnerStatus] = []
+        cursor: str | None = None
+        while True:
+            page = await partners.partners(services, cursor=cursor, limit=_PAGE)
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                return found
+
+    found = run(context, read, work=True)
+    if json:
+        print_json(found)
+        return
+    if not found:
+        print("No helpdesk is registered: see `ticketledger directory helpdesk --help`.")
+        return
+    from rich.table import Table  # noqa: PLC0415
+
+    zone = settings_of(context).zone
+    table = Table(
+        "helpdesk", "interface", "waiting in", "waiting out", "parked", "failures", "per minute in/out",
+        "heard at", "told at", "next attempt", "trouble", box=None,
+    )  # fmt: skip
+    for each in found:
+        table.add_row(
+            each.name,
+            each.interface,
+            _waiting(each.waiting_in, each.lag_in_s),
+            _waiting(each.waiting_out, each.lag_out_s),
+            _waiting(each.parked, each.parked_s),
+            str(each.failures + (each.polling.failures if each.polling else 0)),
+            f"{each.rate_in:.1f}/{each.rate_out:.1f}",
+            shown(each.heard_at, zone),
+            shown(each.told_at, zone),
+            shown(each.next_attempt_at or (each.polling.next_at if each.polling else None), zone),
+            harmless(_trouble(each)),
+        )
+    console().print(table, markup=False)
+
+
+def _waiting(messages: int, since_s: float) -> str:
+    return f"{messages} ({duration(since_s)})" if messages else "0"
+
+
+def duration(seconds: float) -> str:
+    """Two units at most, such as ``2 h 5 min``."""
+    whole = int(seconds)
+    if whole >= _DAY_S:
+        return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S} h"
+    if whole >= _HOUR_S:
+        return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
+    return f"{whole // _MINUTE_S} min" if whole >= _MINUTE_S else f"{whole} s"
+
+
+def _trouble(partner: "PartnerStatus") -> str:
+    """The present one; a past one is told with --json."""
+    if partner.polling is not None and partner.polling.failures:
+        return partner.polling.last_error
+    if partner.failures or partner.parked:
+        return f"{partner.code}: {' '.join((partner.error or '(erased)').split())}"
+    return f"({partner.interface_reason})" if partner.interface_reason else ""
+
+
+def interface(
+    context: typer.Context,
+    helpdesk: HelpdeskArgument,
+    state: Annotated[str, typer.Argument(help="not interfaced, testing, live or paused")],
+    reason: Annotated[str, typer.Option(help="Why; it is shown with the state.")] = "",
+    json: Json = False,
+) -> None:
+    """Let messages flow, or hold them. What waits meanwhile is kept, and nothing is parked."""
+    from domain.errors import UnknownValue  # noqa: PLC0415
+    from domain.helpdesk import InterfaceState  # noqa: PLC0415
+
+    possible = [each.value for each in InterfaceState]
+    if state not in possible:
+        raise UnknownValue("interface", state, possible)
+
+    async def do(services: "Services") -> "tuple[Helpdesk, Receipt]":
+        with as_operator():
+            return await services.exchange.by_hand.set_interface(
+                operator(), helpdesk, InterfaceState(state), reason
+            )
+
+    entry, receipt = run(context, do)
+    if json:
+        print_json({"name": entry.name, "state": state, "position": receipt.position})
+    else:
+        print(f"the interface to {entry.name} is {state} since position {receipt.position}")
+
+
+def secret(context: typer.Context, helpdesk: HelpdeskArgument) -> None:
+    """Keep the password or token for a partner's interface; it is read from standard input.
+
+    Nothing shows it again. An empty line makes it forgotten. That it was rotated is recorded.
+    """
+    import getpass  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    from adapters.store.secrets import HelpdeskSecrets  # noqa: PLC0415
+
+    asked = (
+        getpass.getpass(f"Secret for {helpdesk}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    ).strip()
+
+    async def keep(services: "Services") -> "Receipt":
+        entry = await services.exchange.conversations.known_partner(helpdesk)
+        with as_operator():
+            entry.rotate_credentials(forgotten=not asked)
+            # Recorded first: a rotation that did not come about is repeated, one unknown is a hole.
+            receipt = await services.ledger.save(entry)
+        assert receipt is not None
+        await HelpdeskSecrets(services.store).keep(helpdesk, asked)
+        return receipt
+
+    receipt = run(context, keep)
+    what = "kept" if asked else "forgotten"
+    print(f"the secret for {helpdesk} is {what}, recorded at position {receipt.position}")

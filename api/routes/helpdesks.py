@@ -1,0 +1,85 @@
+"""Partner helpdesks at work: how the exchange with each goes, and whether messages flow."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.kit.by_hand import REASON_CHARACTERS_MAX
+from api.dependencies import After, Cursor, Limit, Reader, Writer, answer
+from api.direct import DirectRoute
+from api.documentation import COMMAND_HEADERS, answers
+from api.pagination import Listing, listing
+from api.partners import PartnerStatus, partner, partners
+from domain.helpdesk import InterfaceState
+from domain.identifiers import random_id
+from domain.provenance import Provenance, acting
+
+router = APIRouter(prefix="/helpdesks", tags=["exchange"], route_class=DirectRoute)
+
+Name = Annotated[str, Path(max_length=100, pattern=r"^\w+$", examples=["osg"])]
+
+
+class InterfaceChange(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"state": "paused", "reason": "Their system moves until Monday."}]
+        },
+    )
+
+    state: InterfaceState
+    reason: Annotated[str, Field(max_length=REASON_CHARACTERS_MAX)] = ""
+
+
+class InterfaceAnswer(Struct, frozen=True):
+    name: str
+    state: str
+    version: int
+    """Of the helpdesk's entry."""
+    position: int
+    recorded_at: datetime
+
+
+@router.get("", summary="How partners do", responses=answers(Listing[PartnerStatus]))
+async def helpdesks(
+    visit: Reader, after: After = None, cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """Each registered helpdesk: its interface, what waits, what failed, what was exchanged."""
+    visit.require_reading_all()
+    await visit.reached(after)
+    return listing(visit.request, await partners(visit.services, cursor=cursor, limit=limit))
+
+
+@router.get("/{name}/health", summary="How a partner does", responses=answers(PartnerStatus))
+async def health(name: Name, visit: Reader, after: After = None) -> Response:
+    """The same for one helpdesk."""
+    visit.require_reading_all()
+    await visit.reached(after)
+    return answer(await partner(visit.services, name))
+
+
+@router.post(
+    "/{name}/interface",
+    summary="Let messages flow, or hold them",
+    responses=answers(InterfaceAnswer),
+    openapi_extra=COMMAND_HEADERS,
+)
+async def set_interface(name: Name, body: InterfaceChange, desk: Writer) -> Response:
+    """What waits for a paused partner is kept, and goes on when it is live again. Nothing is parked."""
+    with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
+        entry, receipt = await desk.services.exchange.by_hand.set_interface(
+            desk.actor, name, body.state, body.reason, expected_version=desk.expected_version
+        )
+    return answer(
+        InterfaceAnswer(
+            entry.name,
+            entry.interface.value,
+            entry.version,
+            receipt.position,
+            receipt.recorded_at,
+        ),
+        {"ETag": f'"{entry.version}"'},
+    )
