@@ -14,6 +14,16 @@ def status(words: Words, word: str) -> Status | None:
     return Status(found) if found else None
 
 
+def known_state(words: Words, word: str) -> Status | None:
+    """The same without complaint: None as well for a word that is not known.
+
+    ``word`` is as the partner wrote it; tables of formats whose case does not matter hold small letters.
+    """
+    plain = " ".join(word.replace("_", " ").replace("-", " ").lower().split())
+    found = words.states.read(word) or words.states.read(plain)
+    return Status(found) if found else None
+
+
 def priority(words: Words, word: str) -> Priority | None:
     """Our priority for theirs; None for one that moves nothing. Raises ``Unreadable``."""
     found = words.priorities.read(word)

@@ -14,6 +14,7 @@ from api.cli import (
     imports,
     levels,
     mapping,
+    mapping_replay,
     operation,
     reading,
     serving,
@@ -56,6 +57,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(directory.app, name="directory")
 app.add_typer(imports.app, name="import")
 app.add_typer(exchange.app, name="exchange")
+mapping_replay.install(mapping.app)
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(feed.app, name="feed")
 app.add_typer(levels.app, name="levels")

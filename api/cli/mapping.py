@@ -73,7 +73,7 @@ def publish(
     json: Json = False,
 ) -> None:
     """Let other tables hold. A table that is in the file takes the place of the adapter's as a whole."""
-    tables = _tables(file)
+    tables = tables_in(file)
 
     async def do(services: "Services") -> "tuple[InForce, Receipt]":
         with as_operator():
@@ -118,7 +118,7 @@ def report(
     """Which words do not survive there and back, and what that does to a ticket."""
     from rich.table import Table  # noqa: PLC0415
 
-    tables = _tables(draft) if draft else None
+    tables = tables_in(draft) if draft else None
 
     async def read(services: "Services") -> "RoundTrip":
         return await services.exchange.mappings.report(helpdesk, tables)
@@ -141,7 +141,7 @@ def report(
             console().print(shown_theirs)
 
 
-def _tables(file: Path) -> "Tables":
+def tables_in(file: Path) -> "Tables":
     import sys  # noqa: PLC0415
 
     from adapters.kit.mappings import BYTES_MAX, read_tables  # noqa: PLC0415

@@ -1,0 +1,182 @@
+"""A partner's past through another mapping: differences, corrections, erased messages, many conversations."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from api import retranslating
+from api.bootstrap import Services
+from domain import commands as c
+from domain.errors import Forbidden
+from domain.exchange import Exchange
+from domain.helpdesk import Helpdesk, InterfaceState, Policy
+from domain.identifiers import named_id
+from domain.lifecycle import Status
+from domain.rights import Actor
+from domain.words import Table, Tables
+from replay import retranslate
+from tests.exchange_scenarios import RULE, by_test, mail
+from tests.integration.test_mappings import NUMBERED
+
+ROOT = Path(__file__).parents[2]
+DRAFT = Tables(
+    states=Table(theirs=NUMBERED.theirs | {"6": "on hold", "3": "solved"}, ours=NUMBERED.ours)
+)
+
+
+@pytest.fixture
+async def desk(services: Services) -> Helpdesk:
+    with by_test():
+        helpdesk = Helpdesk(named_id(Helpdesk.KIND, "osg"))
+        helpdesk.register("osg", "osg_mail", ["NGI_DE"], address="a@osg.test", sender="b@osg.test")
+        helpdesk.set_policy(Policy.FULL)
+        helpdesk.set_interface(InterfaceState.LIVE)
+        await services.ledger.save(helpdesk)
+        mappings = services.exchange.mappings
+        await mappings.publish(RULE, "osg", Tables(states=NUMBERED))
+    return helpdesk
+
+
+async def opened(services: Services, helpdesk: str = "osg") -> int:
+    with by_test():
+        opening = c.OpenTicket(subject="It is broken", unit="NGI_DE")
+        number = (await services.ledger.execute(opening, actor=RULE)).ticket.number
+        await services.exchange.by_hand.send(RULE, number, helpdesk)
+    return number
+
+
+async def hear(services: Services, number: int, **fields: str) -> None:
+    raw = mail("x", Request_ID=number, **fields)
+    partner = await services.exchange.conversations.known_partner("osg")
+    received = await services.exchange.inbox.receive(partner, raw, f"<{os.urandom(8).hex()}@x>")
+    assert received is not None
+    while await services.exchange.inbox.apply(received.exchange):
+        pass
+
+
+async def status(services: Services, number: int) -> Status:
+    return (await services.ledger.ticket(number)).status
+
+
+async def differing(past: retranslating.Retranslation) -> list[retranslating.Differing]:
+    return [each async for each in past.differing()]
+
+
+async def test_the_past_is_read_with_a_draft_as_it_was_then_and_nothing_changes(services, desk):
+    number, other = await opened(services), await opened(services)
+    await hear(services, number, Status="3")
+    await hear(services, number, Status="6", Detailed_Solution="Done.")
+    await hear(services, other, Public_Diary="Hello.")
+    head = await services.store.head()
+
+    past = await retranslating.through_draft(services, RULE, "osg", DRAFT)
+    [found] = await differing(past)
+    assert (found.number, await services.store.head()) == (number, head)
+    said = retranslating.plain(found)["messages"]
+    assert [
+        [command.command for command in each[when]["commands"]]
+        for each in said
+        for when in ("then", "now")
+    ] == [["PutOnHold"], ["Solve"], ["Solve"], []]
+    assert said[1]["now"]["why"] == "nothing-new", "it was on hold when the message came"
+    assert past.summary.messages == 3
+    assert past.summary.conversations == 2
+    assert (past.summary.differing_messages, past.summary.correctable) == (2, 1)
+
+
+async def test_after_publishing_tickets_are_put_right_by_ordinary_commands_once(services, desk):
+    wrong, moved, final, right = [await opened(services) for _ in range(4)]
+    for number in (wrong, moved, final):
+        await hear(services, number, Status="6", Detailed_Solution="Done.")
+    await hear(services, right, Status="3")
+    await hear(services, right, Status="7", Detailed_Solution="No.")
+    with by_test():
+        await services.ledger.execute(c.Reopen(number=moved, comment="Not so."), actor=RULE)
+        await services.ledger.execute(c.Verify(number=final), actor=RULE)
+        _, receipt = await services.exchange.mappings.publish(RULE, "osg", DRAFT)
+
+    done = {each.number: each async for each in retranslating.correct(services, RULE, "osg")}
+    assert {number: each.correction.left for number, each in done.items()} == {
+        wrong: "", moved: "moved-on", final: "final",
+    }  # fmt: skip
+    assert [await status(services, number) for number in (wrong, moved, final, right)] == [
+        Status.ON_HOLD, Status.REOPENED, Status.VERIFIED, Status.UNSOLVED,
+    ]  # fmt: skip
+    history = await services.ledger.history(wrong)
+    assert {each.event.provenance.causation_id for each in history[-2:]} == {
+        f"event:{receipt.position}"
+    }
+    again = [each async for each in retranslating.correct(services, RULE, "osg")]
+    assert wrong not in {each.number for each in again}, "a second time finds nothing to do"
+
+
+async def test_it_goes_on_where_it_stopped_and_counts_what_was_erased(services, desk, monkeypatch):
+    monkeypatch.setattr(retranslate, "_PAGE_MESSAGES", 2)
+    monkeypatch.setattr(retranslate, "_LISTED", 3)
+    monkeypatch.setattr(retranslate, "_CHUNK_MESSAGES", 1)
+    numbers = [await opened(services) for _ in range(5)]
+    for number in numbers:
+        await hear(services, number, Status="3")
+        await hear(services, number, Status="6", Detailed_Solution="Done.")
+    whole = await retranslating.through_draft(services, RULE, "osg", DRAFT)
+    everything = await differing(whole)
+    assert {each.number for each in everything} == set(numbers)
+    assert whole.summary.messages == 10
+
+    part = await retranslating.through_draft(services, RULE, "osg", DRAFT)
+    stopped = [each async for each in part.differing(everything[2].exchange)]
+    assert [each.number for each in stopped] == [each.number for each in everything[3:]]
+
+    events = [each.event for each in await services.store.stream(everything[0].exchange)]
+    received = [each for each in events if isinstance(each, Exchange.MessageReceived)]
+    await services.store.erase([received[0].raw.id])
+    less = await retranslating.through_draft(services, RULE, "osg", DRAFT)
+    await differing(less)
+    assert (less.summary.erased, less.summary.messages) == (1, 10)
+
+
+async def test_messages_that_were_parked_are_read_with_the_draft_too(services, desk):
+    number = await opened(services)
+    await hear(services, number, Status="99")
+    draft = Tables(states=Table(theirs=NUMBERED.theirs | {"99": "on hold"}, ours=NUMBERED.ours))
+    past = await retranslating.through_draft(services, RULE, "osg", draft)
+    [found] = await differing(past)
+    [message] = found.messages
+    assert (message.outcome, message.what.then.outcome, message.what.now.outcome) == (
+        "parked", "parked", "asked",
+    )  # fmt: skip
+
+
+async def test_only_administrators_may_read_all_that_a_partner_ever_wrote(services, desk):
+    with pytest.raises(Forbidden):
+        await retranslating.through_draft(services, Actor("user:x"), "osg", DRAFT)
+
+
+async def test_the_command_line_shows_and_corrects(services, desk, database, tmp_path):
+    number = await opened(services)
+    await hear(services, number, Status="6", Detailed_Solution="Done.")
+    draft = tmp_path / "draft.json"
+    draft.write_text(
+        json.dumps({"states": {"theirs": DRAFT.states.theirs, "ours": DRAFT.states.ours}})
+    )
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "api.cli.main", "mapping", *arguments], check=False, cwd=ROOT,
+            env={**os.environ, "TICKETLEDGER_DATABASE_URL": database}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    text = run("replay", "osg", "--draft", str(draft))
+    assert "Solve -> PutOnHold" in text
+    assert "solved; '6' meant solved, means on hold: Reopen, PutOnHold" in text
+    *lines, last = run("replay", "osg", "--draft", str(draft), "--json").splitlines()
+    assert json.loads(lines[0])["correction"]["commands"][0]["command"] == "Reopen"
+    assert json.loads(last)["summary"]["differing_messages"] == 1
+    run("publish", "osg", str(draft))
+    assert "1 tickets corrected, 0 left" in run("correct", "osg")
