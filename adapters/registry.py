@@ -10,6 +10,8 @@ from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.mapping import Rt
+from adapters.helpdesks.webhook.connector import WebhookConnector
+from adapters.helpdesks.webhook.mapping import Webhook
 from adapters.helpdesks.zammad.connector import ZammadConnector
 from adapters.helpdesks.zammad.mapping import Zammad
 from adapters.kit.carriers import Connector
@@ -21,12 +23,14 @@ _ALL: Final[tuple[Adapter, ...]] = (
     Rt(),
     Email(),
     Zammad(),
+    Webhook(),
 )  # fmt: skip
 
 CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
     "ggus_soap": SoapConnector(),
     "rt": RtConnector(),
     "zammad": ZammadConnector(),
+    "webhook": WebhookConnector(),
 })  # fmt: skip
 """How to reach the helpdesks that have an interface; all others have a mailbox."""
 

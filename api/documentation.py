@@ -21,14 +21,19 @@ _shapes: dict[str, type[Any]] = {"Problem": Problem}
 
 def answers(shape: Any, description: str = "", status: int = 200) -> dict[int | str, Any]:
     """The ``responses`` of a route that answers with this struct."""
+    said = {
+        "description": description or "Successful",
+        "content": {"application/json": {"schema": schema_of(shape)}},
+    }
+    return {status: said}
+
+
+def schema_of(shape: Any) -> dict[str, Any]:
+    """A reference to the schema of a struct, which the document will have."""
     (schema,), components = msgspec.json.schema_components([shape], ref_template=_REFERENCE)
     for name in components:
         _shapes.setdefault(name, shape)
-    said = {
-        "description": description or "Successful",
-        "content": {"application/json": {"schema": schema}},
-    }
-    return {status: said}
+    return schema
 
 
 def _problem(description: str, *headers: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import base64
 import hashlib
 import hmac
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from time import monotonic
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -26,6 +27,13 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the mark of a secret
 GONE: Final = 410
 """The partner does not want any more."""
 ANSWER_S_MAX: Final = 15.0
+ID_HEADER: Final = "webhook-id"
+TIMESTAMP_HEADER: Final = "webhook-timestamp"
+SIGNATURE_HEADER: Final = "webhook-signature"
+ID_CHARACTERS_MAX: Final = 200
+TOLERANCE_S: Final = 300
+"""A signature is good for so long, and may be so far ahead of our clock."""
+_SIGNATURES_MAX: Final = 20
 _ANSWER_BYTES_MAX: Final = 64 * 1024
 _RESOLVED_S: Final = 30.0
 _NAMES_MAX: Final = 1_000
@@ -49,6 +57,36 @@ def signatures(keys: Sequence[bytes], id_: str, timestamp: int, body: bytes) -> 
     signed = b"%b.%d.%b" % (id_.encode(), timestamp, body)
     digests = (hmac.digest(key, signed, hashlib.sha256) for key in keys)
     return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
+
+
+class Unverified(Exception):
+    """Not signed by the partner, or not now. The message names what is wrong with the headers, no more."""
+
+
+def must_be_signed(
+    headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: datetime
+) -> str:
+    """The identifier of a delivery that one of the keys signed lately. Raises ``Unverified``.
+
+    ``headers``: names in lower case. All keys are tried, so that the time taken does not tell which.
+    """
+    id_, stamp = headers.get(ID_HEADER, ""), headers.get(TIMESTAMP_HEADER, "")
+    if not 0 < len(id_) <= ID_CHARACTERS_MAX or not (id_.isascii() and id_.isprintable()):
+        raise Unverified(f"{ID_HEADER} is missing, or not what it should be")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+        raise Unverified(f"{TIMESTAMP_HEADER} is missing, or no number of seconds")
+    if abs(now.timestamp() - int(stamp)) > TOLERANCE_S:
+        raise Unverified(f"{TIMESTAMP_HEADER} is more than {TOLERANCE_S} seconds from now")
+    given = headers.get(SIGNATURE_HEADER, "").split(" ")[:_SIGNATURES_MAX]
+    good = [each.encode() for each in signatures(keys, id_, int(stamp), body).split()]
+    matches = [
+        hmac.compare_digest(each.encode("latin-1", "replace"), ours)
+        for each in given
+        for ours in good
+    ]
+    if not any(matches):
+        raise Unverified(f"{SIGNATURE_HEADER} holds no signature by a key in force")
+    return id_
 
 
 async def must_be_address(url: str, *, allow_private: bool) -> None:
@@ -89,6 +127,9 @@ class WebhookOut:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         await self._client.aclose()
 
     async def send(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> None:
@@ -114,9 +155,9 @@ class WebhookOut:
                 "Host": target.netloc.decode("ascii"),
                 "Content-Type": MEDIA_TYPE,
                 "User-Agent": "Ticket Ledger",
-                "webhook-id": delivery.id,
-                "webhook-timestamp": str(timestamp),
-                "webhook-signature": signatures(keys, delivery.id, timestamp, delivery.body),
+                ID_HEADER: delivery.id,
+                TIMESTAMP_HEADER: str(timestamp),
+                SIGNATURE_HEADER: signatures(keys, delivery.id, timestamp, delivery.body),
             },
             # The certificate must still be the name's.
             extensions={"sni_hostname": target.host, "timeout": self._client.timeout.as_dict()},

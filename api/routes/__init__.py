@@ -18,6 +18,7 @@ from api.routes import (
     queues,
     sites,
     tickets,
+    webhooks,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -33,6 +34,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     hints.router,
     mappings.router,
     feeds.router,
+    webhooks.router,
     audit.router,
     health.status_router,
 )

@@ -24,8 +24,8 @@ BEFORE = {
     "reopen": [("solve", {"solution": "Done."})],
     "close": [("solve", {"solution": "Done."})],
 }
-ELSEWHERE = ("feeds",)
-"""Tags whose examples need a partner's own token; tested where there is one."""
+ELSEWHERE = ("feeds", "partners")
+"""Tags whose examples need a partner's own token or signature; tested where there is one."""
 A_PARKED_MESSAGE = UUID("3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a10"), 2
 """The conversation and the message in it that the examples speak of."""
 

@@ -1,0 +1,109 @@
+"""The events of this interface: CloudEvents 1.0 with one document as ``data``, the same in both directions."""
+
+import re
+from typing import Annotated, Final, Literal, get_args
+
+from msgspec import Meta, Struct
+
+from domain.identifiers import NUMBER_MAX
+from domain.vocabulary import NAME_CHARACTERS_MAX
+
+TYPE_PREFIX: Final = "org.ticketledger.ticket."
+SPECVERSION: Final = "1.0"
+_OUR_ID: Final = re.compile(r"([A-Z][A-Z0-9]{1,15})-(\d{1,9})")
+
+Name = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+Text = Annotated[str, Meta(max_length=100_000)]
+EventId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]*$")]
+Change = Literal[
+    "opened", "linked", "updated", "replied", "commented", "merged", "deleted"
+]  # fmt: skip
+Field = Literal["state", "unit", "priority", "category", "issue_type", "vo", "affected_site"]
+
+CHANGES: Final[frozenset[str]] = frozenset(get_args(Change))
+
+
+class EventPerson(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who asks for help. Sent to us only: what we send names nobody."""
+
+    name: Annotated[str, Meta(max_length=200)] = ""
+    mail: Annotated[str, Meta(max_length=254)] = ""
+    phone: Annotated[str, Meta(max_length=50)] = ""
+
+
+class EventTicket(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The sender's ticket as it is just after the change. What is empty is not told."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
+    """The sender's identifier, the same for ever. Ours are like ``GGUS-42``."""
+    version: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+    """Grows with every change. Fields of a message that is older than one taken before are left alone."""
+    url: Annotated[str, Meta(max_length=500)] = ""
+    state: Name = ""
+    """The sender's word."""
+    unit: Name = ""
+    priority: Name = ""
+    category: Name = ""
+    issue_type: Name = ""
+    vo: Name = ""
+    affected_site: Name = ""
+    subject: Annotated[str, Meta(max_length=1_000)] = ""
+    description: Text = ""
+
+
+class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened."""
+
+    change: Change
+    """The last part of the event's ``type``, once more: here it is signed in every mode."""
+    ticket: EventTicket
+    yours: Name = ""
+    """The receiver's ticket, where the sender knows it, as the receiver named it."""
+    changed: Annotated[tuple[Field, ...], Meta(max_length=7)] = ()
+    """Fields of the ticket that have their values by this change."""
+    text: Text = ""
+    """What was written with it: comment, question, reply, reason, solution, justification."""
+    internal: bool = False
+    """The text is for supporters only."""
+    entries: Annotated[tuple[Text, ...], Meta(max_length=200)] = ()
+    """With ``opened``: public entries so far, the oldest first."""
+    submitter: EventPerson | None = None
+    """With ``opened``."""
+    into: Name = ""
+    """With ``merged``: the sender goes on with this ticket of its own."""
+
+
+class TicketEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """In structured mode, the whole body."""
+
+    specversion: Annotated[str, Meta(pattern=r"^1\.0$")]
+    id: EventId
+    """Never used twice; the same when the event is sent again."""
+    source: Annotated[str, Meta(min_length=1, max_length=500)]
+    type: Annotated[str, Meta(min_length=1, max_length=200)]
+    """``org.ticketledger.ticket.`` and the change."""
+    subject: Annotated[str, Meta(max_length=200)] = ""
+    time: Annotated[str, Meta(max_length=60)] = ""
+    """An instant with its zone, as RFC 3339 has it."""
+    datacontenttype: Annotated[str, Meta(max_length=100)] = ""
+    hops: Annotated[str, Meta(max_length=2_000)] = ""
+    """Extension: tickets that the change came through, the first one first: ``GGUS-42 NGI-7``."""
+    data: EventData
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """The attributes that every event has, whatever it tells."""
+
+    specversion: Annotated[str, Meta(pattern=r"^1\.0$")]
+    id: EventId
+    source: Annotated[str, Meta(min_length=1, max_length=500)]
+    type: Annotated[str, Meta(min_length=1, max_length=200)]
+    time: Annotated[str, Meta(max_length=60)] = ""
+
+
+def named(name: str) -> tuple[str, int]:
+    """Installation and number of a ticket like ``GGUS-42``; empty and 0 for anything else."""
+    found = _OUR_ID.fullmatch(name)
+    if found is None or not 0 < int(found[2]) <= NUMBER_MAX:
+        return "", 0
+    return found[1], int(found[2])

@@ -1,0 +1,149 @@
+"""What a partner is told of an event of ours: the change, the ticket after it, and what was written with it."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from adapters.helpdesks.webhook.events import (
+    SPECVERSION,
+    TYPE_PREFIX,
+    Change,
+    EventData,
+    EventTicket,
+    Field,
+    TicketEvent,
+)
+from adapters.helpdesks.webhook.message import STRUCTURED, Message, written
+from adapters.kit import words
+from adapters.kit.contract import Ignored, News
+from adapters.kit.webhook import ID_HEADER
+from domain.content import Sealed
+from domain.ticket import Ticket
+
+_ERASED: Final = "(erased)"
+_FIELDS: Final[frozenset[str]] = frozenset({"priority", "category", "issue_type", "vo", "affected_site"})  # fmt: skip
+
+_TEXTS: Final[Mapping[type, str]] = MappingProxyType({
+    Ticket.WorkStarted: "note",
+    Ticket.ReplyRequested: "question",
+    Ticket.SubmitterReplied: "text",
+    Ticket.PutOnHold: "reason",
+    Ticket.Solved: "solution",
+    Ticket.FoundUnsolvable: "solution",
+    Ticket.Reopened: "comment",
+    Ticket.Verified: "",
+    Ticket.Closed: "",
+})  # fmt: skip
+"""What moves the state, and which of its fields is the text."""
+
+
+def message(news: News) -> bytes | Ignored:
+    """The request, without its signature: that holds the time at which it is sent."""
+    data = _whole(news) if news.whole else _change(news)
+    if isinstance(data, Ignored):
+        return data
+    event = TicketEvent(
+        specversion=SPECVERSION,
+        id=news.message_id.strip("<>"),
+        source=_source(news),
+        type=TYPE_PREFIX + data.change,
+        subject=data.ticket.id,
+        time=news.at.isoformat().replace("+00:00", "Z"),
+        datacontenttype="application/json",
+        hops=" ".join(news.hops),
+        data=data,
+    )
+    headers = {"content-type": STRUCTURED, ID_HEADER: event.id}
+    return written(Message(_target(news), headers, msgspec.json.encode(event)))
+
+
+def _whole(news: News) -> EventData:
+    ticket = news.ticket
+    sent = msgspec.structs.replace(
+        _ticket(news),
+        subject=_text(news, ticket.subject),
+        description=_text(news, ticket.description),
+    )
+    return EventData(change="opened", ticket=sent, entries=tuple(news.diary))
+
+
+def _change(news: News) -> EventData | Ignored:
+    kind = type(news.event)
+    if kind in _TEXTS:
+        text = _text(news, getattr(news.event, _TEXTS[kind])) if _TEXTS[kind] else ""
+        replied = kind is Ticket.SubmitterReplied
+        return _data(news, "replied" if replied else "updated", ("state",), text)
+    tell = _OTHERS.get(kind)
+    return tell(news, news.event) if tell else Ignored("no-counterpart")
+
+
+def _linked(news: News, _: Ticket.Opened) -> EventData:
+    return _data(news, "linked")
+
+
+def _assigned(news: News, event: Ticket.Assigned) -> EventData:
+    return _data(news, "updated", ("unit",), _text(news, event.note))
+
+
+def _commented(news: News, event: Ticket.Commented) -> EventData:
+    return _data(news, "commented", text=_text(news, event.text))
+
+
+def _reclassified(news: News, event: Ticket.Reclassified) -> EventData | Ignored:
+    if event.field not in _FIELDS:
+        return Ignored("no-counterpart")
+    field: Any = event.field
+    return _data(news, "updated", (field,), _text(news, event.justification))
+
+
+_OTHERS: Final[Mapping[type, Callable[[News, Any], EventData | Ignored]]] = MappingProxyType({
+    Ticket.Opened: _linked,
+    Ticket.Assigned: _assigned,
+    Ticket.Commented: _commented,
+    Ticket.Reclassified: _reclassified,
+})  # fmt: skip
+
+
+def _data(news: News, change: Change, changed: tuple[Field, ...] = (), text: str = "") -> EventData:
+    return EventData(
+        change=change, ticket=_ticket(news), yours=news.external_id, changed=changed, text=text
+    )
+
+
+def _ticket(news: News) -> EventTicket:
+    ticket, tables = news.ticket, news.place.words
+    return EventTicket(
+        id=_id(news),
+        version=ticket.version,
+        url=news.place.page.format(number=ticket.number),
+        state=words.status_there(tables, ticket.status),
+        unit=words.unit_there(tables, ticket.unit),
+        priority=words.priority_there(tables, ticket.priority),
+        category=tables.categories.write(ticket.particular("category"))
+        or ticket.particular("category"),
+        issue_type=ticket.particular("issue_type"),
+        vo=ticket.vo,
+        affected_site=ticket.notified_site or ticket.affected_site,
+    )
+
+
+def _id(news: News) -> str:
+    return f"{news.place.our_name}-{news.ticket.number}"
+
+
+def _source(news: News) -> str:
+    page = news.place.page.partition("{")[0].rstrip("/")
+    return page or f"urn:ticketledger:{news.place.our_name.lower()}"
+
+
+def _target(news: News) -> str:
+    parts = urlsplit(news.place.their_address)
+    path = parts.path if parts.scheme in ("http", "https") else ""
+    return (path or "/") + (f"?{parts.query}" if path and parts.query else "")
+
+
+def _text(news: News, sealed: Sealed | None) -> str:
+    return "" if sealed is None else news.texts.get(sealed.id, _ERASED)
