@@ -10,6 +10,7 @@ from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.mapping import Rt
+from adapters.helpdesks.rt_mail.mapping import RtMail
 from adapters.helpdesks.webhook.connector import WebhookConnector
 from adapters.helpdesks.webhook.mapping import Webhook
 from adapters.helpdesks.zammad.connector import ZammadConnector
@@ -22,6 +23,7 @@ _ALL: Final[tuple[Adapter, ...]] = (
     GgusSoap(),
     Rt(),
     Email(),
+    RtMail(Email()),
     Zammad(),
     Webhook(),
 )  # fmt: skip

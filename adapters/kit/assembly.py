@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from adapters.kit.by_hand import ByHand
 from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets, Secrets
-from adapters.kit.contract import Adapter, Place
+from adapters.kit.contract import Adapter, Place, Stamping
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox
 from adapters.kit.mail_door import MailDoor
@@ -94,6 +94,9 @@ def assemble(
         connectors,
         secrets or NoSecrets(),
         allow_private=allow_private,
+        stamping={
+            name: adapter for name, adapter in adapters.items() if isinstance(adapter, Stamping)
+        },
     )
     addresses = ReplyAddresses(installation.mail_domain, reply_key)
     outbox = Outbox(conversations, carriers, patience, addresses)

@@ -7,12 +7,13 @@ helpdesk, with a courier for what goes out and a poller for what is fetched.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-from adapters.kit.contract import Place
-from adapters.kit.retry import Transport
+from adapters.kit.contract import Place, Stamping
+from adapters.kit.retry import Transport, Undelivered
 from domain.helpdesk import Helpdesk
 
 
@@ -131,12 +132,20 @@ class NoSecrets:
 class MailCourier:
     """A partner whose interface is its mailbox."""
 
-    def __init__(self, transport: Transport, place: Place) -> None:
-        self._transport, self._place = transport, place
+    def __init__(
+        self, transport: Transport, place: Place, stamping: Stamping | None = None
+    ) -> None:
+        self._transport, self._place, self._stamping = transport, place, stamping
 
     async def deliver(self, parcel: Parcel) -> Delivered:
+        raw: bytes | None = parcel.raw
+        if self._stamping is not None:
+            raw = self._stamping.stamped(parcel.raw, parcel.external_id)
+        if raw is None:
+            why = "the partner has not told yet which ticket it opened"
+            raise Undelivered("no-reference", why, final=False)
         receipt = await self._transport.send(
-            parcel.raw, sender=self._place.our_address, recipient=self._place.their_address
+            raw, sender=self._place.our_address, recipient=self._place.their_address
         )
         return Delivered(receipt=receipt)
 
@@ -152,8 +161,10 @@ class Carriers:
         secrets: Secrets,
         *,
         allow_private: bool,
+        stamping: Mapping[str, Stamping] = MappingProxyType({}),
     ) -> None:
-        self._place, self._transport = place, transport
+        """``stamping``: adapters whose mails get the partner's ticket when they leave, by name."""
+        self._place, self._transport, self._stamping = place, transport, stamping
         self._connectors, self._secrets = connectors, secrets
         self._allow_private = allow_private
         self._lines: dict[str, tuple[tuple[str, Place, str], Line]] = {}
@@ -161,7 +172,10 @@ class Carriers:
     async def courier(self, partner: Helpdesk) -> Courier:
         """Raises ``Undelivered``, ``StoreUnavailable``."""
         line = await self._line(partner)
-        return line.courier if line else MailCourier(self._transport, self._place(partner))
+        if line:
+            return line.courier
+        stamping = self._stamping.get(partner.adapter)
+        return MailCourier(self._transport, self._place(partner), stamping)
 
     async def poller(self, partner: Helpdesk) -> Poller | None:
         """None for a partner that tells us by itself. Raises ``Undelivered``, ``StoreUnavailable``."""

@@ -7,7 +7,7 @@ this to them?". Three outcomes of a message, all recorded: ``Asked``, ``Ignored`
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from msgspec import Struct
@@ -173,4 +173,13 @@ class Adapter(Protocol):
 
     def outbound(self, news: News) -> bytes | Ignored:
         """The message that tells the partner, byte for byte as it will be sent."""
+        ...
+
+
+@runtime_checkable
+class Stamping(Protocol):
+    """An adapter whose messages must bear the partner's ticket, which may be known only when they leave."""
+
+    def stamped(self, raw: bytes, external_id: str) -> bytes | None:
+        """The message with the partner's ticket in it; None where it must wait until that is known."""
         ...

@@ -19,7 +19,6 @@ from adapters.kit.bounces import returned_id
 from adapters.kit.contract import Unreadable
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox, Received
-from adapters.kit.mail_automatic import unmeant
 from adapters.kit.mail_marks import number_in, our_ids, references
 from adapters.kit.reply_addresses import ReplyAddresses
 from domain import clock
@@ -42,6 +41,10 @@ class ByPeople(Protocol):
     """An adapter whose messages are mails that people write and read."""
 
     by_people: Literal[True]
+
+    def unmeant(self, message: Message) -> str:
+        """Why nobody wrote this mail for us; empty where somebody did."""
+        ...
 
 
 class NotTaken(Exception):
@@ -112,9 +115,11 @@ class MailDoor:
         except Unreadable:
             log.info("mail cannot be taken apart", helpdesk=partner.name)
         about = None
-        if isinstance(self._conversations.adapters[partner.adapter], ByPeople):
+        adapter = self._conversations.adapters[partner.adapter]
+        if isinstance(adapter, ByPeople):
             about = await self._about(welcome, sender, message)
-            self._must_be_in_measure(about, message)
+            automatic = message is not None and bool(adapter.unmeant(message))
+            self._must_be_in_measure(about, automatic=automatic)
         sent_at = mail.sent_at(message) if message is not None else None
         return await self._inbox.receive(partner, raw, mail.identity(raw), sent_at, about=about)
 
@@ -159,9 +164,8 @@ class MailDoor:
         ids = our_ids(mail.header(message, "Message-ID"))
         return any(each.domain == self.domain for each in ids)
 
-    def _must_be_in_measure(self, about: UUID, message: Message | None) -> None:
+    def _must_be_in_measure(self, about: UUID, *, automatic: bool) -> None:
         """A conversation that goes on by itself is cut short."""
-        automatic = message is not None and bool(unmeant(message))
         now = clock.now()
         seen = self._seen.setdefault((about, automatic), deque())
         self._seen.move_to_end((about, automatic))

@@ -41,6 +41,7 @@ class Email:
     words = WORDS
     media_type = mail.MEDIA_TYPE
     by_people: Literal[True] = True
+    unmeant = staticmethod(unmeant)
 
     def read(self, raw: bytes) -> Reading | Ignored | Returned:
         if len(raw) > BYTES_MAX:

@@ -1,0 +1,1 @@
+"""Request Tracker reached by nothing but its mail gateway."""
