@@ -15,6 +15,7 @@ from api.cli.common import (
     settings_of,
     shown,
 )
+from api.elapsed import elapsed
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 HelpdeskArgument = Annotated[str, typer.Argument(help="Name of the partner.")]
 _PAGE = 200
-_DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
 
 def install(app: typer.Typer) -> None:
@@ -78,17 +78,7 @@ def status(context: typer.Context, json: Json = False) -> None:
 
 
 def _waiting(messages: int, since_s: float) -> str:
-    return f"{messages} ({duration(since_s)})" if messages else "0"
-
-
-def duration(seconds: float) -> str:
-    """Two units at most, such as ``2 h 5 min``."""
-    whole = int(seconds)
-    if whole >= _DAY_S:
-        return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S} h"
-    if whole >= _HOUR_S:
-        return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
-    return f"{whole // _MINUTE_S} min" if whole >= _MINUTE_S else f"{whole} s"
+    return f"{messages} ({elapsed(since_s)})" if messages else "0"
 
 
 def _trouble(partner: "PartnerStatus") -> str:

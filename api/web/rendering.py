@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from api.elapsed import elapsed
 from domain.vocabulary import Priority
 
 _HERE: Final = Path(__file__).parent
@@ -45,6 +46,7 @@ def _environment() -> Environment:
     environment.filters.update(
         utc=_utc,
         iso=_iso,
+        elapsed=elapsed,
         slug=lambda status: str(status).replace(" ", "-"),
         rank=lambda priority: _RANKS.get(str(priority), 0),
     )

@@ -7,8 +7,10 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from adapters.store.embedded import EmbeddedServer
+from api.bootstrap import Services
 from api.settings import Environment
 from tests.end_to_end.conftest import BROWSER_OPTIONS, RunningSite, browser_program, serve
+from tests.partners import partners
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -51,6 +53,16 @@ def take(page: Page, site: RunningSite) -> None:
 
     page.goto("/levels?begin=2026-10-23&end=2026-11-20")
     _picture(page, "levels")
+
+    site.do(_exchanged)
+    page.goto("/exchange")
+    expect(page.locator("[data-live]")).to_have_attribute("data-state", "live")
+    _picture(page, "exchange")
+
+
+async def _exchanged(services: Services) -> None:
+    await partners(services.ledger, datetime.now(UTC))  # ages are those of now
+    assert await services.projector.wait_for(await services.store.head(), 30)
 
 
 def _telling_ticket(page: Page) -> int:

@@ -1,0 +1,184 @@
+"""The exchange board: how each partner does, what is parked and why, and what an operator can do about it."""
+
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Form, Path, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from adapters.kit.by_hand import REASON_CHARACTERS_MAX
+from api import partners
+from api.auth import Scope
+from api.bootstrap import Services
+from api.commanding import Caller
+from api.dependencies import correlation_id
+from api.problems import ScopeMissing
+from api.repair import Choice, repair
+from api.web.pages.reader import Reader, services_of
+from api.web.pages.route import page_router
+from api.web.rendering import page
+from domain.errors import NotNow
+from domain.exchange import Direction
+from domain.helpdesk import InterfaceState
+from domain.identifiers import random_id
+from domain.provenance import Provenance, acting
+from domain.rights import PERMITTED, Right, require
+from projections import exchanges
+from projections.paging import Page
+
+router = page_router()
+
+_ROWS: Final = 50
+_STATES: Final = [state.value for state in InterfaceState]
+
+Word = Annotated[str, Query(max_length=100)]
+CursorQuery = Annotated[str, Query(max_length=400)]
+Helpdesk = Annotated[str, Form(max_length=100)]
+How = Annotated[Literal["retry", "skip"], Form()]
+Reference = Annotated[int, Path(ge=1, le=1_000_000)]
+
+
+@router.get("/exchange")
+async def board(
+    request: Request,
+    caller: Reader,
+    helpdesk: Word = "",
+    cursor: CursorQuery = "",
+    partners_from: CursorQuery = "",
+) -> Response:
+    """All partners, or one of them with what an operator can set."""
+    require(caller.actor, Right.READ_STATISTICS)
+    services = services_of(request)
+    if helpdesk:
+        shown = Page([await partners.partner(services, helpdesk)])
+    else:
+        shown = await partners.partners(services, cursor=partners_from or None, limit=_ROWS)
+    writes = Scope.WRITE in caller.scopes
+    may_repair = writes and _may(caller, Right.SEND)
+    parked: Page[exchanges.MessageView] = Page([])
+    if may_repair:
+        parked = await services.ask(
+            lambda connection: exchanges.parked(
+                connection, helpdesk=helpdesk or None, cursor=cursor or None, limit=_ROWS
+            )
+        )
+    chosen = {"helpdesk": helpdesk, "cursor": cursor, "partners_from": partners_from}
+    values = {
+        "helpdesk": helpdesk,
+        "partners": shown,
+        "parked": parked,
+        "address": _address(chosen),
+        "parked_address": _address(chosen | {"cursor": parked.next or ""}),
+        "partners_address": _address(chosen | {"partners_from": shown.next or ""}),
+        "may_repair": may_repair,
+        "may_administer": writes and _may(caller, Right.ADMINISTER),
+        "states": _STATES,
+    }
+    part = request.headers.get("hx-request") == "true"
+    return page(request, "exchange_parts.html" if part else "exchange.html", values)
+
+
+@router.get("/exchange/preview/{exchange}/{reference}")
+async def preview(
+    request: Request, caller: Reader, exchange: UUID, reference: Reference, helpdesk: Word = ""
+) -> Response:
+    """What a parked message would do if it were tried again now."""
+    found = await services_of(request).exchange.by_hand.preview(caller.actor, exchange, reference)
+    values: dict[str, Any] = {
+        "found": found,
+        "exchange": exchange,
+        "reference": reference,
+        "helpdesk": helpdesk,
+    }
+    return page(request, "exchange_preview.html", values)
+
+
+@router.post("/exchange/resume")
+async def resume(
+    request: Request,
+    caller: Reader,
+    exchange: Annotated[UUID, Form()],
+    reference: Annotated[int, Form(ge=1, le=1_000_000)],
+    how: How,
+    helpdesk: Helpdesk = "",
+) -> Response:
+    """Retry a message or leave it out. A second click, or somebody else's, changes nothing."""
+    services = _for_writing(request, caller)
+    with _acting(caller):
+        try:
+            receipt = await services.exchange.by_hand.resume(
+                caller.actor, exchange, reference, skip=how == "skip"
+            )
+        except NotNow:
+            return _back(helpdesk)
+    return await _back_after(services, helpdesk, receipt.position)
+
+
+@router.post("/exchange/repair")
+async def repair_many(
+    request: Request,
+    caller: Reader,
+    helpdesk: Helpdesk,
+    how: How,
+    direction: Annotated[Literal["", "in", "out"], Form()] = "",
+    code: Annotated[str, Form(max_length=100)] = "",
+    most: Annotated[int, Form(ge=1, le=200)] = 50,
+) -> Response:
+    """The oldest parked messages of a partner."""
+    services = _for_writing(request, caller)
+    choice = Choice(
+        helpdesk=helpdesk,
+        code=code.strip() or None,
+        direction=Direction(direction) if direction else None,
+    )
+    with _acting(caller):
+        done = await repair(
+            services, caller.actor, choice, skip=how == "skip", dry_run=False, limit=most
+        )
+    return await _back_after(services, helpdesk, done.position)
+
+
+@router.post("/exchange/interface")
+async def set_interface(
+    request: Request,
+    caller: Reader,
+    helpdesk: Helpdesk,
+    state: Annotated[InterfaceState, Form()],
+    reason: Annotated[str, Form(max_length=REASON_CHARACTERS_MAX)] = "",
+) -> Response:
+    """Let messages flow, or hold them."""
+    services = _for_writing(request, caller)
+    with _acting(caller):
+        _, receipt = await services.exchange.by_hand.set_interface(
+            caller.actor, helpdesk, state, reason.strip()
+        )
+    return await _back_after(services, helpdesk, receipt.position)
+
+
+def _may(caller: Caller, right: Right) -> bool:
+    return bool(caller.actor.roles() & PERMITTED[right])
+
+
+def _for_writing(request: Request, caller: Caller) -> Services:
+    if Scope.WRITE not in caller.scopes:
+        raise ScopeMissing(Scope.WRITE.value)
+    return services_of(request)
+
+
+def _acting(caller: Caller) -> Any:
+    return acting(Provenance(caller.actor.name, random_id(), correlation_id(None)))
+
+
+def _address(chosen: dict[str, str]) -> str:
+    given = {name: value for name, value in chosen.items() if value}
+    return f"/exchange?{urlencode(given)}" if given else "/exchange"
+
+
+def _back(helpdesk: str) -> Response:
+    return RedirectResponse(_address({"helpdesk": helpdesk}), 303)
+
+
+async def _back_after(services: Services, helpdesk: str, position: int) -> Response:
+    await services.projector.wait_for(position, services.settings.wait_s_max)
+    return _back(helpdesk)
