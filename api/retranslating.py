@@ -75,6 +75,8 @@ class Retranslation:
         self._adapter: Adapter = conversations.adapters[partner.adapter]
         self._place: Place = conversations.place(partner)
         self._then, self._now = then, structs.replace(self._place, words=now, mapping="draft")
+        self._places: dict[str, Place] = {}
+        """By the name of the mapping that a message was received under."""
         self._readings: dict[UUID, Reading | Translation] = {}
         self.summary = Summary()
 
@@ -122,9 +124,11 @@ class Retranslation:
         if isinstance(reading, Translation):
             return None  # no words were asked
         before = Before(self._read_again(case.heard), self._read_again(case.told), case.state)
-        then = structs.replace(
-            self._place, words=self._words_of(case.mapping), mapping=case.mapping
-        )
+        then = self._places.get(case.mapping)
+        if then is None:
+            words = self._words_of(case.mapping)
+            then = structs.replace(self._place, words=words, mapping=case.mapping)
+            self._places[case.mapping] = then
         old = translate(self._adapter, then, reading, case.ticket, before)
         new = translate(self._adapter, self._now, reading, case.ticket, before)
         return None if old == new else Difference(old, new)

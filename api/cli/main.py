@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from api.cli import (
+    adapter,
     demo,
     directory,
     exchange,
@@ -57,6 +58,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(directory.app, name="directory")
 app.add_typer(imports.app, name="import")
 app.add_typer(exchange.app, name="exchange")
+app.add_typer(adapter.app, name="adapter")
 mapping_replay.install(mapping.app)
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(feed.app, name="feed")
