@@ -8,6 +8,7 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 
@@ -17,6 +18,7 @@ from benchmarks.report import line, markdown
 
 BENCHMARKS = (
     "append", "append-concurrent", "command", "load", "scan", "project", "rebuild", "import", "sla", "api", "feed", "deliver",
+    "receive", "latency", "retranslate",
 )  # fmt: skip
 _MODULES = {"import": "importing"}
 
@@ -42,13 +44,20 @@ def main() -> int:
                 msgspec.json.encode(result).decode() if options.json else line(result), flush=True
             )
     if options.write:
-        options.write.write_text(markdown(results, quick=options.quick))
+        measured = {name: described(name) for name in names}
+        options.write.write_text(markdown(results, measured, quick=options.quick))
     return 0 if all(all(result.gates.values()) for result in results) else 1
+
+
+def described(name: str) -> str:
+    """What a benchmark says of itself, as one line."""
+    text = (_module(name).__doc__ or "").partition(": ")[2]
+    return " ".join(text.split())
 
 
 def measure(name: str, *, quick: bool) -> list[Result]:
     """Run one benchmark on a server of its own."""
-    module = importlib.import_module(f"benchmarks.{_MODULES.get(name, name.replace('-', '_'))}")
+    module = _module(name)
     try:
         with bench(quick=quick) as running:
             results: list[Result] = run_fast(module.run(running))
@@ -56,6 +65,10 @@ def measure(name: str, *, quick: bool) -> list[Result]:
     except Skipped as why:
         print(f"{name}: skipped, {why}", file=sys.stderr)
         return []
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.{_MODULES.get(name, name.replace('-', '_'))}")
 
 
 if __name__ == "__main__":

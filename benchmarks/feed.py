@@ -60,7 +60,7 @@ async def run(bench: Bench) -> list[Result]:
         _, token = await prepared(services)
         async with (
             _writer(services.conninfo) as writer,
-            _served(create_app(services)) as ours,
+            served(create_app(services)) as ours,
             _Bare().served() as (bare, port),
         ):
             with services.feed_hub.following("osg") as channel:
@@ -178,7 +178,7 @@ async def write(conninfo: str) -> None:
 
 
 @asynccontextmanager
-async def _served(app) -> AsyncGenerator[int]:
+async def served(app) -> AsyncGenerator[int]:
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off",
                        timeout_graceful_shutdown=1)
@@ -199,7 +199,7 @@ class _Bare:
 
     @asynccontextmanager
     async def served(self) -> AsyncGenerator[tuple["_Bare", int]]:
-        async with _served(self) as port:
+        async with served(self) as port:
             yield self, port
 
     def write(self, body: bytes) -> None:
