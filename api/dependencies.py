@@ -57,7 +57,7 @@ class Visit(Struct, frozen=True, gc=False):
     @property
     def reads_all(self) -> bool:
         """Whether the caller may read every ticket, not only those of the own person or VO."""
-        return bool(self.actor.roles() & _READING_ALL)
+        return reads_all(self.actor)
 
     def require_reading_all(self) -> None:
         if not self.reads_all:
@@ -82,6 +82,11 @@ class Visit(Struct, frozen=True, gc=False):
 
 
 _READING_ALL: Final = PERMITTED[Right.READ] - {Role.SUBMITTER, Role.TEAM, Role.ALARMER}
+
+
+def reads_all(actor: Actor) -> bool:
+    """Whether somebody may read every ticket, not only those of the own person or VO."""
+    return bool(actor.roles() & _READING_ALL)
 
 
 class Desk(Visit, frozen=True, gc=False):

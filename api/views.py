@@ -1,13 +1,14 @@
 """The ticket as readers are shown it, folded from the log: now or as of any moment."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from psycopg.errors import UndefinedTable
 
 from adapters.store.engine import PostgresStore
 from api.commanding import may_read, possible
@@ -25,6 +26,18 @@ ERASED: Final = "(erased)"
 class NamedPerson(Struct, frozen=True):
     id: UUID
     name: str
+
+
+class Elsewhere(Struct, frozen=True):
+    """The ticket as a partner knows it, as far as we know now."""
+
+    helpdesk: str
+    external_id: str
+    """Empty as long as the partner has not told."""
+    external_reference: str
+    """How the partner wants it to be named in messages."""
+    remote_state: str
+    """The partner's own word."""
 
 
 class TicketInFull(Struct, frozen=True, kw_only=True):
@@ -56,6 +69,8 @@ class TicketInFull(Struct, frozen=True, kw_only=True):
     reopenings: int
     missing_versions: int
     """Versions that an imported history does not tell of."""
+    elsewhere: list[Elsewhere]
+    """The same ticket in the systems of partners, as known now."""
     possible: list[str]
     """What the caller may do now; empty when an earlier state is shown."""
 
@@ -69,10 +84,17 @@ _details = msgspec.json.Decoder(_Details).decode
 _KEPT: Final = 2_000
 # Texts are read every time, so that an erased one is gone at once.
 STILL_SO: Final = """
-    SELECT head.position, content.id, content.body
-      FROM (SELECT position FROM ledger.event WHERE originator_id = %b
+    SELECT head.position, head.elsewhere, content.id, content.body
+      FROM (SELECT position, (SELECT json_agg(json_build_array(
+                                         helpdesk, external_id, external_reference, remote_state))
+                                FROM view.exchange WHERE number = %b AND number <> 0) AS elsewhere
+              FROM ledger.event WHERE originator_id = %b
              ORDER BY originator_version DESC LIMIT 1) AS head
       LEFT JOIN ledger.content ON content.id = ANY(%b)
+"""
+ELSEWHERE: Final = """
+    SELECT helpdesk, external_id, external_reference, remote_state
+      FROM view.exchange WHERE number = %b AND number <> 0
 """
 
 
@@ -116,20 +138,38 @@ class TicketReader:
         references = await self._references(ticket)
         contents = await self._store.contents(sealed.id for sealed in references if sealed)
         texts = {id_: content.body for id_, content in contents.items()}
-        return _shown(ticket, known[-1], references, texts, [] if past else possible(ticket, actor))
+        return _shown(
+            ticket,
+            known[-1],
+            references,
+            texts,
+            await self._elsewhere(number),
+            [] if past else possible(ticket, actor),
+        )
 
     async def _shown_from(self, kept: _Folded, actor: Actor) -> TicketInFull | None:
         """None when the ticket has changed since."""
         ticket = kept.ticket
         references = await self._references(ticket)
         wanted = [sealed.id for sealed in references if sealed]
-        rows = await self._store.rows(STILL_SO, [ticket.id, wanted])
+        try:
+            rows = await self._store.rows(STILL_SO, [ticket.number, ticket.id, wanted])
+        except UndefinedTable:
+            return None
         if not rows or rows[0][0] != kept.last.position:
             return None
         if not may_read(actor, ticket):
             raise TicketNotFound(ticket.number)
-        texts = {id_: body for _, id_, body in rows}
-        return _shown(ticket, kept.last, references, texts, possible(ticket, actor))
+        texts = {id_: body for _, _, id_, body in rows}
+        elsewhere = rows[0][1] or ()
+        return _shown(ticket, kept.last, references, texts, elsewhere, possible(ticket, actor))
+
+    async def _elsewhere(self, number: int) -> list[tuple[str, ...]]:
+        """Nothing in a database that no projector has seen yet."""
+        try:
+            return await self._store.rows(ELSEWHERE, [number])
+        except UndefinedTable:
+            return []
 
     def _keep(self, number: int, folded: _Folded) -> None:
         self._kept[number] = folded
@@ -164,6 +204,7 @@ def _shown(
     last: Recorded,
     references: Sequence[Sealed | None],
     texts: Mapping[UUID, bytes],
+    elsewhere: Iterable[Sequence[str]],
     may_do: list[str],
 ) -> TicketInFull:
     subject, description, solution, submitter, assignee = references
@@ -194,8 +235,13 @@ def _shown(
         remind_on=ticket.remind_on,
         reopenings=ticket.reopenings,
         missing_versions=ticket.missing_versions,
+        elsewhere=sorted((Elsewhere(*each) for each in elsewhere), key=_by_name),
         possible=may_do,
     )
+
+
+def _by_name(each: Elsewhere) -> tuple[str, str]:
+    return each.helpdesk, each.external_id
 
 
 def _text(sealed: Sealed | None, texts: Mapping[UUID, bytes]) -> str | None:

@@ -81,7 +81,6 @@ EXCHANGE: Final = Table(
         "(number) WHERE number <> 0",
         "(position)",
         "(helpdesk, position)",
-        "(external_id, helpdesk) WHERE external_id <> ''",
         "(external_reference, helpdesk) WHERE external_reference <> ''",
     ),
 )

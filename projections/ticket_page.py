@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
+from domain.errors import Invalid
 from domain.lifecycle import Status
 from projections.columns import Instant
 from projections.paging import Page, checked_limit, known_statuses, page_of, read_cursor
@@ -142,6 +143,10 @@ class TicketFilter(Struct, frozen=True, kw_only=True):
     category: str | None = None
     assignee: UUID | None = None
     submitter: UUID | None = None
+    external_id: str | None = None
+    """An identifier or reference of a partner, present or former."""
+    helpdesk: str | None = None
+    """Whose ``external_id`` it is; with it only."""
     opened_from: datetime | None = None
     opened_until: datetime | None = None
     """Exclusive."""
@@ -157,6 +162,20 @@ CONDITIONS: Final[dict[str, LiteralString]] = {
     "category": "category = %(category)s",
     "assignee": "assignee = %(assignee)s",
     "submitter": "submitter = %(submitter)s",
+    # One probe a partner: each of its names for a ticket was claimed once, and is for ever. Columns of views have
+    # another collation than the index of the claims.
+    "external_id": """number IN (
+        SELECT exchange.number FROM view.helpdesk
+         CROSS JOIN LATERAL (SELECT originator_id FROM ledger.claim
+                WHERE kind = ('link:' || helpdesk.name) COLLATE "default"
+                  AND key = %(external_id)s OFFSET 0) AS claim
+          JOIN view.exchange ON exchange.stream = claim.originator_id
+         WHERE helpdesk.to_position = 9223372036854775807
+           AND (%(helpdesk)s::text IS NULL OR helpdesk.name = %(helpdesk)s)
+        UNION ALL
+        SELECT exchange.number FROM view.exchange
+         WHERE exchange.external_reference = %(external_id)s AND exchange.external_reference <> ''
+           AND (%(helpdesk)s::text IS NULL OR exchange.helpdesk = %(helpdesk)s))""",
     "opened_from": "opened_at >= %(opened_from)s",
     "opened_until": "opened_at < %(opened_until)s",
 }
@@ -179,14 +198,18 @@ async def tickets(
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[TicketView]:
-    """Tickets, newest first. Raises ``Invalid`` for a bad cursor, limit or status."""
+    """Tickets, newest first. Raises ``Invalid`` for a bad cursor, limit or status, or a helpdesk alone."""
     checked_limit(limit)
     wanted = {
         name: value
         for name, value in structs.asdict(chosen or TicketFilter()).items()
         if value is not None
     }
+    helpdesk = wanted.pop("helpdesk", None)
+    if helpdesk is not None and "external_id" not in wanted:
+        raise Invalid("helpdesk says whose external_id is meant: name that as well")
     conditions = [SQL(CONDITIONS[name]) for name in wanted]
+    wanted["helpdesk"] = helpdesk
     if "statuses" in wanted:
         wanted["statuses"] = [status.value for status in known_statuses(wanted["statuses"])]
     if cursor is not None:

@@ -9,7 +9,7 @@ from api.cli.common import Json, console, harmless, operator, print_json, run, s
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
-    from api.views import TicketInFull
+    from api.views import Elsewhere, TicketInFull
     from projections.paging import Page
     from projections.queues import QueueRow
 
@@ -19,9 +19,11 @@ AsOfOption = Annotated[
 ]
 NumberArgument = Annotated[int, typer.Argument(help="Of the ticket.", min=1)]
 
+_FOUND_MAX = 50
+
 
 def install(app: typer.Typer) -> None:
-    for command in (show, history, queue):
+    for command in (show, find, history, queue):
         app.command()(command)
 
 
@@ -63,8 +65,48 @@ def _lines(ticket: "TicketInFull", zone: str) -> list[tuple[str, str]]:
         ("affected site", ticket.affected_site),
         ("notified site", ticket.notified_site),
         ("opened", shown(ticket.opened_at, zone)),
+        *((f"at {each.helpdesk}", _named(each)) for each in ticket.elsewhere),
         ("version", f"{ticket.version} (position {ticket.position})"),
     ]
+
+
+def _named(there: "Elsewhere") -> str:
+    state = f", {there.remote_state}" if there.remote_state else ""
+    reference = f" ({there.external_reference})" if there.external_reference else ""
+    return f"{there.external_id or 'no number yet'}{reference}{state}"
+
+
+def find(
+    context: typer.Context,
+    external_id: Annotated[
+        str, typer.Argument(help="Identifier or reference of the ticket at a partner.")
+    ],
+    helpdesk: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
+    json: Json = False,
+) -> None:
+    """Tickets by what a partner calls them, now or before."""
+    from projections import ticket_page  # noqa: PLC0415
+
+    chosen = ticket_page.TicketFilter(external_id=external_id, helpdesk=helpdesk)
+
+    async def read(services: "Services") -> "list[TicketInFull]":
+        page = await services.ask(
+            lambda connection: ticket_page.tickets(connection, chosen, limit=_FOUND_MAX)
+        )
+        return [await services.tickets.read(operator(), each.number) for each in page.items]
+
+    found = run(context, read, work=True)
+    if json:
+        print_json(found)
+        return
+    prefix = settings_of(context).prefix
+    for ticket in found:
+        print(f"{prefix}-Ticket-ID: #{ticket.number}  {harmless(ticket.subject or '(no subject)')}")
+        print(f"  {ticket.status}, {ticket.unit}")
+        for each in ticket.elsewhere:
+            print(f"  at {each.helpdesk}: {harmless(_named(each))}")
+    if not found:
+        print("No ticket is known by that name.")
 
 
 def history(

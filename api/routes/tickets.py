@@ -46,6 +46,18 @@ class ManyTickets(Question):
     category: Name = None
     assignee: UUID | None = None
     submitter: UUID | None = None
+    external_id: Annotated[
+        str | None,
+        Field(
+            max_length=200,
+            pattern=r"^[^\x00-\x1f]+$",
+            description="The ticket's identifier or reference at a partner, present or former.",
+        ),
+    ] = None
+    helpdesk: Annotated[
+        str | None,
+        Field(max_length=100, pattern=r"^\w+$", description="Whose `external_id` it is."),
+    ] = None
     opened_from: AwareDatetime | None = None
     opened_until: AwareDatetime | None = None
     after: After = None
@@ -96,6 +108,8 @@ async def list_(
         category=ask.category,
         assignee=ask.assignee,
         submitter=ask.submitter if visit.reads_all else visit.caller.person,
+        external_id=ask.external_id,
+        helpdesk=ask.helpdesk,
         opened_from=ask.opened_from,
         opened_until=ask.opened_until,
     )

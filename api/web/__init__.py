@@ -2,14 +2,24 @@
 
 from fastapi import FastAPI
 
-from api.web.pages import exchange_board, live, queues, reader, service_levels, site_view, tickets
+from api.web.pages import (
+    exchange_board,
+   
+    find,
+    live,
+    queues,
+    reader,
+    service_levels,
+    site_view,
+    tickets,
+)
 from api.web.rendering import STATIC, LastingFiles
 from api.web.security import BrowserSafety
 
 
 def install(app: FastAPI) -> None:
     """Add pages, their static files and their headers to the application."""
-    for part in (reader, queues, tickets, site_view, service_levels, exchange_board, live):
+    for part in (reader, queues, tickets, site_view, service_levels, exchange_board, find, live):
         app.include_router(part.router)
     app.mount("/static", LastingFiles(directory=STATIC), name="static")
     app.add_middleware(BrowserSafety)

@@ -12,7 +12,7 @@ from domain.identifiers import random_id
 from domain.ledger import Ledger
 from domain.rights import Actor
 from tests.scenarios import attributed
-from tests.serving import PROGRAM, ROOT, environment, told
+from tests.serving import PROGRAM, ROOT, environment, ticketledger, told
 
 
 @pytest.fixture
@@ -64,6 +64,24 @@ async def test_an_operator_looks_pauses_tries_out_and_repairs(database, settings
     assert told(*repair, "--most=2", **settings)["done"] == 2
     assert told(*repair, **settings)["done"] == 1
     assert told("exchange", "parked", **settings) == []
+
+
+async def test_a_ticket_is_found_by_what_a_partner_calls_it(database, settings):
+    told("directory", "helpdesk", "osg", "--adapter=osg_mail", **settings)
+    number = told("open", "It is broken", **settings)["number"]
+    async with await PostgresStore.open(database) as store:
+        with attributed(Actor.helpdesk("osg")):
+            exchange = Exchange(random_id())
+            exchange.open("osg", number)
+            exchange.link(number, "7932")
+            await Ledger(store).save(exchange)
+    [found] = told("find", "7932", **settings)
+    assert found["number"] == number
+    assert [each["external_id"] for each in found["elsewhere"]] == ["7932"]
+    assert told("find", "7932", "--helpdesk=nobody", **settings) == []
+    shown = ticketledger("show", str(number), **settings)
+    assert "at osg" in shown.stdout
+    assert "7932" in shown.stdout
 
 
 async def test_a_rotated_secret_is_on_record_without_the_secret(database, settings):

@@ -57,6 +57,10 @@ FILL_MESSAGES = """
            '', '', NULL, 0, '', NULL, 0, 0, '[]', opened_at, opened_at, position * 4 + n, position * 4 + n
       FROM view.exchange, generate_series(1, 3) AS n
 """
+FILL_CLAIMS = """
+    INSERT INTO ledger.claim
+    SELECT 'link:' || helpdesk, external_id, stream, position FROM view.exchange
+"""
 FILL_PARTNERS = """
     INSERT INTO view.partner
     SELECT helpdesk, max(position), count(*) FILTER (WHERE outcome = 'pending' AND direction = 'in'),
@@ -75,7 +79,7 @@ async def large(database):
         await connection.execute(FILL)
         await connection.execute(FILL_OVER)
         await connection.execute(FILL_SITES)
-        for fill in (FILL_HELPDESKS, FILL_EXCHANGES, FILL_MESSAGES, FILL_PARTNERS):
+        for fill in (FILL_HELPDESKS, FILL_EXCHANGES, FILL_MESSAGES, FILL_CLAIMS, FILL_PARTNERS):
             await connection.execute(fill)
         await connection.execute("ANALYZE")
     return database
@@ -108,7 +112,7 @@ def nodes(plan):
 
 
 # The directory is small, and an NGI has many of the tickets here.
-HUGE = frozenset({"spell_over", "exchange", "message"})
+HUGE = frozenset({"spell_over", "exchange", "message", "ticket", "claim"})
 THEN = START + timedelta(days=250)
 PERSON = "00000000-0000-0000-0000-000000000003"
 QUESTIONS = {
@@ -128,6 +132,12 @@ QUESTIONS = {
     "the tickets of a site": lambda c: ticket_page.tickets(c, ticket_page.TicketFilter(site="SITE-7")),
     "the tickets of a submitter": lambda c: ticket_page.tickets(
         c, ticket_page.TicketFilter(submitter=PERSON)
+    ),
+    "a ticket by a partner's identifier": lambda c: ticket_page.tickets(
+        c, ticket_page.TicketFilter(external_id="T-77")
+    ),
+    "a ticket by the identifier of one partner": lambda c: ticket_page.tickets(
+        c, ticket_page.TicketFilter(external_id="REF-77", helpdesk="desk_17")
     ),
     "the exchange board": lambda c: exchanges.board(c, number=7),
     "what is parked": exchanges.parked,

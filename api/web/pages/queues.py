@@ -5,7 +5,7 @@ from typing import Annotated
 from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
@@ -73,15 +73,6 @@ async def one_queue(  # a page has as many parameters as its form has fields
     }  # fmt: skip
     part = request.headers.get("hx-request") == "true"
     return page(request, "queue_rows.html" if part else "queue.html", values)
-
-
-@router.get("/find")
-async def find(number: Annotated[str, Query(max_length=20)]) -> Response:
-    """Straight to a ticket by its number, with or without ``#``."""
-    digits = number.strip().lstrip("#")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
-        raise Invalid(f"{number!r} is not a ticket number")
-    return RedirectResponse(f"/tickets/{int(digits)}", 303)
 
 
 def _chosen(status: str) -> frozenset[Status]:

@@ -175,7 +175,7 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
         "head_version": head.version,
         "at": at,
         "changed_at": ticket.at,
-        "links": [(each.helpdesk, each.external_id) for each in partners.items],
+        "links": partners.items,
         "entries": entries,
         "actions": [
             form for form in FORMS if form.needs in offered and (internal or form.name != "note")
