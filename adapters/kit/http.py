@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -28,6 +28,9 @@ _IN_ALL_S: Final = 60.0
 _DETAIL_CHARACTERS_MAX: Final = 500
 _RETRY_AFTER_S_MAX: Final = 3600.0
 
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_NAT64_OF_ONE_NETWORK: Final = IPv6Network("64:ff9b:1::/48")
+_IPV4_COMPATIBLE: Final = IPv6Network("::/96")
 # What an answer without success says: a stable code, and whether another attempt would fare the same.
 _KINDS: Final[Mapping[int, tuple[str, bool]]] = MappingProxyType({
     401: ("unauthorised", False),  # the secret is at fault, not the message: an operator replaces it
@@ -164,9 +167,20 @@ async def permitted_address(host: str, port: int | None, *, allow_private: bool)
 
 def _public(address: str) -> bool:
     ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, IPv6Address):
+        if ip in _NAT64_OF_ONE_NETWORK:
+            return False
+        ip = _embedded(ip) or ip
     return ip.is_global and not ip.is_multicast
+
+
+def _embedded(ip: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that one of IPv6 may lead to: the network in between translates or unpacks it."""
+    if ip.ipv4_mapped or ip.sixtofour:
+        return ip.ipv4_mapped or ip.sixtofour
+    if ip in _NAT64 or ip in _IPV4_COMPATIBLE:
+        return IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return None
 
 
 def _retry_after_s(text: str) -> float | None:

@@ -218,15 +218,16 @@ def helpdesk(
     json: Json = False,
 ) -> None:
     """A partner helpdesk and its terms. What is not given keeps its value."""
+    from adapters.registry import ADAPTERS  # noqa: PLC0415
     from domain.errors import UnknownValue  # noqa: PLC0415
     from domain.helpdesk import Helpdesk, InterfaceState, Policy  # noqa: PLC0415
     from domain.identifiers import named_id  # noqa: PLC0415
 
-    for field, value, kind in (
-        ("policy", policy, Policy),
-        ("interface", interface, InterfaceState),
+    for field, value, possible in (
+        ("policy", policy, [each.value for each in Policy]),
+        ("interface", interface, [each.value for each in InterfaceState]),
+        ("adapter", adapter, sorted(ADAPTERS)),
     ):
-        possible = [each.value for each in kind]
         if value and value not in possible:
             raise UnknownValue(field, value, possible)
 

@@ -1,5 +1,8 @@
 """Whether the service does its work. Its health needs no token: it tells nothing about tickets."""
 
+import asyncio
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 from msgspec import Struct
 
@@ -8,7 +11,11 @@ from api.bootstrap import Services
 from api.dependencies import Reader, answer
 from api.documentation import PROBLEMS, answers
 from api.workers import WorkerHealth
+from domain.errors import StoreUnavailable
 from projections import health as projections_health
+
+_PATIENCE_S: Final = 0.8
+"""Who asks for the health wants to know it now, not when the database is back."""
 
 router = APIRouter(tags=["operation"])
 status_router = APIRouter(tags=["operation"])
@@ -47,7 +54,11 @@ class ServiceStatus(Struct, frozen=True):
 @router.get("/health", summary="Is it well?", responses=answers(Health) | {503: PROBLEMS[503]})
 async def health(request: Request) -> Response:
     """``ok`` is false while something is in trouble; 503 when the database does not answer."""
-    found = await status_of(request.app.state.services)
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            found = await status_of(request.app.state.services)
+    except TimeoutError as error:
+        raise StoreUnavailable("the database does not answer") from error
     stalled = [each.name for each in found.projections if each.state == "stalled"]
     running = all(each.state in ("running", "not started") for each in found.workers)
     return answer(Health(running and not stalled, found.head, found.workers, stalled))

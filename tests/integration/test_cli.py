@@ -151,6 +151,7 @@ def test_stating_the_directory_again_changes_nothing(run: Run):
         (("token", "create", "--mail", "a@example.org", "--role", "king"), 1, "supporter"),
         (("token", "create"), 2, "--mail"),
         (("directory", "unit", "X", "--kind", "club"), 1, "NGI"),
+        (("directory", "helpdesk", "osg", "--adapter", "osgmail"), 1, "osg_mail"),
         (("explode",), 2, "explode"),
         (("--database-url", "host=/nonexistent", "status"), 1, "--database-url"),
     ],

@@ -132,6 +132,7 @@ async def test_a_partner_in_a_private_network_is_not_called_unless_that_is_allow
     [
         "127.0.0.1", "localhost", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0",
         "100.64.0.1", "224.0.0.1", "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "0x7f000001",
+        "64:ff9b::10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::9.9.9.9", "2002:7f00:1::1", "2002:a00:1::", "::10.0.0.1", "::",
     ],
 )  # fmt: skip
 async def test_no_spelling_leads_into_our_network(host):
@@ -143,6 +144,8 @@ async def test_no_spelling_leads_into_our_network(host):
 async def test_a_public_address_is_used_as_it_was_judged():
     assert await permitted_address("192.88.99.1", 443, allow_private=True) == "192.88.99.1"
     assert await permitted_address("9.9.9.9", 443, allow_private=False) == "9.9.9.9"
+    for wrapped in ("64:ff9b::909:909", "2002:909:909::1"):
+        assert await permitted_address(wrapped, 443, allow_private=False) == wrapped
 
 
 @pytest.mark.parametrize(
