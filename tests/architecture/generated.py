@@ -23,6 +23,10 @@ DOCS: Final = Path(__file__).parents[2] / "docs"
 HELPDESKS: Final = Path(__file__).parents[2] / "adapters" / "helpdesks"
 BEGINS: Final = "<!-- made from the adapter's words by make golden -->"
 ENDS: Final = "<!-- end -->"
+SHIPPED: Final = (
+    "With the words of the product as shipped. A helpdesk with words of its own gets tables of its own\n"
+    "(`ticketledger mapping publish`), and a report on them (`ticketledger mapping report`)."
+)
 
 
 def lifecycle() -> str:
@@ -96,7 +100,8 @@ def with_round_trip(page: str, adapter: Adapter) -> str:
         before, rest = f"{page.rstrip()}\n\n## There and back\n", f"{ENDS}\n"
     _, ends, after = rest.partition(ENDS)
     assert ends, f"{adapter.name}: {BEGINS} has no {ENDS}"
-    return f"{before}{BEGINS}\n{as_markdown(round_trip(adapter.words))}\n{ends}{after}"
+    said = f"{SHIPPED}\n\n{as_markdown(round_trip(adapter.words))}"
+    return f"{before}{BEGINS}\n{said}\n{ends}{after}"
 
 
 def write_golden(*, release: bool) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.kit.contract import Before, Ignored, News, Reading, Unreadable
+from adapters.kit.contract import Before, Ignored, News, Place, Reading, Unreadable
 from adapters.registry import ADAPTERS
 from domain.clock import using
 from domain.formats import EVENT_TYPES, topic_of
@@ -48,6 +48,9 @@ STEPS: dict[str, Any] = {
     "comment": lambda t, text: t.comment(text, Visibility.PUBLIC),
     "prioritise": lambda t, _: t.reclassify("priority", "top priority", "Data taking."),
     "categorise": lambda t, _: t.reclassify("category", "Test"),
+    "attach": lambda t, text: t.attach(
+        "trace.txt", "text/plain", (text or "trace").encode(), Visibility.PUBLIC
+    ),
     "take": lambda t, _: t.take(random_id()),
 }
 
@@ -140,7 +143,7 @@ def test_a_message_of_theirs_becomes_what_its_example_says(name, raw):
         assert becomes == example["becomes"]
 
 
-def news(name: str, steps: list[str], given: dict[str, Any]) -> News:
+def news(name: str, steps: list[str], given: dict[str, Any], place: Place | None = None) -> News:
     ticket = ticket_after(steps)
     return News(
         event=ticket.pending_events[-1],
@@ -153,7 +156,7 @@ def news(name: str, steps: list[str], given: dict[str, Any]) -> News:
         theirs=given.get("theirs", False),
         message_id="<news.1@hub.test>",
         at=AT,
-        place=place_for(ADAPTERS[name]),
+        place=place or place_for(ADAPTERS[name]),
     )
 
 
@@ -231,7 +234,7 @@ def test_the_words_of_an_adapter_say_what_becomes_of_each_of_ours_and_can_be_rea
 STEPS_FOR_ALL = [
     [], ["assign:ROC_US"], ["work"], ["ask"], ["ask", "reply"], ["hold"], ["solve:"], ["give_up"],
     ["solve:", "verify"], ["solve:", "close"], ["solve:", "reopen"], ["comment:word"], ["prioritise"],
-    ["categorise"], ["take"],
+    ["categorise"], ["take"], ["attach"],
 ]  # fmt: skip
 
 

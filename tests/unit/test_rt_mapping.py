@@ -12,9 +12,10 @@ from adapters.helpdesks.rt.documents import Theirs, TheirTicket, Transaction
 from adapters.helpdesks.rt.mapping import Rt
 from adapters.kit.contract import Asked, Before, Ignored, Unreadable
 from adapters.kit.words import priority_there
-from domain.commands import Comment
+from domain.commands import Assign, Comment, Reopen, Solve
 from domain.lifecycle import Status
 from domain.vocabulary import Priority
+from domain.words import Table, Words
 from tests.places import place_for
 from tests.tickets import in_status
 
@@ -84,6 +85,49 @@ def test_a_change_that_nobody_agreed_on_has_no_effect():
         reading = ADAPTER.read(change(type=kind, field="Subject"))
         outcome = ADAPTER.inbound(reading, in_status(Status.ASSIGNED), Before(), PLACE)
         assert outcome == Ignored("no-counterpart")
+
+
+OWN = Words(
+    states=Table(
+        theirs={"neu": "assigned", "offen": "in progress", "fertig": "solved", "egal": ""},
+        ours=dict.fromkeys((status.value for status in Status), "offen")
+        | {"solved": "fertig", "closed": ""},
+    ),
+    priorities=Table(theirs={"1": "top priority"}, ours={each.value: "1" for each in Priority}),
+    units=Table(theirs={"Netz": "NGI_DE"}, ours={"NGI_DE": "Netz"}),
+)
+"""A desk with a lifecycle of its own, and queues with names of its own."""
+
+
+def asked_with(words_of_theirs: Words, raw: bytes, ours: Status) -> Asked | Ignored:
+    place = place_for(ADAPTER, words=words_of_theirs)
+    return ADAPTER.inbound(ADAPTER.read(raw), in_status(ours), Before(), place)
+
+
+def test_a_desk_with_a_lifecycle_of_its_own_is_understood_by_its_own_tables():
+    done = asked_with(OWN, change(type="Status", old="offen", new="fertig"), Status.IN_PROGRESS)
+    assert isinstance(done, Asked)
+    assert isinstance(done.commands[0], Solve)
+    again = asked_with(OWN, change(type="Status", old="fertig", new="offen"), Status.SOLVED)
+    assert isinstance(again, Asked)
+    assert isinstance(again.commands[0], Reopen), "which states are over is in the table too"
+    nothing = asked_with(OWN, change(type="Status", old="offen", new="egal"), Status.IN_PROGRESS)
+    assert nothing == Ignored("nothing-new")
+    with pytest.raises(Unreadable):
+        asked_with(OWN, change(type="Status", old="offen", new="resolved"), Status.IN_PROGRESS)
+    with pytest.raises(Unreadable):
+        asked_with(OWN, change(type="Set", field="Priority", new="90"), Status.IN_PROGRESS)
+    moved = documents.write(
+        Theirs(
+            transaction=Transaction(id=1, type="Set", field="Queue"),
+            ticket=TheirTicket(id=2, queue="Netz"),
+        )
+    )
+    assigned = asked_with(OWN, moved, Status.ASSIGNED)
+    assert isinstance(assigned, Asked)
+    [command] = assigned.commands
+    assert isinstance(command, Assign)
+    assert command.unit == "NGI_DE"
 
 
 def test_texts_that_no_database_can_hold_are_made_to_fit():

@@ -1,0 +1,78 @@
+"""Reads RT's tickets as they are now, for comparing them with ours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from adapters.helpdesks.rt.documents import EVENT_ID, EXTERNAL_ID, our_number
+from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, quoted
+from adapters.helpdesks.rt.words import DELETED
+from adapters.kit.carriers import Seen
+
+_PAGES_MAX: Final = 20
+"""Of our messages; of tickets with more of them it is not told which had their effect."""
+
+
+class RtObserver:
+    def __init__(self, session: Session, our_name: str) -> None:
+        self._session, self._our_name = session, our_name
+
+    async def look(self, external_ids: Sequence[str]) -> Sequence[Seen]:
+        numbers = [int(each) for each in external_ids]
+        if not numbers:
+            return []
+        # Questions do not find those that were merged or deleted; they are asked for by number.
+        rows = await self._session.tickets(either("id", numbers))
+        found: dict[int, TicketRow | None] = {row.id: row for row in rows}
+        for number in numbers:
+            if number not in found:
+                found[number] = await self._session.ticket(number)
+        messages = await self._messages(numbers)
+        return [
+            await self._seen(
+                number,
+                found[number],
+                None if messages is None else messages.get(number, frozenset()),
+            )
+            for number in numbers
+        ]
+
+    async def _seen(
+        self, number: int, row: TicketRow | None, messages: frozenset[str] | None
+    ) -> Seen:
+        if row is None:
+            return Seen(external_id=str(number), gone=True)
+        if row.id != number:
+            return Seen(external_id=str(number), moved_to=str(row.id), messages=messages)
+        named = row.custom(EXTERNAL_ID)
+        return Seen(
+            external_id=str(number),
+            gone=row.status == DELETED,
+            number=our_number(named) if named.startswith(f"{self._our_name}-") else 0,
+            state=row.status,
+            priority=row.priority,
+            unit=await self._session.queue_name(row.queue),
+            messages=messages,
+        )
+
+    async def _messages(self, numbers: Sequence[int]) -> Mapping[int, frozenset[str]] | None:
+        """Our messages that stand at these tickets; None where there are too many to read.
+
+        The one that opened a ticket leaves nothing but the ticket with our number.
+        """
+        account = quoted(self._session.terms.account)
+        query = (
+            f"{either('ObjectId', numbers)} AND Creator = {account}"
+            " AND (Type = 'Correspond' OR Type = 'Comment')"
+        )
+        marks: dict[int, frozenset[str]] = {}
+        after = 0
+        for _ in range(_PAGES_MAX):
+            rows = await self._session.transactions(f"{query} AND id > {after}")
+            for row in rows:
+                # The custom field, or the end of the subject, which is written with the text itself.
+                mark = row.custom(EVENT_ID) or (row.data or "").rpartition(" ")[2]
+                marks[row.object_id] = marks.get(row.object_id, frozenset()) | {f"<{mark}>"}
+            if len(rows) < PAGE:
+                return marks
+            after = rows[-1].id
+        return None
