@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from api import documentation, problems, web
+from api.attachments import FORM_BYTES_MAX
 from api.bootstrap import Services
 from api.documentation import PROBLEMS
 from api.edge import Edge, Measures
@@ -49,6 +50,9 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(soap.router)
     web.install(app)
     app.add_middleware(
-        Edge, body_bytes_max=services.settings.body_bytes_max, measures=app.state.measures
+        Edge,
+        body_bytes_max=services.settings.body_bytes_max,
+        file_bytes_max=FORM_BYTES_MAX,
+        measures=app.state.measures,
     )
     return app

@@ -96,12 +96,19 @@ class Desk(Visit, frozen=True, gc=False):
     key: str | None
     expected_version: int | None
 
-    async def carry_out(self, command: Command, status: int = 200) -> Response:
-        """Execute and answer. ``command`` holds ``expected_version`` where it is about a ticket."""
+    async def carry_out(
+        self, command: Command, status: int = 200, *, said: bytes | None = None
+    ) -> Response:
+        """Execute and answer. ``command`` holds ``expected_version`` where it is about a ticket.
+
+        ``said``: what stands for the body, where that was read already.
+        """
         request = self.request
         digest = b""
         if self.key is not None:
-            asked = f"{request.method} {request.url.path}\n".encode() + await request.body()
+            asked = f"{request.method} {request.url.path}\n".encode() + (
+                await request.body() if said is None else said
+            )
             digest = hashlib.sha256(asked).digest()
         done = await carry_out(
             self.ledger,

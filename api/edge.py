@@ -19,6 +19,8 @@ _HEADERS: Final = [
 _NO_STORE: Final = (b"cache-control", b"no-store")
 PLAIN_SEND: Final = "ticketledger.send"
 """In the scope of a request: what sends an answer's body past the layers that look at its head alone."""
+FILES: Final = "/attachments"
+"""How paths end to which files are sent."""
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -47,10 +49,14 @@ class Measures:
 class Edge:
     """Refuses bodies beyond the limit, adds the headers that all answers have, counts."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int, measures: Measures) -> None:
+    def __init__(
+        self, app: ASGIApp, *, body_bytes_max: int, file_bytes_max: int, measures: Measures
+    ) -> None:
+        """``file_bytes_max``: of a request that brings a file."""
         self.app = app
-        self.body_bytes_max = body_bytes_max
+        self.body_bytes_max, self.file_bytes_max = body_bytes_max, file_bytes_max
         self.measures = measures
+        self.headers = [*_HEADERS, (b"ticketledger-environment", environment.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,7 +65,8 @@ class Edge:
         scope[PLAIN_SEND] = send
         started = perf_counter()
         status = 500
-        limit = self.body_bytes_max
+        brings_file = scope["path"].endswith(FILES)
+        limit = self.file_bytes_max if brings_file else self.body_bytes_max
         received = 0
 
         async def bounded() -> Message:
@@ -76,7 +83,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
-                headers += _HEADERS
+                headers += self.headers
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)
             await send(message)

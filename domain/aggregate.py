@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.content import TEXT, Content, Sealed, seal
+from domain.content import TEXT, Content, Sealed, SealedFile, seal, sha256_of
 from domain.provenance import Provenance, attribution
 
 
@@ -102,6 +102,10 @@ class Aggregate:
         sealed, content = seal(body, media_type)
         self.pending_contents.append(content)
         return sealed
+
+    def seal_file(self, body: bytes, media_type: str) -> SealedFile:
+        sealed = self.seal_bytes(body, media_type)
+        return SealedFile(sealed.id, sealed.commitment, sealed.size, media_type, sha256_of(body))
 
     def claim(self, kind: str, key: str) -> None:
         """Ask that this stream alone may hold ``key``; storing fails with ``AlreadyClaimed`` otherwise."""

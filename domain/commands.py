@@ -94,6 +94,16 @@ class Comment(OnTicket, frozen=True, kw_only=True):
     visibility: Visibility = Visibility.PUBLIC
 
 
+class Attach(OnTicket, frozen=True, kw_only=True):
+    """Add a file."""
+
+    name: str
+    """Without any folder."""
+    media_type: str
+    body: bytes
+    visibility: Visibility = Visibility.PUBLIC
+
+
 class Reclassify(OnTicket, frozen=True, kw_only=True):
     field: str
     value: str
@@ -106,6 +116,6 @@ class EndSiteNotification(OnTicket, frozen=True, kw_only=True):
 
 TicketCommand = (
     Assign | Take | Release | StartWork | RequestReply | RecordReply | PutOnHold | Solve | FindUnsolvable
-    | Verify | Reopen | Close | Comment | Reclassify | EndSiteNotification
+    | Verify | Reopen | Close | Comment | Attach | Reclassify | EndSiteNotification
 )  # fmt: skip
 Command = OpenTicket | TicketCommand

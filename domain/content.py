@@ -27,6 +27,19 @@ class Sealed(Struct, frozen=True, gc=False):
     """Bytes of the body."""
 
 
+class SealedFile(Struct, frozen=True, gc=False):
+    """A reference to a file: as to any content, and by what copies of the file are recognised."""
+
+    id: UUID
+    commitment: str
+    size: int
+    """Bytes."""
+    media_type: str
+    """As whoever attached it says."""
+    sha256: str
+    """Hexadecimal, of the bytes alone."""
+
+
 class Content(Struct, frozen=True, gc=False):
     """The content itself, as the store keeps it."""
 
@@ -51,6 +64,11 @@ def commitment(salt: bytes, media_type: str, body: bytes) -> str:
     """
     kind = media_type.encode()
     return hashlib.sha256(b"%d %d %b%b%b" % (len(salt), len(kind), salt, kind, body)).hexdigest()
+
+
+def sha256_of(body: bytes) -> str:
+    """By what copies of a file are recognised: hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
 
 
 def seal(body: bytes, media_type: str = TEXT) -> tuple[Sealed, Content]:

@@ -100,7 +100,7 @@ def _comment(ticket: Ticket, command: c.Comment, actor: Actor) -> None:
         ticket.comment(command.text, command.visibility)
 
 
-def _comment_right(command: c.Comment) -> Right:
+def _entry_right(command: c.Comment | c.Attach) -> Right:
     return Right.COMMENT if command.visibility is Visibility.PUBLIC else Right.COMMENT_INTERNAL
 
 
@@ -122,7 +122,8 @@ DECISIONS: Final[Mapping[type[c.OnTicket], Decision]] = MappingProxyType({
     c.Verify: Decision(Action.VERIFY, lambda t, _, __: t.verify()),
     c.Reopen: Decision(Action.REOPEN, lambda t, x, _: t.reopen(x.comment)),
     c.Close: Decision(Action.CLOSE, lambda t, _, __: t.close()),
-    c.Comment: Decision(_comment_right, _comment),
+    c.Comment: Decision(_entry_right, _comment),
+    c.Attach: Decision(_entry_right, lambda t, x, _: t.attach(x.name, x.media_type, x.body, x.visibility)),
     c.Reclassify: Decision(Right.RECLASSIFY, lambda t, x, _: t.reclassify(x.field, x.value, x.justification)),
     c.EndSiteNotification: Decision(Right.ADMINISTER, lambda t, _, __: t.end_site_notification()),
 })  # fmt: skip

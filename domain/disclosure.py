@@ -42,14 +42,14 @@ _OUTCOMES: Final = frozenset({
 """What even a partner hears that only wants beginning and end: who has the ticket, and how it ended."""
 _PROGRESS: Final = frozenset({
     Ticket.WorkStarted, Ticket.ReplyRequested, Ticket.SubmitterReplied, Ticket.PutOnHold,
-    Ticket.Commented, Ticket.Reclassified,
+    Ticket.Commented, Ticket.Attached, Ticket.Reclassified,
 })  # fmt: skip
 
 _HEARD: Final[Mapping[Policy, tuple[type, ...]]] = MappingProxyType({
     Policy.CLOSING_ONLY: (c.OpenTicket, c.Solve, c.FindUnsolvable, c.Reopen, c.Assign),
     Policy.FULL: (
         c.OpenTicket, c.Solve, c.FindUnsolvable, c.Reopen, c.Assign,
-        c.StartWork, c.RequestReply, c.RecordReply, c.PutOnHold, c.Comment, c.Reclassify,
+        c.StartWork, c.RequestReply, c.RecordReply, c.PutOnHold, c.Comment, c.Attach, c.Reclassify,
     ),
 })  # fmt: skip
 """The commands that a partner's message may ask for."""
@@ -64,7 +64,10 @@ def told(event: Event, helpdesk: str, policy: Policy) -> Verdict:
         origin is not None and origin.helpdesk == helpdesk
     ):
         return ECHO
-    if isinstance(event, Ticket.Commented) and event.visibility != Visibility.PUBLIC.value:
+    if (
+        isinstance(event, Ticket.Commented | Ticket.Attached)
+        and event.visibility != Visibility.PUBLIC.value
+    ):
         return _INTERNAL
     if type(event) in _OUTCOMES:
         return _OUTCOME if policy is Policy.CLOSING_ONLY else _PUBLIC

@@ -37,6 +37,7 @@ SHOWN: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType({
     Ticket.Reopened: ("comment",),
     Ticket.Closed: (),
     Ticket.Commented: ("text",),
+    Ticket.Attached: ("file", "name"),
     Ticket.Reclassified: ("field", "value", "justification"),
 })  # fmt: skip
 """What a partner may be shown of an event. What has no row here is never in a feed; persons are not shown."""

@@ -4,7 +4,9 @@ Names stand in events and in columns of tables, so they are one printable line. 
 events; they may hold anything but what no database and no mail can carry.
 """
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from domain.errors import Invalid, TooLong, UnknownValue
 from domain.vocabulary import NAME_CHARACTERS_MAX, TEXT_CHARACTERS_MAX
@@ -35,6 +37,23 @@ def must_be_line(field: str, text: str, limit: int = NAME_CHARACTERS_MAX) -> Non
         raise TooLong(field, len(text), limit)
     if not text.isprintable() or text != text.strip():
         raise Invalid(f"{field} {text!r} is not one line of text without spaces around it")
+
+
+def must_be_file_name(name: str) -> None:
+    """Refuse what is not one printable line, and what leads to another folder."""
+    must_be_name("name", name)
+    if name in {".", ".."} or any(each in name for each in _IN_PATHS):
+        raise Invalid(f"name {name!r} is not the name of a file alone")
+
+
+def must_be_media_type(media_type: str) -> None:
+    """Refuse what is not two names with a slash between them."""
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        raise Invalid(f"{media_type[:100]!r} is not a media type, such as image/png")
+
+
+_IN_PATHS: Final = ("/", "\\")
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,60}/[a-z0-9][a-z0-9.+_-]{0,60}")
 
 
 def must_be_name(field: str, text: str) -> None:

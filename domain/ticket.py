@@ -12,12 +12,22 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.aggregate import BEGINNING, Aggregate, Event, mutates
-from domain.content import Sealed
-from domain.errors import Invalid, NothingToDo, NotNow, TransitionNotAllowed
+from domain.content import Sealed, SealedFile, sha256_of
+from domain.errors import Invalid, NothingToDo, NotNow, TooLarge, TransitionNotAllowed
 from domain.lifecycle import FINAL, OPEN, POSSIBLE, STEPS, Action, Status
-from domain.texts import must_be_line, must_be_name, must_be_one_of, must_fit, must_say
+from domain.texts import (
+    must_be_file_name,
+    must_be_line,
+    must_be_media_type,
+    must_be_name,
+    must_be_one_of,
+    must_fit,
+    must_say,
+)
 from domain.vocabulary import (
     DEFAULTS,
+    FILE_BYTES_MAX,
+    FILES_MAX,
     SOLVED_QUALIFIERS,
     SUBJECT_CHARACTERS_MAX,
     TPM,
@@ -46,6 +56,17 @@ class Particulars(Struct, frozen=True, kw_only=True, gc=False):
     notification: str = NotificationMode.ON_SOLUTION.value
 
 
+class Attachment(Struct, frozen=True, gc=False):
+    """A file of a ticket."""
+
+    version: int
+    """Of the ticket, when it was attached: names the file within the ticket."""
+    attached_at: datetime
+    file: SealedFile
+    name: Sealed
+    visibility: str
+
+
 class Ticket(Aggregate):
     """One request, from opening to its final state."""
 
@@ -70,6 +91,7 @@ class Ticket(Aggregate):
         self.status_since = BEGINNING
         self.reopenings = 0
         self.missing_versions = 0
+        self.files: tuple[Attachment, ...] = ()
 
     def fork(self) -> "Ticket":
         """A second ticket with this state, on which to decide without touching this one."""
@@ -425,6 +447,48 @@ class Ticket(Aggregate):
             self, event.field, Priority(event.value) if event.field == "priority" else event.value
         )
 
+    # -- files ---------------------------------------------------------------------------------------
+
+    class Attached(Event, tag="ticket.attached", frozen=True, kw_only=True, gc=False):
+        """A file belongs to the ticket from now on. It never changes; another version is another file."""
+
+        file: SealedFile
+        name: Sealed
+        visibility: str
+
+    def attach(self, name: str, media_type: str, body: bytes, visibility: Visibility) -> None:
+        """Add a file. A copy of one that its readers can read already is refused."""
+        self._must_not_be_final()
+        must_be_file_name(name)
+        must_be_media_type(media_type)
+        if not body:
+            raise Invalid("the file is empty")
+        if len(body) > FILE_BYTES_MAX:
+            raise TooLarge(f"a file of {len(body)} bytes, at most {FILE_BYTES_MAX} are taken")
+        if len(self.files) >= FILES_MAX:
+            raise TooLarge(f"the ticket has {FILES_MAX} files, and takes no more")
+        if self.has_file(sha256_of(body), visibility):
+            raise NothingToDo("the ticket has this file already")
+        self.trigger(
+            Ticket.Attached,
+            file=self.seal_file(body, media_type),
+            name=self.seal(name),
+            visibility=visibility.value,
+        )
+
+    def has_file(self, sha256: str, visibility: Visibility = Visibility.PUBLIC) -> bool:
+        """Whether those who may read this visibility can read such a file already."""
+        readable = {Visibility.PUBLIC.value, visibility.value}
+        return any(
+            each.file.sha256 == sha256 and each.visibility in readable for each in self.files
+        )
+
+    @mutates(Attached)
+    def _attached(self, event: Attached) -> None:
+        version = event.originator_version
+        added = Attachment(version, self.at, event.file, event.name, event.visibility)
+        self.files = (*self.files, added)
+
     # -- histories from elsewhere --------------------------------------------------------------------
 
     class HistoryGap(Event, tag="ticket.history-gap", frozen=True, kw_only=True, gc=False):
@@ -463,8 +527,9 @@ class Ticket(Aggregate):
         self.trigger(Ticket.Erased, content=content, why=self.seal(why))
 
     @mutates(Erased)
-    def _erased(self, _: Erased) -> None:
-        """The deletion itself is the store's."""
+    def _erased(self, event: Erased) -> None:
+        """The deletion itself is the store's. A file that is gone may be attached again."""
+        self.files = tuple(each for each in self.files if each.file.id != event.content)
 
     # -- helpers -------------------------------------------------------------------------------------
 

@@ -55,6 +55,9 @@ UNSOLVED_QUALIFIERS: Final = ("duplicate", "invalid", "wont fix", "other")
 
 SUBJECT_CHARACTERS_MAX: Final = 255
 TEXT_CHARACTERS_MAX: Final = 4000
+FILE_BYTES_MAX: Final = 8_000_000
+FILES_MAX: Final = 200
+"""On one ticket."""
 NAME_CHARACTERS_MAX: Final = 100
 """Units, sites, VOs, categories, issue types."""
 

@@ -212,6 +212,7 @@ CHANGES: Final[MappingProxyType[type[Event], Change | None]] = MappingProxyType(
     Ticket.Reclassified: _reclassified,
     Ticket.HistoryGap: _history_gap,
     Ticket.Commented: None,
+    Ticket.Attached: None,
     Ticket.UpdatedElsewhere: None,
     Ticket.Erased: None,
 })  # fmt: skip

@@ -64,6 +64,7 @@ KIND: Final[Mapping[type[Event], Kind]] = MappingProxyType({
     Ticket.Taken: Kind.HAND_OVER,
     Ticket.Released: Kind.HAND_OVER,
     Ticket.Commented: Kind.ENTRY,
+    Ticket.Attached: Kind.ENTRY,
 })  # fmt: skip
 """Events of exchanges are of their own kind; whatever is not listed is ``OTHER``."""
 
@@ -142,7 +143,7 @@ async def timeline(
 
 def visibility_of(event: Event) -> str:
     """Whether the submitter may see that this happened."""
-    if isinstance(event, Ticket.Commented):
+    if isinstance(event, Ticket.Commented | Ticket.Attached):
         return event.visibility
     internal = type(event) in Exchange.mutators and type(event) not in PUBLIC_EXCHANGE
     return str((Visibility.INTERNAL if internal else Visibility.PUBLIC).value)

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from domain.aggregate import Event
-from domain.content import Sealed, commitment
+from domain.content import Sealed, SealedFile, commitment
 from domain.directory import Person, Site, identity_key
 from domain.exchange import Exchange
 from domain.formats import EVENT_TYPES
@@ -200,7 +200,7 @@ def _sealed_fields(kind: type[Event]) -> tuple[str, ...]:
     return tuple(
         name
         for name in kind.__struct_fields__
-        if hints[name] is Sealed or Sealed in get_args(hints[name])
+        if hints[name] in (Sealed, SealedFile) or Sealed in get_args(hints[name])
     )
 
 
@@ -208,7 +208,7 @@ SEALED: Final = MappingProxyType({kind: _sealed_fields(kind) for kind in EVENT_T
 """The fields of each event that refer to contents."""
 
 
-def sealed_in(event: Event) -> Iterator[Sealed]:
+def sealed_in(event: Event) -> Iterator[Sealed | SealedFile]:
     """All references to contents in an event, that of its provenance included."""
     for name in SEALED[type(event)]:
         sealed = getattr(event, name)

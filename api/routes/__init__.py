@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.routes import (
+    attachments,
     audit,
     commands,
     directory,
@@ -26,6 +27,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     queues.router,
     commands.router,
+    attachments.router,
     sites.router,
     levels.router,
     directory.router,

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from api.web.pages import (
     exchange_board,
-   
+    files,
     find,
     live,
     queues,
@@ -19,7 +19,17 @@ from api.web.security import BrowserSafety
 
 def install(app: FastAPI) -> None:
     """Add pages, their static files and their headers to the application."""
-    for part in (reader, queues, tickets, site_view, service_levels, exchange_board, find, live):
+    for part in (
+        reader,
+        queues,
+        files,
+        tickets,
+        site_view,
+        service_levels,
+        exchange_board,
+        find,
+        live,
+    ):
         app.include_router(part.router)
     app.mount("/static", LastingFiles(directory=STATIC), name="static")
     app.add_middleware(BrowserSafety)

@@ -27,6 +27,8 @@ BEFORE = {
 }
 ELSEWHERE = {
     ("post", "/api/v1/partners/{helpdesk}/events"),  # signed by a partner
+    ("post", "/api/v1/tickets/{number}/attachments"),  # brings a file
+    ("get", "/api/v1/tickets/{number}/attachments/{version}"),
     ("get", "/api/v1/feeds/{helpdesk}/stream"),  # has no end
     ("put", "/api/v1/feeds/{helpdesk}/subscription"),  # looks its host up in the Internet
 }

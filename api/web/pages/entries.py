@@ -34,6 +34,8 @@ _SHOWN_ELSEWHERE: Final = frozenset(
         "unit",
         "field",
         "raw",
+        "file",
+        "name",
     }
 )
 _TITLES: Final = {
@@ -107,6 +109,8 @@ def _title(topic: str, fields: dict[str, Any]) -> str:
     match topic:
         case "ticket.assigned":
             title = f"Assigned to {fields.get('unit', '')}"
+        case "ticket.attached":
+            title = f"File: {fields.get('name') or '(erased)'}"
         case "ticket.reclassified":
             title = f"{str(fields.get('field', '')).replace('_', ' ').capitalize()} changed"
     return f"Exchange: {title.lower()}" if stream == "exchange" else title

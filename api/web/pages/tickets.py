@@ -9,6 +9,7 @@ from fastapi import Query, Request
 from fastapi.responses import RedirectResponse, Response
 from msgspec import Struct
 
+from api.attachments import files_of
 from api.auth import Scope
 from api.bootstrap import Services
 from api.commanding import Caller, carry_out, may_read, possible
@@ -177,6 +178,13 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
         "changed_at": ticket.at,
         "links": partners.items,
         "entries": entries,
+        "files": [
+            each
+            for each in await files_of(services.ledger, caller.actor, number)
+            if each.version <= version
+        ],
+        "may_attach": "comments" in offered,
+        "internal": internal,
         "actions": [
             form for form in FORMS if form.needs in offered and (internal or form.name != "note")
         ],
