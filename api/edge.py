@@ -56,7 +56,6 @@ class Edge:
         self.app = app
         self.body_bytes_max, self.file_bytes_max = body_bytes_max, file_bytes_max
         self.measures = measures
-        self.headers = [*_HEADERS, (b"ticketledger-environment", environment.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,7 +82,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
-                headers += self.headers
+                headers += _HEADERS
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)
             await send(message)
