@@ -1,6 +1,7 @@
 """A partner's past through another mapping: what would differ, and what puts tickets right after it was published."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -63,20 +64,30 @@ class Corrected(Struct, frozen=True):
     position: int = 0
 
 
+class Publication(Struct, frozen=True):
+    """Words that were in force from a position on."""
+
+    position: int
+    place: Place
+
+    @property
+    def words(self) -> Words:
+        return self.place.words
+
+
 class Retranslation:
     """One pass over everything a partner ever said. Make a new one for another."""
 
     def __init__(
-        self, services: Services, partner: Helpdesk, then: Mapping[int, Words], now: Words
+        self, services: Services, partner: Helpdesk, then: Sequence[Publication], now: Words
     ) -> None:
-        """``then``: the words of each published version, 0 for the adapter's own."""
+        """``then``: what was in force, in order of position, from position 0."""
         conversations = services.exchange.conversations
         self._services, self._partner = services, partner
         self._adapter: Adapter = conversations.adapters[partner.adapter]
         self._place: Place = conversations.place(partner)
         self._then, self._now = then, structs.replace(self._place, words=now, mapping="draft")
-        self._places: dict[str, Place] = {}
-        """By the name of the mapping that a message was received under."""
+        self._positions = [each.position for each in then]
         self._readings: dict[UUID, Reading | Translation] = {}
         self.summary = Summary()
 
@@ -112,7 +123,7 @@ class Retranslation:
     def _correction(self, each: Conversation[Difference]) -> Correction | None:
         if each.ticket is None or not each.remote_state:
             return None
-        before = self._then.get(self._partner.mapping_version, self._place.words)
+        before = self._at(each.state_position).words
         why = (
             f"The words agreed on with {self._partner.name} were corrected: "
             f"its state {each.remote_state!r} means something else."
@@ -124,20 +135,13 @@ class Retranslation:
         if isinstance(reading, Translation):
             return None  # no words were asked
         before = Before(self._read_again(case.heard), self._read_again(case.told), case.state)
-        then = self._places.get(case.mapping)
-        if then is None:
-            words = self._words_of(case.mapping)
-            then = structs.replace(self._place, words=words, mapping=case.mapping)
-            self._places[case.mapping] = then
-        old = translate(self._adapter, then, reading, case.ticket, before)
+        old = translate(self._adapter, self._at(case.position).place, reading, case.ticket, before)
         new = translate(self._adapter, self._now, reading, case.ticket, before)
         return None if old == new else Difference(old, new)
 
-    def _words_of(self, mapping: str) -> Words:
-        """Those that the message was received under."""
-        base, _, version = mapping.partition("/")
-        same = base.partition("@")[0] == self._adapter.name
-        return self._then.get(int(version or 0), self._then[0]) if same else self._then[0]
+    def _at(self, position: int) -> Publication:
+        """What was in force then: a parked message may have been tried again with other words than at first."""
+        return self._then[bisect_right(self._positions, position) - 1]
 
     def _read(self, kept: Kept) -> Reading | Translation:
         found = self._readings.get(kept.id)
@@ -162,30 +166,25 @@ async def through_draft(
     require(actor, Right.ADMINISTER)
     partner = await services.exchange.conversations.known_partner(helpdesk)
     adapter = services.exchange.conversations.adapters[partner.adapter]
-    then, _ = await _versions(services, partner, adapter)
+    then = await _publications(services, partner)
     return Retranslation(services, partner, then, complete(draft.over(adapter.words)))
 
 
 async def correct(services: Services, actor: Actor, helpdesk: str) -> AsyncIterator[Corrected]:
-    """Put the tickets right that the mapping before the one in force left wrong, by ordinary commands.
+    """Put the tickets right that mappings before the one in force left wrong, by ordinary commands.
 
-    Each is caused by the publication. A second time finds nothing to do. Raises ``Forbidden``,
+    Each is caused by the last publication. A second time finds nothing to do. Raises ``Forbidden``,
     ``EntryNotFound``, ``Invalid``.
     """
     require(actor, Right.ADMINISTER)
     partner = await services.exchange.conversations.known_partner(helpdesk)
-    adapter = services.exchange.conversations.adapters[partner.adapter]
-    then, positions = await _versions(services, partner, adapter)
-    version = partner.mapping_version
-    if not version:
+    if not partner.mapping_version:
         raise Invalid(f"nothing was published for {helpdesk}")
-    before = max((each for each in then if each < version), default=0)
-    # What was read wrongly was read with the version before: judge as if that were in force.
-    then[version] = then[before]
-    now = services.exchange.conversations.place(partner).words
-    async for found in Retranslation(services, partner, then, now).differing():
+    then = await _publications(services, partner)
+    last = then[-1]
+    async for found in Retranslation(services, partner, then, last.words).differing():
         if found.correction is not None:
-            yield await _corrected(services, actor, found, positions[version])
+            yield await _corrected(services, actor, found, last.position)
 
 
 async def _corrected(services: Services, actor: Actor, found: Differing, cause: int) -> Corrected:
@@ -215,19 +214,22 @@ async def _corrected(services: Services, actor: Actor, found: Differing, cause: 
     return Corrected(found.number, fix, position=outcome.receipt.position)
 
 
-async def _versions(
-    services: Services, partner: Helpdesk, adapter: Adapter
-) -> tuple[dict[int, Words], dict[int, int]]:
-    """The words of each version, with today's adapter, and the positions of their publications."""
-    words, positions = {0: adapter.words}, {0: 0}
+async def _publications(services: Services, partner: Helpdesk) -> list[Publication]:
+    """What was in force since when, with today's adapter; first of all its own words."""
+    conversations = services.exchange.conversations
+    adapter, place = conversations.adapters[partner.adapter], conversations.place(partner)
+
+    def in_force(position: int, words: Words) -> Publication:
+        return Publication(position, structs.replace(place, words=words))
+
+    found = [in_force(0, adapter.words)]
     for recorded in await services.store.stream(named_id(Helpdesk.KIND, partner.name)):
         event = recorded.event
-        if isinstance(event, Helpdesk.MappingPublished) and event.base.startswith(
-            f"{adapter.name}@"
-        ):
-            words[event.number] = event.tables.over(adapter.words)
-            positions[event.number] = recorded.position
-    return words, positions
+        if isinstance(event, Helpdesk.MappingPublished):
+            same = event.base.startswith(f"{adapter.name}@")
+            words = event.tables.over(adapter.words) if same else adapter.words
+            found.append(in_force(recorded.position, words))
+    return found
 
 
 def plain(found: Differing) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class Conversation(Struct, Generic[T], kw_only=True):
     """Our ticket; 0 where there is none."""
     external_id: str
     remote_state: str
+    state_position: int
+    """Of the outcome with which that was learned; 0 where there is none."""
     messages: int
     """That got an outcome."""
     erased: int
@@ -161,6 +163,7 @@ async def _page(ask: Ask, streams: list[UUID], judge: Judge[T]) -> AsyncIterator
             number=exchange.number,
             external_id=exchange.external_id,
             remote_state=exchange.remote_state,
+            state_position=_state_position(exchanges[stream]),
             messages=len(all_seen),
             erased=erased,
             told=told,
@@ -199,6 +202,18 @@ def _walk(stream: UUID, history: Sequence[Recorded]) -> tuple[Exchange, list[_Se
             )  # fmt: skip
         exchange.apply(event)
     return exchange, list(seen.values())
+
+
+def _state_position(history: Sequence[Recorded]) -> int:
+    return next(
+        (
+            recorded.position
+            for recorded in reversed(history)
+            if isinstance(recorded.event, Exchange.Applied | Exchange.Ignored)
+            and recorded.event.remote_state
+        ),
+        0,
+    )
 
 
 async def _case(seen: _Seen, history: "_History", bodies: "_Bodies") -> Case | None:

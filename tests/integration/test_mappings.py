@@ -19,6 +19,7 @@ from domain.lifecycle import Status
 from domain.rights import Actor
 from domain.ticket import Ticket
 from domain.words import Table, Tables
+from replay.verify import verify
 from tests.exchange_scenarios import RULE, Mailbox, by_test, hub, mail
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +142,7 @@ async def test_versions_are_told_with_who_when_why_and_what(database, mailbox):
         supporter = Actor("rule:test@1")
         with pytest.raises(Forbidden), by_test():
             await ours.parts.mappings.publish(supporter, "osg", Tables())
+        assert (await verify(database)).ok
         report = await ours.parts.mappings.report("osg", Tables(states=NUMBERED))
         assert isinstance(report, RoundTrip)
         assert "states: closed not told" in report.lost

@@ -151,6 +151,33 @@ async def test_messages_that_were_parked_are_read_with_the_draft_too(services, d
     )  # fmt: skip
 
 
+async def test_a_message_is_compared_with_the_words_that_it_got_its_outcome_by(services, desk):
+    """Parked under version 1, read under version 2: with version 2 as the draft nothing differs."""
+    number = await opened(services)
+    await hear(services, number, Status="99")
+    draft = Tables(states=Table(theirs=NUMBERED.theirs | {"99": "on hold"}, ours=NUMBERED.ours))
+    stream = await services.exchange.conversations.about("osg", number=number)
+    [parked] = (await services.exchange.conversations.load(stream)).messages
+    with by_test():
+        await services.exchange.mappings.publish(RULE, "osg", draft)
+        await services.exchange.by_hand.resume(RULE, stream, parked, skip=False)
+    await services.exchange.inbox.apply(stream)
+    assert await status(services, number) is Status.ON_HOLD
+    assert await differing(await retranslating.through_draft(services, RULE, "osg", draft)) == []
+
+
+async def test_what_several_mappings_ago_left_wrong_is_corrected_too(services, desk):
+    number = await opened(services)
+    await hear(services, number, Status="6", Detailed_Solution="Done.")
+    with by_test():
+        await services.exchange.mappings.publish(RULE, "osg", DRAFT)
+        again = Table(theirs=DRAFT.states.theirs | {"8": "on hold"}, ours=DRAFT.states.ours)
+        await services.exchange.mappings.publish(RULE, "osg", Tables(states=again))
+    [done] = [each async for each in retranslating.correct(services, RULE, "osg")]
+    assert (done.number, done.refused) == (number, "")
+    assert await status(services, number) is Status.ON_HOLD
+
+
 async def test_only_administrators_may_read_all_that_a_partner_ever_wrote(services, desk):
     with pytest.raises(Forbidden):
         await retranslating.through_draft(services, Actor("user:x"), "osg", DRAFT)
