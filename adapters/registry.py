@@ -8,6 +8,8 @@ from adapters.helpdesks.email.mapping import Email
 from adapters.helpdesks.ggus_soap.connector import SoapConnector
 from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.osg_mail.mapping import OsgMail
+from adapters.helpdesks.redmine.connector import RedmineConnector
+from adapters.helpdesks.redmine.mapping import Redmine
 from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.mapping import Rt
 from adapters.helpdesks.rt_mail.mapping import RtMail
@@ -22,6 +24,7 @@ _ALL: Final[tuple[Adapter, ...]] = (
     OsgMail(),
     GgusSoap(),
     Rt(),
+    Redmine(),
     Email(),
     RtMail(Email()),
     Zammad(),
@@ -31,6 +34,7 @@ _ALL: Final[tuple[Adapter, ...]] = (
 CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
     "ggus_soap": SoapConnector(),
     "rt": RtConnector(),
+    "redmine": RedmineConnector(),
     "zammad": ZammadConnector(),
     "webhook": WebhookConnector(),
 })  # fmt: skip

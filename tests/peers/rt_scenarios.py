@@ -1,34 +1,21 @@
 """What the tests with Request Tracker share: a hub that is connected to it, and people who work in it."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Self
-from uuid import UUID
 
 import httpx2
 
 from adapters.helpdesks.rt.documents import Note, Ours, write
 from adapters.helpdesks.rt.session import Session, Terms
-from adapters.kit.assembly import Installation, assemble
 from adapters.kit.carriers import Parcel
-from adapters.kit.mail_out import NoMailOut
 from adapters.kit.retry import Patience
-from adapters.registry import ADAPTERS, CONNECTORS
-from adapters.store.checkpoints import Checkpoints
-from adapters.store.engine import PostgresStore
-from adapters.store.secrets import HelpdeskSecrets
-from adapters.store.wakeup import Wakeup
-from domain.directory import SupportUnit, UnitKind
 from domain.exchange import Exchange
-from domain.helpdesk import Helpdesk, InterfaceState, Policy
-from domain.identifiers import named_id
-from domain.ledger import Ledger
-from tests.exchange_scenarios import Hub, by_test
+from domain.helpdesk import Policy
+from tests.peers.peer_hub import QUICK, PeerHub, peer_hub, prefix
 from tests.peers.request_tracker import RequestTracker
 
 UNITS = ("TPM", "NGI_DE", "ROC_DE", "ROC_IT")
-QUICK = Patience(first_s=0.05, longest_s=0.5, attempts_max=200)
 REST = "/REST/2.0"
 
 
@@ -119,52 +106,9 @@ def custom(ticket: Mapping[str, Any], name: str) -> str:
     )
 
 
-class RtHub(Hub):
-    name = ""
-
+class RtHub(PeerHub):
     async def rt_exchange(self, number: int) -> Exchange:
-        stream = await self.store.holder("exchange:rt", str(number))
-        assert isinstance(stream, UUID)
-        return await self.parts.conversations.load(stream)
-
-    async def linked_to(self, number: int, seconds: float = 20) -> int:
-        """Wait until RT's ticket for ours is known; its number."""
-        async with asyncio.timeout(seconds):
-            while True:
-                await self.wait_for(Exchange.Linked, seconds=seconds)
-                if await self.store.holder("exchange:rt", str(number)):
-                    exchange = await self.rt_exchange(number)
-                    if exchange.external_id:
-                        return int(exchange.external_id)
-                await self.wakeup.wait(await self.store.head(), 0.1)
-
-    async def set_interface(self, state: InterfaceState) -> None:
-        partner = await self.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "rt"))
-        assert partner is not None
-        with by_test():
-            partner.set_interface(state)
-            await self.ledger.save(partner)
-
-    async def polled(self, seconds: float = 20) -> None:
-        """Wait until the poller has its beginning."""
-        async with asyncio.timeout(seconds):
-            while not (health := self.parts.worker.pollers.health.get("rt")) or not health.asked_at:
-                await self.wakeup.wait(await self.store.head(), 0.1)
-
-    async def quiet(self, number: int, seconds: float = 30) -> Exchange:
-        """Wait until everything that happened to the ticket is told, or decided not to be."""
-        last = (await self.ledger.history(number))[-1].position
-        async with asyncio.timeout(seconds):
-            while (
-                exchange := await self.rt_exchange(number)
-            ).messages or exchange.decided_until < last:
-                await self.wakeup.wait(await self.store.head(), 0.1)
-        return exchange
-
-
-def prefix(database: str) -> str:
-    """What stands before our numbers: another one for each test, since all tests have one RT."""
-    return "GGUS" + "".join(filter(str.isdigit, database.rpartition("dbname=")[2]))
+        return await self.exchanged(number)
 
 
 def session_of(tracker: RequestTracker) -> Session:
@@ -203,51 +147,11 @@ async def rt_hub(
     units: Sequence[str] = ("ROC_DE", "ROC_IT"),
 ) -> AsyncGenerator[RtHub]:
     """A hub with a partner ``rt`` that works for ROC_DE and ROC_IT. Nothing works before ``hub.work()``."""
-    async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(await PostgresStore.open(database))
-        wakeup = await stack.enter_async_context(Wakeup(database))
-        ledger = Ledger(store)
-        secrets = HelpdeskSecrets(store)
-        parts = assemble(
-            ledger,
-            adapters=ADAPTERS,
-            installation=Installation(
-                name=prefix(database),
-                mail_domain="hub.test",
-                page="https://hub.test/tickets/{number}",
-            ),
-            transport=NoMailOut(),
-            wakeup=wakeup,
-            checkpoints=Checkpoints(store),
-            patience=patience,
-            connectors=CONNECTORS,
-            secrets=secrets,
-            allow_private=True,
-            poll_every_s=poll_every_s,
-        )
-        stack.push_async_callback(parts.carriers.close)
-        if await store.head() == 0:
-            await secrets.keep("rt", tracker.passwords["bridge"] if password is None else password)
-            await _register(ledger, policy, url or tracker.url, units)
-        running = RtHub(store, ledger, parts, wakeup, 0, asyncio.Event())
-        running.name = prefix(database)
-        try:
-            yield running
-        finally:
-            for task in running.tasks:
-                task.cancel()
-            await asyncio.gather(*running.tasks, return_exceptions=True)
-
-
-async def _register(ledger: Ledger, policy: Policy, url: str, units: Sequence[str]) -> None:
-    with by_test():
-        for name in UNITS:
-            unit = SupportUnit(named_id(SupportUnit.KIND, name))
-            unit.register(name, kind=UnitKind.NGI)
-            await ledger.save(unit)
-        address = url.replace("://", "://bridge@") + "/?queue=ROC_DE&intake=To_GGUS"
-        helpdesk = Helpdesk(named_id(Helpdesk.KIND, "rt"))
-        helpdesk.register("rt", "rt", units, address=address)
-        helpdesk.set_policy(policy)
-        helpdesk.set_interface(InterfaceState.LIVE)
-        await ledger.save(helpdesk)
+    address = (url or tracker.url).replace("://", "://bridge@") + "/?queue=ROC_DE&intake=To_GGUS"
+    async with peer_hub(
+        database, "rt", address=address, units=units, all_units=UNITS, policy=policy, patience=patience,
+        secret=tracker.passwords["bridge"] if password is None else password,
+        poll_every_s=poll_every_s, kind=RtHub,
+    ) as hub:  # fmt: skip
+        assert isinstance(hub, RtHub)
+        yield hub

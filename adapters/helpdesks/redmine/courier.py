@@ -55,6 +55,7 @@ class RedmineCourier:
 
     async def _opened(self, document: Ours) -> Delivered:
         said = "found"
+        await self._session.check()
         holders = await self._holders(document.external_id)
         if not holders:
             made = await self._create(document)

@@ -1,12 +1,12 @@
 """Asks Redmine what happened since last time: the issues that were changed, then the history of each.
 
 Redmine tells times in seconds, and a change is seen only when it is committed, later than its time. So the
-last minute is asked for again, what was seen there is remembered, and an issue whose last change was still
-young when it was looked at is looked at once more. What our own account did is not taken in.
+last minute is asked for again, what was seen there is remembered, and an issue is looked at once more some
+seconds later: another change may have had the same second. Times of Redmine's are compared with such times
+only, since its clock may be wrong. What our own account did is not taken in.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -23,6 +23,7 @@ OVERLAP: Final = timedelta(minutes=1)
 """No change is committed later than this after its time."""
 _YOUNG: Final = timedelta(seconds=5)
 """So long another change with the same second may follow."""
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _ISSUES_MAX: Final = 50
 _EARLIER_MAX: Final = 10
@@ -33,25 +34,29 @@ class Seen(Struct, frozen=True):
     updated_on: datetime
     journal: int
     """The last one that was dealt with; none of an issue that does not concern us."""
-    old: bool
-    """When it was looked at, its last change was not young any more."""
+    again_at: datetime | None = None
+    """When it is to be looked at once more, by our clock."""
 
 
 class Cursor(Struct, kw_only=True):
+    begun: datetime
+    """What happened before is not news."""
     since: datetime
-    """The time of the newest change that was dealt with. This and the others are by Redmine's clock."""
+    """The time of the newest change that was dealt with."""
     settled: datetime
     """Nothing with a time up to here can still appear."""
     settling: datetime
     settling_since: datetime
     """By our clock."""
+    newest: datetime = _EVER
+    """The newest time that this page of changes has."""
     seen: dict[int, Seen]
     """Issues with a change after ``least``."""
 
     @property
     def least(self) -> datetime:
         """From when on changes are asked for."""
-        return max(self.since - OVERLAP, self.settled + _SECOND)
+        return max(self.since - OVERLAP, self.settled + _SECOND, self.begun)
 
 
 class RedminePoller:
@@ -60,34 +65,35 @@ class RedminePoller:
         self._reader = Reader(session, our_name)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
+        await self._session.check()
         if not cursor:
             return Found(messages=[], cursor=msgspec.json.encode(await self._beginning()))
         at = msgspec.json.decode(cursor, type=Cursor)
         issues, there_at, more = await self._changed(at)
         messages: list[Incoming] = []
+        at.newest = max([at.since, *(each.updated_on for each in issues)])
         for issue in issues:
-            found, seen = await self._messages(issue, at, there_at, known)
+            found, at.seen[issue.id] = await self._messages(issue, at, known)
             messages += found
-            at.seen[issue.id] = seen
-        _advance(at, issues, there_at, more=more)
+        _advance(at, there_at, more=more)
         return Found(messages=messages, cursor=msgspec.json.encode(at), more=more)
 
     async def _beginning(self) -> Cursor:
         """What happened up to now is not news; of the present second, only what is still to come."""
         newest = await self._session.issues(limit=1, sort="updated_on:desc")
-        since = newest.issues[0].updated_on if newest.issues else newest.at
+        since = newest.issues[0].updated_on if newest.issues else _EVER
         at = Cursor(
-            since=since, settled=since - _SECOND, settling=since, settling_since=clock.now(), seen={}
+            begun=since, since=since, settled=since - _SECOND, settling=since,
+            settling_since=clock.now(), seen={},
         )  # fmt: skip
         for row in (await self._session.issues(updated_on=f">={in_seconds(since)}")).issues:
             issue = await self._session.issue(row.id)
             if issue is not None:
-                last = max((each.id for each in issue.journals), default=0)
-                at.seen[row.id] = Seen(issue.updated_on, last, old=False)
+                at.seen[row.id] = _looked_at(issue, at)
         return at
 
-    async def _changed(self, at: Cursor) -> tuple[list[Issue], datetime, bool]:
-        """Issues to look at, in the order of their changes, Redmine's time, and whether there are more.
+    async def _changed(self, at: Cursor) -> tuple[list[Issue], datetime | None, bool]:
+        """Issues to look at, in the order of their changes; Redmine's time, if it tells; whether there are more.
 
         The next page begins with the second in which the last one ended: to count rows would miss some,
         since an issue that is changed meanwhile moves to the end.
@@ -99,7 +105,7 @@ class RedminePoller:
                 updated_on=f">={in_seconds(start)}", sort="updated_on:asc,id:asc", offset=offset
             )
             for row in page.issues:
-                if row.id not in found and _is_news(row, at.seen.get(row.id), page.at):
+                if row.id not in found and _is_news(row, at.seen.get(row.id)):
                     if len(found) == _ISSUES_MAX:
                         return list(found.values()), page.at, True
                     found[row.id] = row
@@ -110,10 +116,8 @@ class RedminePoller:
 
     # -- what concerns us ----------------------------------------------------------------------------
 
-    async def _messages(
-        self, row: Issue, at: Cursor, there_at: datetime, known: Known
-    ) -> tuple[list[Incoming], Seen]:
-        unseen = Seen(row.updated_on, _NOT_LOOKED_AT, there_at - row.updated_on >= _YOUNG)
+    async def _messages(self, row: Issue, at: Cursor, known: Known) -> tuple[list[Incoming], Seen]:
+        unseen = Seen(row.updated_on, _NOT_LOOKED_AT)
         intake = await self._session.is_intake(row.project)
         concerns = bool(self._reader.our_id(row)) or await known(str(row.id))
         if not (concerns or intake):
@@ -128,8 +132,7 @@ class RedminePoller:
             concerns = concerns or opens
             if concerns and change.by != "us" and _says(change):
                 messages.append(_message(await self._opening(theirs, issue) if opens else theirs))
-        last = max((each.id for each in issue.journals), default=0)
-        return messages, Seen(issue.updated_on, last, there_at - issue.updated_on >= _YOUNG)
+        return messages, _looked_at(issue, at)
 
     async def _news(self, issue: Issue, at: Cursor) -> list[Theirs]:
         """What happened to the issue since it was looked at, or else since changes are asked for."""
@@ -171,10 +174,19 @@ def _message(theirs: Theirs) -> Incoming:
     return Incoming(message_id=message_id, raw=write(theirs), sent_at=at)
 
 
-def _is_news(row: Issue, seen: Seen | None, there_at: datetime) -> bool:
+def _is_news(row: Issue, seen: Seen | None) -> bool:
     if seen is None or seen.updated_on != row.updated_on:
         return True
-    return not seen.old and there_at - row.updated_on >= _YOUNG
+    return seen.again_at is not None and clock.now() >= seen.again_at
+
+
+def _looked_at(issue: Issue, at: Cursor) -> Seen:
+    """What is remembered of it. A change that is old, or was looked at twice, is not looked at again."""
+    before = at.seen.get(issue.id)
+    known = before is not None and before.updated_on == issue.updated_on
+    again = not known and at.newest - issue.updated_on < _YOUNG
+    last = max((each.id for each in issue.journals), default=0)
+    return Seen(issue.updated_on, last, clock.now() + _YOUNG if again else None)
 
 
 def _says(change: Change) -> bool:
@@ -184,12 +196,12 @@ def _says(change: Change) -> bool:
     )
 
 
-def _advance(at: Cursor, issues: Sequence[Issue], there_at: datetime, *, more: bool) -> None:
-    # A clock that is set back must not make us wait until it is that late again.
-    at.since = min(max([at.since, *(each.updated_on for each in issues)]), there_at)
-    at.settling = min(at.settling, there_at)
-    if at.settled > there_at:
-        at.settled = there_at - OVERLAP
+def _advance(at: Cursor, there_at: datetime | None, *, more: bool) -> None:
+    at.since = at.newest
+    if there_at is not None and at.since > there_at:
+        # A clock that was set back must not make us wait until it is that late again.
+        at.since, at.settled = there_at, min(at.settled, there_at - OVERLAP)
+        at.settling = there_at
     if clock.now() - at.settling_since >= OVERLAP and not more:
         at.settled, at.settling, at.settling_since = at.settling, at.since, clock.now()
     at.seen = {number: seen for number, seen in at.seen.items() if seen.updated_on >= at.least}

@@ -83,9 +83,8 @@ class Page(Struct, frozen=True):
     """Some issues of a list."""
 
     issues: Sequence[Issue]
-    total: int
-    at: datetime
-    """When Redmine answered, by its own clock."""
+    at: datetime | None
+    """When Redmine answered, by its own clock, where a web server before it says so."""
 
 
 def as_(kind: type[T], found: object) -> T:

@@ -10,6 +10,7 @@ issue. The key of the account is the helpdesk's secret.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +20,6 @@ from msgspec import Struct
 from adapters.helpdesks.redmine.rows import Issue, Named, Page, as_
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
-from domain import clock
 
 PAGE: Final = 100
 """What Redmine gives at most."""
@@ -98,11 +98,7 @@ class Session:
         answer = await self.call("GET", "/issues.json", query=terms)
         found = _part(answer, "issues")
         issues = as_(list[Issue], found)
-        try:
-            at = parsedate_to_datetime(answer.headers.get("date", ""))
-        except (ValueError, TypeError, IndexError):
-            at = clock.now()
-        return Page(issues, int(answer.json().get("total_count", len(issues))), at)
+        return Page(issues, _told(answer.headers.get("date", "")))
 
     async def create(self, fields: Mapping[str, Any]) -> Issue:
         answer = await self.call("POST", "/issues.json", {"issue": fields})
@@ -137,11 +133,15 @@ class Session:
 
     # -- names and numbers ---------------------------------------------------------------------------
 
+    async def check(self) -> None:
+        """Make sure that Redmine knows our key: with a wrong one it answers as to anybody, with empty lists."""
+        answer = await self.call("GET", "/users/current.json")
+        self._me = as_(Named, _part(answer, "user")).id
+
     async def me(self) -> int:
         """The number of our account."""
         if not self._me:
-            answer = await self.call("GET", "/users/current.json")
-            self._me = as_(Named, _part(answer, "user")).id
+            await self.check()
         return self._me
 
     async def name(self, kind: str, number: str | int | None) -> str:
@@ -160,6 +160,7 @@ class Session:
             await self._learn(kind)
             found = self._called(kind, name)
         if len(found) != 1:
+            await self.check()
             what = f"Redmine shows our account {len(found) or 'no'} {kind} {name!r}"
             raise Undelivered("unknown-there", what, final=True)
         return found[0]
@@ -251,6 +252,15 @@ _LISTS: Final[Mapping[str, tuple[str, str]]] = {
     "priority": ("/enumerations/issue_priorities.json", "issue_priorities"),
     "tracker": ("/trackers.json", "trackers"),
 }
+
+
+def _told(text: str) -> datetime | None:
+    """When an answer was given; None where the server does not say."""
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return at if at.tzinfo else None
 
 
 def _errors(answer: Answer) -> list[Any] | None:
