@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from adapters.kit.contract import Before, Ignored, News, Place, Reading, Unreadable
 from adapters.registry import ADAPTERS
@@ -25,7 +26,7 @@ from domain.lifecycle import Status
 from domain.provenance import Provenance, acting
 from domain.ticket import Particulars, Ticket
 from domain.vocabulary import Priority, Visibility
-from domain.words import checked
+from domain.words import Table, checked
 from tests.architecture.generated import with_round_trip
 from tests.places import place_for
 
@@ -149,6 +150,7 @@ def news(name: str, steps: list[str], given: dict[str, Any], place: Place | None
         event=ticket.pending_events[-1],
         ticket=ticket,
         texts={content.id: content.text() for content in ticket.pending_contents},
+        files={content.id: content.body for content in ticket.pending_contents},
         whole=given.get("whole", False),
         diary=given.get("diary", []),
         external_id=given.get("external_id", ""),
@@ -236,6 +238,28 @@ STEPS_FOR_ALL = [
     ["solve:", "verify"], ["solve:", "close"], ["solve:", "reopen"], ["comment:word"], ["prioritise"],
     ["categorise"], ["take"], ["attach"],
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_an_adapter_writes_the_words_of_the_place_not_those_that_it_brings(name):
+    adapter = ADAPTERS[name]
+    states = adapter.words.states
+    word = states.ours[Status.SOLVED.value]
+    if not word:
+        pytest.skip("its partners are not told of states by a word")
+    foreign = f"foreign-{word}"
+    words = structs.replace(
+        adapter.words,
+        states=Table(
+            theirs={**states.theirs, foreign: Status.SOLVED.value},
+            ours={**states.ours, Status.SOLVED.value: foreign},
+        ),
+    )
+    told = adapter.outbound(
+        news(name, ["solve:Done."], {"external_id": "42"}, place_for(adapter, words=words))
+    )
+    assert isinstance(told, bytes)
+    assert foreign.encode() in told
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
