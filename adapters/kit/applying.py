@@ -310,12 +310,13 @@ class Application:
         provenance, at = attribution()
         origin = Origin(self._partner.name, self._message.message_id, self._reading.hops)
         with acting(structs.replace(provenance, origin=origin), at):
-            await self._ledger.execute(
-                *commands,
-                actor=Actor.helpdesk(self._partner.name),
-                exchanged_with=self._partner.name,
-                together=together,
-            )
+            async with self._conversations.alone(self._exchange.id):
+                await self._ledger.execute(
+                    *commands,
+                    actor=Actor.helpdesk(self._partner.name),
+                    exchanged_with=self._partner.name,
+                    together=together,
+                )
 
     def _link(self, number: int) -> tuple[int, str, str] | None:
         """What the message tells of the link that was not known; None for nothing."""

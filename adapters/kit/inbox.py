@@ -60,28 +60,29 @@ class Inbox:
             stream = about or await self._conversations.about(
                 partner.name, number=reading.number, external_id=reading.external_id
             )
-            exchange = await self._conversations.begin_or_load(stream)
-            with acting(_provenance(partner.name, message_id), _believable(sent_at)):
-                if not exchange.version:
-                    exchange.open(partner.name, external_id=reading.external_id)
-                elif reading.moved_to and moves and exchange.number:
-                    exchange.link(exchange.number, reading.moved_to)
-                exchange.receive(message_id, raw, adapter.media_type, place.mapping)
-            try:
-                receipt = await self._conversations.ledger.save(exchange)
-            except AlreadyClaimed as error:
-                if error.kind == f"message:{partner.name}":
-                    return None
-                # Merged with the ticket of another of ours: that keeps its identifier.
-                moves = moves and error.key != reading.moved_to
-                if attempt == ATTEMPTS_MAX - 1:
-                    raise
-            except StaleVersion:
-                if attempt == ATTEMPTS_MAX - 1:
-                    raise
-            else:
-                assert receipt is not None
-                return Received(exchange.id, receipt.position)
+            async with self._conversations.alone(stream or random_id()):
+                exchange = await self._conversations.begin_or_load(stream)
+                with acting(_provenance(partner.name, message_id), _believable(sent_at)):
+                    if not exchange.version:
+                        exchange.open(partner.name, external_id=reading.external_id)
+                    elif reading.moved_to and moves and exchange.number:
+                        exchange.link(exchange.number, reading.moved_to)
+                    exchange.receive(message_id, raw, adapter.media_type, place.mapping)
+                try:
+                    receipt = await self._conversations.ledger.save(exchange)
+                except AlreadyClaimed as error:
+                    if error.kind == f"message:{partner.name}":
+                        return None
+                    # Merged with the ticket of another of ours: that keeps its identifier.
+                    moves = moves and error.key != reading.moved_to
+                    if attempt == ATTEMPTS_MAX - 1:
+                        raise
+                except StaleVersion:
+                    if attempt == ATTEMPTS_MAX - 1:
+                        raise
+                else:
+                    assert receipt is not None
+                    return Received(exchange.id, receipt.position)
         raise AssertionError  # the loop returns or raises
 
     def _glance(self, adapter: Adapter, raw: bytes) -> Reading:
