@@ -54,5 +54,6 @@ def create_app(services: Services) -> FastAPI:
         body_bytes_max=services.settings.body_bytes_max,
         file_bytes_max=FORM_BYTES_MAX,
         measures=app.state.measures,
+        environment=services.settings.environment.value,
     )
     return app

@@ -50,12 +50,19 @@ class Edge:
     """Refuses bodies beyond the limit, adds the headers that all answers have, counts."""
 
     def __init__(
-        self, app: ASGIApp, *, body_bytes_max: int, file_bytes_max: int, measures: Measures
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes_max: int,
+        file_bytes_max: int,
+        measures: Measures,
+        environment: str,
     ) -> None:
         """``file_bytes_max``: of a request that brings a file."""
         self.app = app
         self.body_bytes_max, self.file_bytes_max = body_bytes_max, file_bytes_max
         self.measures = measures
+        self.headers = [*_HEADERS, (b"ticketledger-environment", environment.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,7 +89,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
-                headers += _HEADERS
+                headers += self.headers
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)
             await send(message)

@@ -28,7 +28,10 @@ def exchange_parts(
         ledger,
         adapters=ADAPTERS,
         installation=Installation(
-            name=settings.prefix, mail_domain=settings.mail_domain, page=page
+            name=settings.prefix,
+            mail_domain=settings.mail_domain,
+            environment=settings.environment.value,
+            page=page,
         ),
         transport=MailOut(
             settings.mail_relay_host, relay, settings.mail_relay_tls, settings.mail_trust()

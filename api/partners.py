@@ -12,7 +12,7 @@ from adapters.kit.worker import NAME
 from adapters.store.checkpoints import Checkpoints
 from api.bootstrap import Services
 from domain.errors import EntryNotFound
-from domain.helpdesk import InterfaceState
+from domain.helpdesk import PRODUCTION, InterfaceState
 from projections import partner_health
 from projections.paging import Page
 from projections.partner_health import PartnerHealth
@@ -24,6 +24,8 @@ _CONNECTED: Final = (InterfaceState.TESTING.value, InterfaceState.LIVE.value)
 class PartnerStatus(PartnerHealth, frozen=True, kw_only=True):
     next_attempt_at: datetime | None
     """After a failure: when what waits is sent again, at the latest. A partner may ask to be left alone for longer."""
+    held: bool
+    """Nothing is exchanged, whatever its interface: this installation is a test, and the partner is real."""
     polling: PollerHealth | None
     """How asking it for its changes goes; null for a partner that tells us by itself."""
 
@@ -36,7 +38,7 @@ async def partners(
         lambda connection: partner_health.partner_health(connection, cursor=cursor, limit=limit)
     )
     polling = await _polling(services)
-    return Page([_status(each, polling) for each in page.items], page.next)
+    return Page([_status(services, each, polling) for each in page.items], page.next)
 
 
 async def partner(services: Services, name: str) -> PartnerStatus:
@@ -44,14 +46,14 @@ async def partner(services: Services, name: str) -> PartnerStatus:
     found = await services.ask(lambda connection: partner_health.health_of(connection, name))
     if found is None:
         raise EntryNotFound("helpdesk", name)
-    return _status(found, await _polling(services))
+    return _status(services, found, await _polling(services))
 
 
 async def all_partners(services: Services) -> list[PartnerStatus]:
     """For metrics: of at most 1,000; nothing before there are projections."""
     found = await services.ask(partner_health.all_health)
     polling = await _polling(services)
-    return [_status(each, polling) for each in found]
+    return [_status(services, each, polling) for each in found]
 
 
 async def exchange_position(services: Services) -> int:
@@ -68,15 +70,21 @@ async def _polling(services: Services) -> dict[str, PollerHealth]:
     } | here
 
 
-def _status(health: PartnerHealth, polling: dict[str, PollerHealth]) -> PartnerStatus:
-    asked = polling.get(health.name) if health.interface in _CONNECTED else None
+def _status(
+    services: Services, health: PartnerHealth, polling: dict[str, PollerHealth]
+) -> PartnerStatus:
+    ours = services.settings.environment.value
+    held = health.environment == PRODUCTION and ours != PRODUCTION
+    connected = health.interface in _CONNECTED and not held
     return PartnerStatus(
-        **structs.asdict(health), next_attempt_at=_next_attempt_at(health), polling=asked
+        **structs.asdict(health),
+        next_attempt_at=_next_attempt_at(health) if connected else None,
+        held=held,
+        polling=polling.get(health.name) if connected else None,
     )
 
 
 def _next_attempt_at(health: PartnerHealth) -> datetime | None:
-    waits = health.failures and health.waiting_out and health.interface in _CONNECTED
-    if not waits or health.failed_at is None:
+    if not (health.failures and health.waiting_out) or health.failed_at is None:
         return None
     return health.failed_at + timedelta(seconds=_PATIENCE.longest_pause_s(health.attempts))

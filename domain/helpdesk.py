@@ -19,6 +19,10 @@ class InterfaceState(Enum):
     PAUSED = "paused"
 
 
+PRODUCTION: Final = "production"
+"""The environment in which tickets are real."""
+
+
 class Policy(Enum):
     """How much of a partner's work comes back to us, and how much of ours goes there."""
 
@@ -99,6 +103,13 @@ class Helpdesk(Aggregate):
         self.name, self.adapter, self.units = event.name, event.adapter, event.units
         self.address, self.sender = event.address, event.sender
         self.environment = event.environment
+
+    def out_of_bounds(self, environment: str) -> bool:
+        """Whether an installation of ours in this environment must leave the partner alone.
+
+        A copy of the real database for a test may not write to the real systems of partners.
+        """
+        return self.environment == PRODUCTION and environment != PRODUCTION
 
     class PolicySet(Event, tag="helpdesk.policy-set", frozen=True, kw_only=True, gc=False):
         """How much is exchanged from now on."""

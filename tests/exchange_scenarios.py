@@ -24,7 +24,7 @@ from adapters.tasks import end
 from domain import commands as c
 from domain.directory import SupportUnit, UnitKind
 from domain.exchange import Exchange
-from domain.helpdesk import Helpdesk, InterfaceState, Policy
+from domain.helpdesk import PRODUCTION, Helpdesk, InterfaceState, Policy
 from domain.identifiers import named_id, random_id
 from domain.ledger import Ledger
 from domain.provenance import Provenance, acting
@@ -157,7 +157,12 @@ def mail(subject: str = "ticket", message_id: str = "", body: str | None = None,
 
 @asynccontextmanager
 async def hub(
-    database: str, mailbox: Mailbox, *, policy: Policy = Policy.FULL, patience: Patience = QUICK
+    database: str,
+    mailbox: Mailbox,
+    *,
+    policy: Policy = Policy.FULL,
+    patience: Patience = QUICK,
+    environment: str = PRODUCTION,
 ) -> AsyncGenerator[Hub]:
     """A hub with a partner ``osg`` that works for ROC_US. Nothing works before ``hub.work()``."""
     async with AsyncExitStack() as stack:
@@ -168,7 +173,10 @@ async def hub(
             ledger,
             adapters=ADAPTERS,
             installation=Installation(
-                name="GGUS", mail_domain="hub.test", page="https://hub.test/tickets/{number}"
+                name="GGUS",
+                mail_domain="hub.test",
+                environment=environment,
+                page="https://hub.test/tickets/{number}",
             ),
             transport=MailOut("127.0.0.1", mailbox.port, RelaySecurity.NONE),
             wakeup=wakeup,

@@ -18,7 +18,7 @@ from adapters.kit.polling import Checkpoints, Pollers
 from adapters.kit.reply_addresses import Key, ReplyAddresses
 from adapters.kit.retry import Patience, Transport
 from adapters.kit.worker import ExchangeWorker, Wakeup
-from domain.helpdesk import Helpdesk
+from domain.helpdesk import PRODUCTION, Helpdesk
 from domain.ledger import Ledger
 
 POLL_EVERY_S: Final = 5.0
@@ -31,6 +31,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     name: str
     """Stands before our ticket numbers."""
     mail_domain: str
+    environment: str = PRODUCTION
     page: str = ""
     """Address of our page of a ticket, with ``{number}`` in it."""
 
@@ -44,6 +45,7 @@ class Installation(Struct, frozen=True, kw_only=True):
             words=partner.tables.over(adapter.words),
             mapping=adapter.mapping
             + (f"/{partner.mapping_version}" if partner.mapping_version else ""),
+            environment="" if self.environment == PRODUCTION else self.environment,
             page=self.page,
         )
 
@@ -85,7 +87,7 @@ def assemble(
     def place(partner: Helpdesk) -> Place:
         return installation.place(partner, adapters[partner.adapter])
 
-    conversations = Conversations(ledger, adapters, place)
+    conversations = Conversations(ledger, adapters, place, installation.environment)
     inbox = Inbox(conversations)
     patience = patience or Patience()
     carriers = Carriers(

@@ -106,6 +106,8 @@ class Place(Struct, frozen=True, kw_only=True):
     """The tables in force for this partner."""
     mapping: str
     """Name and version of the mapping with these tables: recorded with every message."""
+    environment: str = ""
+    """Ours, such as ``test``; empty in production. Messages say so where people read it."""
     page: str = ""
     """Address of our page of a ticket, with ``{number}`` in it; empty where we have none."""
 

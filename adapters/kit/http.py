@@ -74,10 +74,17 @@ class Answer(Struct, frozen=True):
         )  # fmt: skip
 
 
+def user_agent(environment: str) -> str:
+    """``Ticket Ledger``; with the environment where that is not the real thing."""
+    return f"Ticket Ledger ({environment})" if environment else "Ticket Ledger"
+
+
 class Api:
     """A client of one partner's interface. Cookies are kept; redirections are answers like others."""
 
-    def __init__(self, url: str, *, allow_private: bool, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(
+        self, url: str, *, allow_private: bool, bytes_max: int = BYTES_MAX, environment: str = ""
+    ) -> None:
         self._bytes_max = bytes_max
         self._client = httpx2.AsyncClient(
             base_url=url,
@@ -85,7 +92,7 @@ class Api:
             timeout=_TIMES,
             follow_redirects=False,
             trust_env=False,
-            headers={"User-Agent": "Ticket Ledger", "Accept": "application/json"},
+            headers={"User-Agent": user_agent(environment), "Accept": "application/json"},
         )
 
     async def call(

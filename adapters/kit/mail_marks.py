@@ -23,6 +23,8 @@ _MARK: Final = re.compile(r"\S{0,40}-Ticket-ID:\s{0,3}#\d{1,9}", re.IGNORECASE)
 _OURS: Final = re.compile(r"<([0-9a-f]{32})(?:\.(\d{1,18}))?@([^<>\s@]{1,255})>")
 _REFERENCES_MAX: Final = 50
 
+ENVIRONMENT: Final = "X-Ticket-Environment"
+"""Stands in mails of installations that are not the real one."""
 HOPS: Final = "X-Ticket-Hops"
 """The way that the news came, in our mails and in those of installations like ours."""
 
@@ -84,7 +86,10 @@ def envelope_of(news: News, subject: str) -> EmailMessage:
     message["From"], message["To"] = news.place.our_address, news.place.their_address
     message["Date"] = format_datetime(news.at)
     message["Message-ID"] = news.message_id
-    message["Subject"] = subject
+    environment = news.place.environment
+    message["Subject"] = f"[{environment.upper()}] {subject}" if environment else subject
+    if environment:
+        message[ENVIRONMENT] = environment
     if news.hops:
         message[HOPS] = " ".join(news.hops)
     message["Auto-Submitted"] = "auto-generated"

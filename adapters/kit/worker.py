@@ -175,6 +175,7 @@ class ExchangeWorker:
                 await self._conversation_moved(recorded)
             elif isinstance(recorded.event, Helpdesk.Registered):
                 await self._meet(recorded.event.name)
+                self._wake(recorded.event.name)
             elif kind in Helpdesk.mutators:
                 await self._terms_changed(recorded.event.originator_id)
             self.position = recorded.position
@@ -229,8 +230,12 @@ class ExchangeWorker:
         for name, partner in list(self._partners.items()):
             if partner.id == stream:
                 await self._meet(name)
-                if name in self._lanes:
-                    self._lanes[name].wake()
+                self._wake(name)
+
+    def _wake(self, name: str) -> None:
+        """What was held may go on: at another address, or from another environment."""
+        if name in self._lanes:
+            self._lanes[name].wake()
 
 
 def _remember(known: OrderedDict[KeyT, ValueT], key: KeyT, value: ValueT) -> None:

@@ -64,6 +64,8 @@ def run(
 
     logs.configure()
     settings = settings_of(context)
+    if settings.environment.value != "production":
+        note(f"[{settings.environment.value} environment]")
     return asyncio.run(_with_services(settings, command, work))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.common import Json, as_operator, print_json, run
+from api.cli.common import Json, as_operator, print_json, run, settings_of
 from api.cli.people import Mail, Name, Roles, find_or_register, grant_of
 
 if TYPE_CHECKING:
@@ -213,17 +213,23 @@ def helpdesk(
     unit: Annotated[list[str], typer.Option(help="A support unit that works there.")] = (),  # type: ignore[assignment]
     address: Annotated[str, typer.Option(help="Where its machine mail goes.")] = "",
     sender: Annotated[str, typer.Option(help="Where its machine mail comes from.")] = "",
+    environment: Annotated[
+        str, typer.Option(help="Of its system: production, test or development; by itself ours.")
+    ] = "",
     policy: Annotated[str, typer.Option(help="closing only, or full")] = "",
     interface: Annotated[str, typer.Option(help="not interfaced, testing, live or paused")] = "",
     json: Json = False,
 ) -> None:
     """A partner helpdesk and its terms. What is not given keeps its value."""
     from adapters.registry import ADAPTERS  # noqa: PLC0415
+    from api.settings import Environment  # noqa: PLC0415
     from domain.errors import UnknownValue  # noqa: PLC0415
     from domain.helpdesk import Helpdesk, InterfaceState, Policy  # noqa: PLC0415
     from domain.identifiers import named_id  # noqa: PLC0415
 
+    ours = settings_of(context).environment.value
     for field, value, possible in (
+        ("environment", environment, [each.value for each in Environment]),
         ("policy", policy, [each.value for each in Policy]),
         ("interface", interface, [each.value for each in InterfaceState]),
         ("adapter", adapter, sorted(ADAPTERS)),
@@ -239,9 +245,13 @@ def helpdesk(
             tuple(unit) or entry.units,
             address or entry.address,
             sender or entry.sender,
+            environment or (entry.environment if entry.version else ours),
         )
-        if not entry.version or terms != (entry.adapter, entry.units, entry.address, entry.sender):
-            entry.register(name, terms[0], terms[1], address=terms[2], sender=terms[3])
+        known = (entry.adapter, entry.units, entry.address, entry.sender, entry.environment)
+        if not entry.version or terms != known:
+            entry.register(
+                name, terms[0], terms[1], address=terms[2], sender=terms[3], environment=terms[4]
+            )
         if policy and Policy(policy) is not entry.policy:
             entry.set_policy(Policy(policy))
         if interface and InterfaceState(interface) is not entry.interface:

@@ -24,6 +24,8 @@ status_router = APIRouter(tags=["operation"])
 class Health(Struct, frozen=True):
     ok: bool
     """All workers run, and no projection is stalled."""
+    environment: str
+    """``production``, ``test`` or ``development``; every answer names it in ``TicketLedger-Environment``."""
     head: int
     """The last position of the log."""
     workers: list[WorkerHealth]
@@ -61,7 +63,8 @@ async def health(request: Request) -> Response:
         raise StoreUnavailable("the database does not answer") from error
     stalled = [each.name for each in found.projections if each.state == "stalled"]
     running = all(each.state in ("running", "not started") for each in found.workers)
-    return answer(Health(running and not stalled, found.head, found.workers, stalled))
+    environment = request.app.state.services.settings.environment.value
+    return answer(Health(running and not stalled, environment, found.head, found.workers, stalled))
 
 
 @status_router.get("/status", summary="Projections and workers", responses=answers(ServiceStatus))

@@ -68,7 +68,7 @@ async def test_an_operator_looks_pauses_tries_out_and_repairs(database, settings
 
 async def test_a_ticket_is_found_by_what_a_partner_calls_it(database, settings):
     told("directory", "helpdesk", "osg", "--adapter=osg_mail", **settings)
-    number = told("open", "It is broken", **settings)["number"]
+    number = told("open", "It is broken", "--mail=me@example.org", **settings)["number"]
     async with await PostgresStore.open(database) as store:
         with attributed(Actor.helpdesk("osg")):
             exchange = Exchange(random_id())
