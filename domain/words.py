@@ -1,10 +1,12 @@
 """What a partner's words mean to us, and ours to it: data, so that two helpdesks of one product can differ.
 
 An adapter brings the words its product has as shipped. A helpdesk that numbers its states in another way
-gets tables of its own, published in versions; every message is read with the version that its record names.
+gets tables of its own, published in versions; every message is read with the version in force.
 """
 
+import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct, structs
@@ -13,6 +15,7 @@ from domain.errors import Invalid
 from domain.lifecycle import Status
 from domain.vocabulary import NAME_CHARACTERS_MAX, Priority
 
+_RANGE: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 WORDS_MAX: Final = 500
 """Entries of one table, each way."""
 
@@ -136,6 +139,10 @@ def _check(name: str, table: Table, known: set[str] | None) -> None:
         ):
             what = f"{word[:60]!r} in the table of {name}"
             raise Invalid(f"{what} is not one printable line of {NAME_CHARACTERS_MAX} characters")
+    ranges = sorted(found for word in table.theirs if (found := _range(word)))
+    for (_, most), (least, _) in pairwise(ranges):
+        if least <= most:
+            raise Invalid(f"the ranges in the table of {name} overlap at {least}")
     if known is not None:
         for ours in (*table.ours, *filter(None, table.theirs.values())):
             if ours not in known:
@@ -143,5 +150,11 @@ def _check(name: str, table: Table, known: set[str] | None) -> None:
 
 
 def _within(number: int, key: str) -> bool:
-    least, dash, most = key.partition("-")
-    return bool(dash) and least.isdigit() and most.isdigit() and int(least) <= number <= int(most)
+    range_ = _range(key)
+    return range_ is not None and range_[0] <= number <= range_[1]
+
+
+def _range(key: str) -> tuple[int, int] | None:
+    """Least and most; None for a word that is no range."""
+    found = _RANGE.fullmatch(key)
+    return (int(found[1]), int(found[2])) if found else None

@@ -2,11 +2,14 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.kit.mappings import BYTES_MAX, read_tables
 from adapters.kit.round_trip import as_markdown, round_trip
 from adapters.registry import ADAPTERS
 from domain.errors import Invalid, NothingToDo
+from domain.formats import decode, encode
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 from domain.lifecycle import Status
@@ -46,6 +49,10 @@ def test_a_table_that_is_given_takes_the_place_of_a_whole_one_and_others_stay():
         (Words(units=Table(theirs={"a": "\N{GRINNING FACE}"})), "printable"),
         (Words(units=Table(theirs={"a" * 101: "x"})), "printable"),
         (Words(units=Table(theirs={str(n): "x" for n in range(501)})), "more than 500"),
+        (
+            Words(priorities=Table(theirs={"0-26": "urgent", "26-50": "less urgent"})),
+            "overlap at 26",
+        ),
     ],
 )
 def test_tables_with_words_that_nobody_has_are_refused(words, why):
@@ -115,6 +122,40 @@ def test_the_report_tells_what_is_not_told_not_read_and_overwritten():
     assert "Our states that survive: in progress." in page
     assert "| vendor | in progress | open |" in page
     assert "| solved | done | (parked) | solved |" in page
+
+
+_WORD = st.text(max_size=12).filter(
+    lambda word: word.isprintable() and max(word, default="") <= "\uffff"
+)
+_STATUS = st.sampled_from([status.value for status in Status])
+_TABLES = st.builds(
+    Tables,
+    states=st.none() | st.builds(
+        Table, theirs=st.dictionaries(_WORD, _STATUS | st.just("")), ours=st.dictionaries(_STATUS, _WORD)
+    ),
+    units=st.none() | st.builds(
+        Table, theirs=st.dictionaries(_WORD, _WORD), ours=st.dictionaries(_WORD, _WORD)
+    ),
+)  # fmt: skip
+
+
+@given(_TABLES)
+def test_whatever_tables_there_are_they_are_kept_compared_and_reported_on(tables):
+    words = checked(tables.over(WHOLE))
+    with as_actor():
+        desk = Helpdesk(random_id())
+        desk.register("osg", "osg_mail")
+        if tables != Tables():
+            desk.publish_mapping("osg_mail@1", tables)
+    event = desk.pending_events[-1]
+    assert decode(encode(event)) == event
+    assert read_tables(msgspec.json.encode(tables)) == tables
+    assert (changes(WHOLE, words) == []) == (words == WHOLE)
+    for kind in round_trip(words).tables:
+        assert len(kind.ours) == len(getattr(words, kind.name).ours)
+        for each in kind.ours:
+            assert (each.outcome in ("survives", "stays")) <= (each.becomes == each.ours)
+    assert as_markdown(round_trip(words))
 
 
 @pytest.mark.parametrize(
