@@ -4,9 +4,11 @@
 ``Exchange`` that may hold them: so two messages that arrive together cannot begin two conversations.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -41,6 +43,7 @@ class Conversations:
         self.place = place
         """The terms of messages to and from a partner."""
         self.readings = Readings()
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._environment = environment
 
     async def partner(self, name: str) -> Helpdesk | None:
@@ -82,17 +85,28 @@ class Conversations:
         """The conversation, or a new one that is not opened yet."""
         return Exchange(random_id()) if stream is None else await self.load(stream)
 
+    def alone(self, stream: UUID) -> asyncio.Lock:
+        """One decision about a conversation at a time in this process: conflicts are left to other processes.
+
+        A conflict costs more than its repetition: all commands that were to be stored with it are judged one by one.
+        """
+        lock = self._locks.get(stream)
+        if lock is None:
+            lock = self._locks[stream] = asyncio.Lock()
+        return lock
+
     async def change(self, stream: UUID, decide: Callable[[Exchange], object]) -> Receipt | None:
         """Decide on the present state and store it; again when somebody else was faster.
 
         Needs an ``acting`` block. Raises what ``decide`` raises.
         """
         for attempt in range(ATTEMPTS_MAX):
-            exchange = await self.load(stream)
-            decide(exchange)
-            try:
-                return await self.ledger.save(exchange)
-            except StaleVersion:
-                if attempt == ATTEMPTS_MAX - 1:
-                    raise
+            async with self.alone(stream):
+                exchange = await self.load(stream)
+                decide(exchange)
+                try:
+                    return await self.ledger.save(exchange)
+                except StaleVersion:
+                    if attempt == ATTEMPTS_MAX - 1:
+                        raise
         raise AssertionError  # the loop returns or raises
