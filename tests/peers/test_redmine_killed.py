@@ -87,7 +87,8 @@ async def _agree(hub, analyst: Desk, number: int, theirs: int) -> None:
     issue = await analyst.issue(theirs)
     assert issue["status"]["name"] == "Resolved"
     # What was said before the ticket went there is part of its first text.
-    told = "\n\n".join([issue["description"], *(await analyst.notes(theirs))]).split("\n\n")[1:]
+    description = issue["description"].replace("\r\n", "\n")  # Redmine's way to keep line ends
+    told = [*description.split("\n\n")[1:], *(await analyst.notes(theirs))]
     entries = [
         await hub.text(each.event.text)
         for each in await hub.ledger.history(number)
