@@ -13,6 +13,8 @@ from adapters.helpdesks.redmine.mapping import Redmine
 from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.mapping import Rt
 from adapters.helpdesks.rt_mail.mapping import RtMail
+from adapters.helpdesks.servicenow.connector import ServiceNowConnector
+from adapters.helpdesks.servicenow.mapping import ServiceNow
 from adapters.helpdesks.webhook.connector import WebhookConnector
 from adapters.helpdesks.webhook.mapping import Webhook
 from adapters.helpdesks.zammad.connector import ZammadConnector
@@ -29,6 +31,7 @@ _ALL: Final[tuple[Adapter, ...]] = (
     RtMail(Email()),
     Zammad(),
     Webhook(),
+    ServiceNow(),
 )  # fmt: skip
 
 CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
@@ -37,6 +40,7 @@ CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
     "redmine": RedmineConnector(),
     "zammad": ZammadConnector(),
     "webhook": WebhookConnector(),
+    "servicenow": ServiceNowConnector(),
 })  # fmt: skip
 """How to reach the helpdesks that have an interface; all others have a mailbox."""
 

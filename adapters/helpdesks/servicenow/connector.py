@@ -1,0 +1,19 @@
+"""The line to one instance of ServiceNow: courier, poller and observer share its session."""
+
+from adapters.helpdesks.servicenow.courier import ServiceNowCourier
+from adapters.helpdesks.servicenow.observer import ServiceNowObserver
+from adapters.helpdesks.servicenow.poller import ServiceNowPoller
+from adapters.helpdesks.servicenow.session import Session, Terms
+from adapters.kit.carriers import Line
+from adapters.kit.contract import Place
+
+
+class ServiceNowConnector:
+    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
+        session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
+        return Line(
+            courier=ServiceNowCourier(session),
+            poller=ServiceNowPoller(session, place.our_name),
+            observer=ServiceNowObserver(session, place.our_name),
+            close=session.close,
+        )

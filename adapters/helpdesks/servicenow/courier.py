@@ -1,0 +1,116 @@
+"""Gives our messages their effect in ServiceNow, once: looks before it writes, reads back after it.
+
+Nothing there is unique, and what an access rule forbids may be left out of a write that succeeds. So an incident is
+searched by our number before it is made, and each text bears our message's identifier. Text and columns
+are written in one request: where the text stands, the columns were set.
+"""
+
+import asyncio
+
+from adapters.helpdesks.servicenow.documents import Ours, event_id, marked, read
+from adapters.helpdesks.servicenow.session import Incident, Session
+from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.contract import Unreadable
+from adapters.kit.retry import Undelivered
+
+
+class ServiceNowCourier:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._creating = asyncio.Lock()
+        self._groups: dict[str, str] = {}
+
+    async def deliver(self, parcel: Parcel) -> Delivered:
+        document = _document(parcel.raw)
+        if parcel.external_id:
+            return await self._changed(document, parcel.external_id)
+        if not document.create:
+            what = "ServiceNow was never told of this ticket: the message that opens it was skipped"
+            raise Undelivered("not-open-there", what, final=True)
+        # One at a time: two creates with one number at the same moment would both succeed.
+        async with self._creating:
+            return await self._opened(document)
+
+    async def _opened(self, document: Ours) -> Delivered:
+        holders = await self._holders(document.external_id)
+        if holders:
+            first, *others = holders
+            said = f"incident {first.number} found"
+            if others:
+                said += f"; there are {len(others)} more with our number"
+            return _delivered(said, first)
+        fields, missing = await self._columns(document)
+        made = await self._session.create(fields)
+        if made.correlation_id != document.external_id:
+            what = f"{made.number} was made without correlation_id: our account may not set it"
+            raise Undelivered("no-field", what, final=True)
+        return _delivered(f"incident {made.number} created{missing}", made)
+
+    async def _holders(self, external_id: str) -> list[Incident]:
+        """The incidents with our number, the oldest first. A column that is not known is left out of a query."""
+        found, _ = await self._session.incidents(
+            f"correlation_id={external_id}^ORDERBYsys_created_on"
+        )
+        return [each for each in found if each.correlation_id == external_id]
+
+    async def _changed(self, document: Ours, sys_id: str) -> Delivered:
+        if await self._written(document, sys_id):
+            found = await self._there(sys_id)
+            return _delivered(f"incident {found.number} had it", found)
+        await self._there(sys_id)
+        fields, missing = await self._columns(document)
+        after = await self._session.change(sys_id, fields)
+        if document.state and after.word.partition("/")[0] != document.state.partition("/")[0]:
+            what = f"{after.number} is in state {after.word}, not {document.state}"
+            raise Undelivered("refused", what, final=True)
+        if not await self._written(document, sys_id):
+            what = "ServiceNow said yes and did not keep the text: may our account write it?"
+            raise Undelivered("refused", what, final=True)
+        lost = [name for name in ("impact", "urgency") if getattr(after, name) != fields.get(name, getattr(after, name))]  # fmt: skip
+        missing += f"; not taken: {', '.join(lost)}" if lost else ""
+        return _delivered(f"incident {after.number} changed{missing}", after)
+
+    async def _written(self, document: Ours, sys_id: str) -> bool:
+        rows, _ = await self._session.journal(
+            f"element_id={sys_id}^elementINcomments,work_notes^valueLIKE{document.event_id}"
+        )
+        return any(
+            each.element_id == sys_id and event_id(each.value) == document.event_id for each in rows
+        )
+
+    async def _there(self, sys_id: str) -> Incident:
+        found = await self._session.incident(sys_id)
+        if found is None:
+            what = f"ServiceNow has no incident {sys_id}, or our account may not see it"
+            raise Undelivered("gone-there", what, final=True)
+        return found
+
+    async def _columns(self, document: Ours) -> tuple[dict[str, str], str]:
+        """What is written, and what to add to the receipt."""
+        fields = dict(document.set)
+        fields["comments" if document.public else "work_notes"] = marked(document)
+        if not document.group:
+            return fields, ""
+        if document.group not in self._groups:
+            self._groups[document.group] = await self._session.group(document.group)
+        group = self._groups[document.group]
+        if not group:
+            del self._groups[document.group]
+            return fields, f"; there is no group {document.group}"
+        return fields | {"assignment_group": group}, ""
+
+
+def _document(raw: bytes) -> Ours:
+    try:
+        document = read(raw)
+    except Unreadable as error:
+        raise Undelivered("unreadable", str(error), final=True) from error
+    if not isinstance(document, Ours):
+        raise Undelivered("unreadable", "this is a message of theirs", final=True)
+    return document
+
+
+def _delivered(receipt: str, incident: Incident) -> Delivered:
+    return Delivered(
+        receipt=receipt, external_id=incident.sys_id, external_reference=incident.number
+    )

@@ -1,0 +1,60 @@
+"""Reads incidents as they are now, for comparing them with our tickets."""
+
+from collections.abc import Sequence
+
+from adapters.helpdesks.servicenow.documents import event_id, named
+from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session
+from adapters.kit.carriers import Seen
+
+_PAGES_MAX = 20
+
+
+class ServiceNowObserver:
+    def __init__(self, session: Session, our_name: str) -> None:
+        self._session, self._our_name = session, our_name
+
+    async def look(self, external_ids: Sequence[str]) -> Sequence[Seen]:
+        wanted = [each for each in external_ids if each.isascii() and each.isalnum()]
+        if not wanted:
+            return [Seen(external_id=each, gone=True) for each in external_ids]
+        rows, _ = await self._session.incidents(f"sys_idIN{','.join(wanted)}")
+        found = {row.sys_id: row for row in rows}
+        entries, whole = await self._entries(list(found))
+        return [
+            self._seen(found[each], entries if whole else None)
+            if each in found
+            else Seen(external_id=each, gone=True)
+            for each in external_ids
+        ]
+
+    async def _entries(self, sys_ids: Sequence[str]) -> tuple[list[JournalRow], bool]:
+        """Those of our account, and whether these are all."""
+        if not sys_ids:
+            return [], True
+        query = (
+            f"element_idIN{','.join(sys_ids)}^elementINcomments,work_notes"
+            f"^sys_created_by={self._session.terms.account}^ORDERBYsys_id"
+        )
+        found: list[JournalRow] = []
+        for page in range(_PAGES_MAX):
+            rows, more = await self._session.journal(query, offset=page * PAGE)
+            found += rows
+            if not more:
+                return found, True
+        return found, False
+
+    def _seen(self, row: Incident, entries: Sequence[JournalRow] | None) -> Seen:
+        installation, number = named(row.correlation_id)
+        marks = None
+        if entries is not None:
+            account = self._session.terms.account
+            texts = [e.value for e in entries if e.element_id == row.sys_id and e.sys_created_by == account]  # fmt: skip
+            marks = frozenset(f"<{mark}>" for mark in map(event_id, texts) if mark)
+        return Seen(
+            external_id=row.sys_id,
+            number=number if installation == self._our_name else 0,
+            state=row.word,
+            priority=row.priority,
+            unit=row.group,
+            messages=marks,
+        )

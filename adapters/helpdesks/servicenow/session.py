@@ -1,0 +1,207 @@
+"""Calls to one instance of ServiceNow: the tables that we need, in values that do not depend on who asks.
+
+    https://ACCOUNT@example.service-now.com/?group=GROUP&intake=GROUP&close_code=CODE
+
+``group``: where incidents of units that are not the partner's go. ``intake``: the group whose incidents are meant
+for us (any number of them). The secret is the account's password, or ``bearer:`` and a token of OAuth 2.0.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from adapters.kit.http import Answer, Api
+from adapters.kit.retry import Undelivered
+
+T = TypeVar("T")
+PAGE: Final = 100
+_TABLE: Final = "/api/now/table/"
+_BEARER: Final = "bearer:"
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a helpdesk's address says."""
+
+    url: str
+    account: str
+    intake: frozenset[str]
+
+    @classmethod
+    def of(cls, address: str) -> "Terms":
+        """Raises ``Undelivered``."""
+        try:
+            parts = urlsplit(address)
+            host, port, account = parts.hostname, parts.port, parts.username
+        except ValueError as error:
+            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
+        if parts.scheme not in ("http", "https") or not host or not account:
+            what = f"{address!r} is not like https://ACCOUNT@example.service-now.com/"
+            raise Undelivered("bad-address", what, final=True)
+        place = f"[{host}]" if ":" in host else host
+        url = f"{parts.scheme}://{place}{f':{port}' if port else ''}"
+        intake = frozenset(parse_qs(parts.query).get("intake", ()))
+        if any(set(group) & set("^,") for group in intake):
+            raise Undelivered("bad-address", "no group has ^ or , in its name", final=True)
+        return cls(url=url, account=account, intake=intake)
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """Values, not what a person is shown: numbers of states, and dates in UTC."""
+
+    sys_id: str
+    number: str = ""
+    state: str = ""
+    hold_reason: str = ""
+    priority: str = ""
+    group: str = msgspec.field(default="", name="assignment_group.name")
+    short_description: str = ""
+    description: str = ""
+    correlation_id: str = ""
+    correlation_display: str = ""
+    close_notes: str = ""
+    caller: str = msgspec.field(default="", name="caller_id.user_name")
+    caller_mail: str = msgspec.field(default="", name="caller_id.email")
+    caller_name: str = msgspec.field(default="", name="caller_id.name")
+    impact: str = ""
+    urgency: str = ""
+    sys_updated_on: str = ""
+    sys_updated_by: str = ""
+    sys_mod_count: int = 0
+
+    @property
+    def word(self) -> str:
+        return f"{self.state}/{self.hold_reason}" if self.hold_reason else self.state
+
+
+class JournalRow(Struct, frozen=True, kw_only=True):
+    sys_id: str
+    element_id: str
+    element: str = ""
+    value: str = ""
+    sys_created_on: str = ""
+    sys_created_by: str = ""
+
+
+_INCIDENT: Final = ",".join(field.encode_name for field in msgspec.structs.fields(Incident))
+_JOURNAL: Final = ",".join(field.encode_name for field in msgspec.structs.fields(JournalRow))
+
+
+class Session:
+    def __init__(self, terms: Terms, secret: str, *, allow_private: bool) -> None:
+        self.terms = terms
+        self._api = Api(terms.url, allow_private=allow_private)
+        if secret.startswith(_BEARER):
+            said = f"Bearer {secret.removeprefix(_BEARER).strip()}"
+        else:
+            pair = f"{terms.account}:{secret}".encode()
+            said = f"Basic {base64.b64encode(pair).decode()}"
+        self._headers = {"Authorization": said}
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def incidents(
+        self, query: str, *, limit: int = PAGE, offset: int = 0
+    ) -> tuple[list[Incident], bool]:
+        """A page, and whether there may be more: ACLs hide rows from a page that was full."""
+        rows, more = await self._rows("incident", query, _INCIDENT, limit, offset)
+        return [_as(Incident, row) for row in rows], more
+
+    async def incident(self, sys_id: str) -> Incident | None:
+        answer = await self._call(
+            "GET", f"incident/{_path(sys_id)}", query=_plain({"sysparm_fields": _INCIDENT})
+        )
+        if answer.status == 404:
+            _must_say_why(answer)
+            return None
+        answer.must_succeed()
+        return _as(Incident, _result(answer))
+
+    async def journal(self, query: str, *, limit: int = PAGE, offset: int = 0) -> tuple[list[JournalRow], bool]:  # fmt: skip
+        rows, more = await self._rows("sys_journal_field", query, _JOURNAL, limit, offset)
+        return [_as(JournalRow, row) for row in rows], more
+
+    async def group(self, name: str) -> str:
+        """Its ``sys_id``; empty where there is none."""
+        if not name or set(name) & set("^"):
+            return ""
+        rows, _ = await self._rows("sys_user_group", f"name={name}", "sys_id,name", 2, 0)
+        return next((str(row["sys_id"]) for row in rows if row.get("name") == name), "")
+
+    async def create(self, fields: Mapping[str, str]) -> Incident:
+        return await self._write("POST", "incident", fields)
+
+    async def change(self, sys_id: str, fields: Mapping[str, str]) -> Incident:
+        return await self._write("PATCH", f"incident/{_path(sys_id)}", fields)
+
+    async def _write(self, method: str, path: str, fields: Mapping[str, str]) -> Incident:
+        query = _plain({"sysparm_fields": _INCIDENT})
+        answer = await self._call(method, path, json=dict(fields), query=query)
+        answer.must_succeed()
+        return _as(Incident, _result(answer))
+
+    async def _rows(
+        self, table: str, query: str, fields: str, limit: int, offset: int
+    ) -> tuple[list[dict[str, Any]], bool]:
+        asked: dict[str, str | int] = {
+            "sysparm_query": query, "sysparm_fields": fields,
+            "sysparm_limit": limit, "sysparm_offset": offset,
+        }  # fmt: skip
+        answer = await self._call("GET", table, query=_plain(asked))
+        if answer.status == 404:  # how older releases say that nothing was found
+            _must_say_why(answer)
+            return [], False
+        answer.must_succeed()
+        found = _result(answer)
+        if not isinstance(found, list):
+            raise Undelivered("strange-answer", f"{table} gave no list", final=False)
+        total = answer.headers.get("x-total-count", "")
+        more = int(total) > offset + limit if total.isdigit() else len(found) >= limit
+        return found, more
+
+    async def _call(
+        self, method: str, path: str, *, json: Any = None, query: Mapping[str, str | int]
+    ) -> Answer:
+        return await self._api.call(
+            method, _TABLE + path, json=json, query=query, headers=self._headers
+        )
+
+
+def _plain(asked: Mapping[str, str | int]) -> Mapping[str, str | int]:
+    return {
+        **asked,
+        "sysparm_display_value": "false",
+        "sysparm_exclude_reference_link": "true",
+        "sysparm_input_display_value": "false",
+    }
+
+
+def _path(sys_id: str) -> str:
+    if not (sys_id.isascii() and sys_id.isalnum()):
+        raise Undelivered("bad-id", f"{sys_id[:60]!r} is no sys_id", final=True)
+    return sys_id
+
+
+def _result(answer: Answer) -> Any:
+    found = answer.json()
+    if not isinstance(found, dict) or "result" not in found:
+        raise Undelivered("strange-answer", f"no result: {answer.text}"[:500], final=False)
+    return found["result"]
+
+
+def _must_say_why(answer: Answer) -> None:
+    """A 404 of ServiceNow's own is JSON with an error; a proxy's says nothing about the record."""
+    found = answer.json()
+    if not isinstance(found, dict) or "error" not in found:
+        raise Undelivered("strange-answer", f"404: {answer.text}"[:500], final=False)
+
+
+def _as(kind: type[T], row: object) -> T:
+    try:
+        return msgspec.convert(row, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error
