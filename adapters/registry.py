@@ -7,6 +7,8 @@ from typing import Final
 from adapters.helpdesks.email.mapping import Email
 from adapters.helpdesks.ggus_soap.connector import SoapConnector
 from adapters.helpdesks.ggus_soap.mapping import GgusSoap
+from adapters.helpdesks.jira.connector import JiraConnector
+from adapters.helpdesks.jira.mapping import Jira
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.helpdesks.redmine.connector import RedmineConnector
 from adapters.helpdesks.redmine.mapping import Redmine
@@ -30,6 +32,7 @@ _ALL: Final[tuple[Adapter, ...]] = (
     Email(),
     RtMail(Email()),
     Zammad(),
+    Jira(),
     Webhook(),
     ServiceNow(),
 )  # fmt: skip
@@ -39,6 +42,7 @@ CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
     "rt": RtConnector(),
     "redmine": RedmineConnector(),
     "zammad": ZammadConnector(),
+    "jira": JiraConnector(),
     "webhook": WebhookConnector(),
     "servicenow": ServiceNowConnector(),
 })  # fmt: skip

@@ -18,7 +18,12 @@ class ZammadConnector:
         self._settle_s = settle_s
 
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
-        session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
+        session = Session(
+            Terms.of(place.their_address),
+            secret,
+            allow_private=allow_private,
+            environment=place.environment,
+        )
         return Line(
             courier=ZammadCourier(session, settle_s=self._settle_s),
             poller=ZammadPoller(session, place.our_name, place.words),

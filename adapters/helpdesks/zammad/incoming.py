@@ -7,10 +7,10 @@ from typing import Final
 from lxml import etree, html
 
 from adapters.helpdesks.zammad.documents import Theirs
-from adapters.helpdesks.zammad.words import step
 from adapters.kit import words as kit
 from adapters.kit.contract import Asked, Ignored, Unreadable
 from adapters.kit.states import action
+from adapters.kit.steps import step
 from adapters.kit.text import cut, line, storable
 from domain import commands as c
 from domain.lifecycle import Action, Status

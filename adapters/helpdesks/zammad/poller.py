@@ -34,6 +34,7 @@ from adapters.helpdesks.zammad.session import (
 )
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.http import Answer
+from adapters.kit.steps import over
 from adapters.kit.text import line
 from domain import clock
 from domain.words import Words
@@ -90,7 +91,8 @@ class ZammadPoller:
         messages: list[Incoming] = []
         for row in rows:
             before = at.told.get(row.id)
-            if before is None or before.updated_at != row.updated_at:
+            changed = before is None or before.updated_at != row.updated_at
+            if changed and (await known(str(row.id)) or self._concerns_us(row, at)):
                 messages += await self._of_ticket(row.id, at, their_now - window, known)
         if more := len(rows) >= PAGE:
             at.page += 1
@@ -106,9 +108,8 @@ class ZammadPoller:
         ticket = await self._session.ticket(number)
         if ticket is None:
             return []
-        known_here = await known(str(number))
-        mine = known_here or number in at.joined or bool(self._our_id(ticket))
-        if not mine and ticket.group not in self._session.terms.intake:
+        mine = await known(str(number)) or number in at.joined or bool(self._our_id(ticket))
+        if not mine and not self._concerns_us(ticket, at):
             return []
         articles = await self._session.articles(number)
         history = await self._session.history(number)
@@ -187,7 +188,7 @@ class ZammadPoller:
         until, since = _instant(row.created_at) + _SAME_CALL, datetime.min.replace(tzinfo=UTC)
         for each in history:
             state = each.attribute == "state" and each.id < row.id
-            if state and tables.over(self._words, each.value_from or ""):
+            if state and over(self._words, each.value_from or ""):
                 since = _instant(each.created_at)
         account = await self._session.account()
         for article in reversed(articles):
@@ -195,6 +196,11 @@ class ZammadPoller:
             if theirs and not article.internal and since <= _instant(article.created_at) <= until:
                 return article
         return _NO_REPLY
+
+    def _concerns_us(self, ticket: TicketRow, at: Cursor) -> bool:
+        """As far as the ticket itself tells."""
+        intake = ticket.group in self._session.terms.intake
+        return intake or ticket.id in at.joined or bool(self._our_id(ticket))
 
     def _our_id(self, ticket: TicketRow) -> str:
         """Our number as the ticket bears it; not another installation's."""

@@ -104,10 +104,17 @@ class Account(Struct, frozen=True):
 class Session:
     """Every method raises ``Undelivered``."""
 
-    def __init__(self, terms: Terms, token: str, *, allow_private: bool) -> None:
+    def __init__(
+        self, terms: Terms, token: str, *, allow_private: bool, environment: str = ""
+    ) -> None:
         self.terms = terms
         self._headers = {"Authorization": f"Token token={token}"}
-        self._api = Api(terms.url, allow_private=allow_private, bytes_max=_BYTES_MAX)
+        self._api = Api(
+            terms.url,
+            allow_private=allow_private,
+            bytes_max=_BYTES_MAX,
+            environment=environment,
+        )
         self._lane = asyncio.Semaphore(_AT_ONCE)
         self._account = 0
 

@@ -1,0 +1,1 @@
+"""Jira Cloud by its REST interface, version 3."""

@@ -1,0 +1,32 @@
+"""The line to one Jira: courier, poller and observer share its session."""
+
+from typing import Final
+
+from adapters.helpdesks.jira.courier import JiraCourier
+from adapters.helpdesks.jira.observer import JiraObserver
+from adapters.helpdesks.jira.poller import JiraPoller
+from adapters.helpdesks.jira.session import Session, Terms
+from adapters.kit.carriers import Line
+from adapters.kit.contract import Place
+
+_SETTLE_S: Final = 60.0
+
+
+class JiraConnector:
+    def __init__(self, *, settle_s: float = _SETTLE_S) -> None:
+        """Make one for Jiras whose search knows a new issue after ``settle_s`` seconds at most."""
+        self._settle_s = settle_s
+
+    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
+        session = Session(
+            Terms.of(place.their_address),
+            secret,
+            allow_private=allow_private,
+            environment=place.environment,
+        )
+        return Line(
+            courier=JiraCourier(session, settle_s=self._settle_s),
+            poller=JiraPoller(session, place.our_name, place.words),
+            observer=JiraObserver(session, place.our_name),
+            close=session.close,
+        )

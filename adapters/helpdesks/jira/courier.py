@@ -1,0 +1,266 @@
+"""Gives our messages their effect in Jira, once: looks before it writes, reads back after it.
+
+An issue bears our number as a label, by which it is searched, and a property with the identifier of the
+message; so does each comment. The search is late by seconds or minutes: so where an issue may have been made
+just now, it is waited for before one is made. A status is reached by a transition, if one leads there.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from adapters.helpdesks.jira.documents import Mark, Ours, marked, property_of, read
+from adapters.helpdesks.jira.rich_text import document as rich
+from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition, instant
+from adapters.helpdesks.jira.session import Session
+from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.contract import Unreadable
+from adapters.kit.retry import Undelivered
+from domain import clock
+
+_FIELD: Final = {"status": "status", "priority": "priority", "component": "Component"}
+"""How the change log names what we set."""
+
+
+class JiraCourier:
+    def __init__(self, session: Session, *, settle_s: float) -> None:
+        self._session = session
+        self._settle = timedelta(seconds=settle_s)
+        self._born_at = clock.now()
+        self._doubtful: dict[str, datetime] = {}
+        """Issues that may have been made although that failed, and when."""
+        self._creating = asyncio.Lock()
+
+    async def deliver(self, parcel: Parcel) -> Delivered:
+        document = _document(parcel.raw)
+        if not parcel.external_id:
+            if document.create is None:
+                what = "Jira was never told of this ticket: the message that opens it was skipped"
+                raise Undelivered("not-open-there", what, final=True)
+            async with self._creating:
+                return await self._opened(document)
+        return await self._changed(document, parcel.external_id)
+
+    # -- opening -------------------------------------------------------------------------------------
+
+    async def _opened(self, document: Ours) -> Delivered:
+        name, said = document.mark.external_id, "found"
+        holders = await self._holders(name)
+        if not holders:
+            self._be_certain(document)
+            holders, said = [await self._create(document)], "created"
+        first, *others = holders
+        for other in others:
+            await self._take_back(document, other, first)
+        self._doubtful.pop(name, None)
+        receipt = f"issue {first.key} {said}"
+        if others:
+            receipt += f"; taken back: {', '.join(each.key for each in others)}"
+        receipt += await self._point(document, first)
+        return _delivered(receipt + await self._set(document, first, None), first)
+
+    async def _create(self, document: Ours) -> IssueRow:
+        asked = dict(document.create or {})
+        project, kind = asked.pop("project", ""), asked.pop("issuetype", "")
+        fields = _fields(asked) | {
+            "project": {"key": project},
+            "issuetype": {"name": kind},
+            "summary": asked.get("summary", ""),
+            "description": rich(document.note.text),
+            "labels": [document.mark.external_id],
+        }
+        try:
+            made = await self._session.create(fields, [_property(document)])
+        except Undelivered as failure:
+            if not failure.final:
+                self._doubtful[document.mark.external_id] = clock.now()
+            raise
+        return await self._issue(made)
+
+    def _be_certain(self, document: Ours) -> None:
+        """Raise ``Undelivered`` as long as their search may not know yet what an attempt has made."""
+        since = self._doubtful.get(document.mark.external_id)
+        if since is None and datetime.fromisoformat(document.decided_at) < self._born_at:
+            since = self._born_at  # another process may have tried until just before
+        left_s = 0.0 if since is None else (since + self._settle - clock.now()).total_seconds()
+        if left_s > 0:
+            what = f"an earlier attempt may have made the issue; looking again in {left_s:.0f} s"
+            raise Undelivered("settling", what, final=False, retry_after_s=left_s)
+
+    async def _holders(self, name: str) -> list[IssueRow]:
+        """The issues with our label, oldest first. The search may know former labels: look at each."""
+        found, _, _ = await self._session.search(f'labels = "{name}" ORDER BY created ASC')
+        issues = [await self._session.issue(each.id) for each in found]
+        return sorted(
+            (each for each in issues if each and name in each.fields.labels),
+            key=lambda each: int(each.id),
+        )
+
+    async def _take_back(self, document: Ours, other: IssueRow, first: IssueRow) -> None:
+        text = f"This was made by mistake: {first.key} is about the same."
+        await self._session.write(other.id, {"body": rich(text), "properties": [_INTERNAL]})
+        update = {"labels": [{"remove": document.mark.external_id}]}
+        await self._session.edit(other.id, {"update": update})
+
+    # -- changing ------------------------------------------------------------------------------------
+
+    async def _changed(self, document: Ours, number: str) -> Delivered:
+        issue = await self._issue(number)
+        said, note = "found", await self._written(document, issue)
+        if note is None:
+            await self._session.write(issue.id, _comment(document))
+            said, note = "written", await self._written(document, issue)
+            if note is None:
+                raise Undelivered("refused", "Jira said yes and did not keep the text", final=True)
+        receipt = f"issue {issue.key} comment {note.id} {said}"
+        if document.page:  # the answer to an issue of theirs: it gets our number
+            await self._label(document, issue)
+            receipt += await self._point(document, issue)
+        return _delivered(receipt + await self._set(document, issue, note), issue)
+
+    async def _label(self, document: Ours, issue: IssueRow) -> None:
+        name = document.mark.external_id
+        if name in issue.fields.labels and marked(issue.properties, property_of(name)):
+            return
+        asked = {"update": {"labels": [{"add": name}]}, "properties": [_property(document)]}
+        await self._session.edit(issue.id, asked)
+
+    async def _point(self, document: Ours, issue: IssueRow) -> str:
+        """Point to our page; what to add to the receipt."""
+        if not document.page:
+            return ""
+        try:
+            await self._session.point(issue.id, document.mark.external_id, document.page)
+        except Undelivered as failure:
+            if not failure.final:
+                raise
+            return "; not taken: link"
+        return ""
+
+    async def _written(self, document: Ours, issue: IssueRow) -> CommentRow | None:
+        """The comment with the text of this message, if Jira has it."""
+        account = await self._session.account()
+        key = property_of(document.mark.external_id)
+        since = datetime.fromisoformat(document.decided_at) - timedelta(days=1)
+        for each in await self._session.comments(issue.id, since):
+            mark = marked(each.values, key)
+            mine = each.author is not None and each.author.account_id == account
+            if mine and mark is not None and mark.event_id == document.mark.event_id:
+                return each
+        return None
+
+    async def _set(self, document: Ours, issue: IssueRow, note: CommentRow | None) -> str:
+        """Make the fields so, apart from those that somebody there changed meanwhile; what to add to the receipt."""
+        wrong = _wrong(document, issue)
+        if not wrong:
+            return ""
+        overtaken = await self._overtaken(issue, note) & set(wrong) if note else set()
+        asked = {name: value for name, value in wrong.items() if name not in overtaken}
+        status = asked.pop("status", "")
+        if asked:
+            await self._session.edit(issue.id, {"fields": _fields(asked)})
+        if status:
+            await self._move(document, issue, status)
+        still = set(_wrong(document, await self._issue(issue.id))) - overtaken
+        if still and still == set(wrong) - overtaken:
+            what = f"Jira said yes, and left as it was: {', '.join(sorted(still))}"
+            raise Undelivered("refused", what, final=True)
+        said = f"; overtaken: {', '.join(sorted(overtaken))}" if overtaken else ""
+        return said + (f"; overruled: {', '.join(sorted(still))}" if still else "")
+
+    async def _overtaken(self, issue: IssueRow, note: CommentRow) -> set[str]:
+        """The fields that others changed since our text: they had the last word."""
+        account, since = await self._session.account(), instant(note.created)
+        changed = {
+            item.field
+            for each in await self._session.changes(issue.id, since)
+            if instant(each.created) >= since
+            and (each.author is None or each.author.account_id != account)
+            for item in each.items
+        }
+        return {name for name, field in _FIELD.items() if field in changed}
+
+    async def _move(self, document: Ours, issue: IssueRow, status: str) -> None:
+        """Take the transition that leads to the status."""
+        ways = [each for each in await self._session.transitions(issue.id) if each.is_available]
+        leading = [each for each in ways if each.to.name == status]
+        for way in leading:
+            told = {"resolution": {"name": document.resolution}} if document.resolution else {}
+            told = {name: value for name, value in told.items() if name in way.fields}
+            if not _missing(way, told):
+                await self._session.move(issue.id, way.id, told)
+                return
+        if leading:
+            lacks = ", ".join(sorted(_missing(leading[0], {})))
+            what = f"the way to {status!r} asks for what we do not know: {lacks}"
+            raise Undelivered("transition-asks", what, final=True)
+        open_ = ", ".join(sorted({each.to.name for each in ways})) or "nowhere"
+        what = (
+            f"no transition leads from {issue.fields.status.name!r} to {status!r}, only to: {open_}"
+        )
+        raise Undelivered("no-transition", what, final=True)
+
+    async def _issue(self, number: str) -> IssueRow:
+        issue = await self._session.issue(number)
+        if issue is None:
+            what = f"Jira has no issue with the identifier {number} any more, or hides it"
+            raise Undelivered("gone-there", what, final=True)
+        return issue
+
+
+_INTERNAL: Final[Mapping[str, Any]] = {"key": "sd.public.comment", "value": {"internal": True}}
+"""In a service project: not for customers. Elsewhere it means nothing."""
+
+
+def _missing(way: Transition, told: Mapping[str, Any]) -> list[str]:
+    return [
+        name
+        for name, each in way.fields.items()
+        if each.required and not each.has_default_value and name not in told
+    ]
+
+
+def _wrong(document: Ours, issue: IssueRow) -> dict[str, str]:
+    """The fields that do not have the values that they are to have."""
+    now = {
+        "status": issue.fields.status.name,
+        "priority": issue.priority,
+        "component": issue.component,
+    }
+    return {name: value for name, value in document.set.items() if now[name] != value}
+
+
+def _fields(asked: Mapping[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if "priority" in asked:
+        fields["priority"] = {"name": asked["priority"]}
+    if "component" in asked:
+        fields["components"] = [{"name": asked["component"]}]
+    return fields
+
+
+def _comment(document: Ours) -> dict[str, Any]:
+    internal = [] if document.note.public else [_INTERNAL]
+    return {"body": rich(document.note.text), "properties": [_property(document), *internal]}
+
+
+def _property(document: Ours) -> dict[str, Any]:
+    mark: Mark = document.mark
+    return {"key": property_of(mark.external_id), "value": msgspec.to_builtins(mark)}
+
+
+def _document(raw: bytes) -> Ours:
+    try:
+        document = read(raw)
+    except Unreadable as error:
+        raise Undelivered("unreadable", str(error), final=True) from error
+    if not isinstance(document, Ours):
+        raise Undelivered("unreadable", "this is a message of theirs", final=True)
+    return document
+
+
+def _delivered(receipt: str, issue: IssueRow) -> Delivered:
+    return Delivered(receipt=receipt, external_id=issue.id, external_reference=issue.key)

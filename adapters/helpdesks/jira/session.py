@@ -1,0 +1,236 @@
+"""Calls to one Jira: with the token of one account, a few at a time, answers understood or refused.
+
+    https://bridge%40example.org@site.atlassian.net/?project=OPS&type=Task&intake=HUB
+
+``project``: where issues are made, and looked for (the first one, and any number more). ``type``: of the issues
+we make. ``intake``: a project whose issues are meant for us (any number of them; none: they open no tickets
+here). ``resolution``, ``unsolved``: what a screen is told that asks for a resolution. The API token is the
+helpdesk's secret.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from adapters.helpdesks.jira.rows import (
+    CommentPage,
+    CommentRow,
+    HistoryPage,
+    HistoryRow,
+    IssuePage,
+    IssueRow,
+    Person,
+    Transition,
+    Transitions,
+    instant,
+)
+from adapters.kit.http import Answer, Api
+from adapters.kit.retry import Undelivered
+
+T = TypeVar("T")
+PAGE: Final = 50
+"""Issues of one search."""
+LONG_PAGE: Final = 100
+"""Comments or changes of one issue: what Jira gives at most."""
+_REST: Final = "/rest/api/3"
+_AT_ONCE: Final = 4
+_FIELDS: Final = (
+    "summary,description,status,priority,components,labels,project,reporter,creator,created,updated"
+)
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a helpdesk's address says."""
+
+    url: str
+    account: str
+    projects: tuple[str, ...]
+    """All that are looked at."""
+    intake: frozenset[str]
+
+    @classmethod
+    def of(cls, address: str) -> "Terms":
+        """Raises ``Undelivered``."""
+        like = "https://ACCOUNT@site.atlassian.net/?project=KEY"
+        try:
+            parts = urlsplit(address)
+            host, port, account = parts.hostname, parts.port, parts.username
+        except ValueError as error:
+            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
+        asked = parse_qs(parts.query)
+        intake = asked.get("intake", [])
+        projects = tuple(dict.fromkeys([*asked.get("project", []), *intake]))
+        keys = all(each.replace("_", "").isalnum() and each.isascii() for each in projects)
+        if (
+            parts.scheme not in ("http", "https")
+            or not (host and account and asked.get("project"))
+            or not keys
+        ):
+            raise Undelivered("bad-address", f"{address!r} is not like {like}", final=True)
+        place = f"[{host}]" if ":" in host else host
+        url = f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+        return cls(
+            url=url, account=unquote(account), projects=projects, intake=frozenset(intake)
+        )  # fmt: skip
+
+
+class Session:
+    """Every method raises ``Undelivered``."""
+
+    def __init__(
+        self, terms: Terms, token: str, *, allow_private: bool, environment: str = ""
+    ) -> None:
+        self.terms = terms
+        login = b64encode(f"{terms.account}:{token}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {login}"}
+        self._api = Api(terms.url, allow_private=allow_private, environment=environment)
+        self._lane = asyncio.Semaphore(_AT_ONCE)
+        self._account = ""
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    async def account(self) -> str:
+        """Who we are there: what this account does is ours."""
+        if not self._account:
+            await self.hello()
+        return self._account
+
+    async def hello(self) -> Answer:
+        answer = await self._call("GET", "/myself")
+        answer.must_succeed()
+        self._account = _as(Person, answer.json()).account_id
+        return answer
+
+    async def issue(self, number: str) -> IssueRow | None:
+        """The issue, by its identifier; None where there is none, or none that we may see."""
+        query: Mapping[str, str | int] = {"fields": _FIELDS, "properties": "*all"}
+        answer = await self._call("GET", f"/issue/{int(number)}", query=query)
+        if answer.status == 404:
+            return None
+        answer.must_succeed()
+        return _as(IssueRow, answer.json())
+
+    async def search(self, jql: str, token: str = "") -> tuple[list[IssueRow], str, Answer]:
+        """A page of issues, the token of the next one, and the answer, for its time.
+
+        What was written lately may be missing.
+        """
+        fields = ["updated", "labels", "project"]
+        asked: dict[str, Any] = {"jql": jql, "fields": fields, "maxResults": PAGE}
+        if token:
+            asked["nextPageToken"] = token
+        answer = await self._call("POST", "/search/jql", asked)
+        answer.must_succeed()
+        found = _as(IssuePage, answer.json())
+        return found.issues, found.next_page_token or "", answer
+
+    async def comments(self, issue: str, since: datetime | None = None) -> list[CommentRow]:
+        """The newest comments of an issue, and more of them until one is older; oldest first."""
+        rows: list[CommentRow] = []
+        while True:
+            answer = await self._call(
+                "GET",
+                f"/issue/{issue}/comment",
+                query={
+                    "orderBy": "-created", "expand": "properties",
+                    "startAt": len(rows), "maxResults": LONG_PAGE,
+                },
+            )  # fmt: skip
+            answer.must_succeed()
+            page = _as(CommentPage, answer.json())
+            rows += page.comments
+            over = not page.comments or len(rows) >= page.total
+            if over or since is None or instant(rows[-1].created) < since:
+                return rows[::-1]
+
+    async def changes(self, issue: str, since: datetime | None = None) -> list[HistoryRow]:
+        """The newest entries of the change log, and more of them until one is older; oldest first."""
+        page = await self._changes(issue, 0)
+        if page.total <= LONG_PAGE:
+            return page.values
+        rows: list[HistoryRow] = []
+        first = page.total
+        while first > 0:
+            before, first = first, max(first - LONG_PAGE, 0)
+            page = await self._changes(issue, first)
+            rows = [*page.values[: before - first], *rows]
+            if since is None or not rows or instant(rows[0].created) < since:
+                break
+        return rows
+
+    async def transitions(self, issue: str) -> list[Transition]:
+        """The ways out of its present status that are open to us."""
+        answer = await self._call(
+            "GET", f"/issue/{issue}/transitions", query={"expand": "transitions.fields"}
+        )
+        answer.must_succeed()
+        return _as(Transitions, answer.json()).transitions
+
+    # -- writing -------------------------------------------------------------------------------------
+
+    async def create(self, fields: Mapping[str, Any], properties: list[dict[str, Any]]) -> str:
+        """Make an issue; its identifier."""
+        asked = {"fields": fields, "properties": properties}
+        answer = await self._call("POST", "/issue", asked)
+        answer.must_succeed()
+        return _as(IssueRow, answer.json()).id
+
+    async def edit(self, issue: str, asked: Mapping[str, Any]) -> None:
+        """Change ``fields``, ``update`` lists, ``properties``: all of it, or nothing."""
+        query: Mapping[str, str | int] = {"notifyUsers": "true"}
+        _must_be_done(await self._call("PUT", f"/issue/{issue}", asked, query))
+
+    async def write(self, issue: str, comment: Mapping[str, Any]) -> None:
+        _must_be_done(await self._call("POST", f"/issue/{issue}/comment", comment))
+
+    async def move(self, issue: str, transition: str, fields: Mapping[str, Any]) -> None:
+        asked = {"transition": {"id": transition}, "fields": fields}
+        _must_be_done(await self._call("POST", f"/issue/{issue}/transitions", asked))
+
+    async def point(self, issue: str, name: str, page: str) -> None:
+        """Let the issue point to a page; again is a no-op, because the pointer has a name."""
+        asked = {"globalId": f"ticketledger:{name}", "object": {"url": page, "title": name}}
+        _must_be_done(await self._call("POST", f"/issue/{issue}/remotelink", asked))
+
+    # -- calling -------------------------------------------------------------------------------------
+
+    async def _changes(self, issue: str, start: int) -> HistoryPage:
+        query: Mapping[str, str | int] = {"startAt": start, "maxResults": LONG_PAGE}
+        answer = await self._call("GET", f"/issue/{issue}/changelog", query=query)
+        answer.must_succeed()
+        return _as(HistoryPage, answer.json())
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> Answer:
+        async with self._lane:
+            return await self._api.call(
+                method, _REST + path, json=json, query=query, headers=self._headers
+            )
+
+
+def _must_be_done(answer: Answer) -> None:
+    """Raise ``Undelivered`` for a failure, and for a page that says 200 in Jira's place."""
+    answer.must_succeed()
+    if answer.status != 204:
+        answer.json()
+
+
+def _as(kind: type[T], found: object) -> T:
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error

@@ -1,0 +1,409 @@
+"""A stand-in for Jira Cloud: issues, workflows, comments, a search that is late, as documented for version 3."""
+
+import asyncio
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from tests.standins.server import Refusal, Standin
+
+ACCOUNT: Final = "bridge@example.org"
+TOKEN: Final = "token-of-the-bridge"
+BRIDGE: Final = "account:bridge"
+AGENT: Final = "account:agent"
+CUSTOMER: Final = "account:customer"
+SHIPPED: Final = {
+    "To Do": ("In Progress", "Done"),
+    "In Progress": ("To Do", "Done"),
+    "Done": ("To Do", "In Progress"),
+}
+"""The simplest workflow: from each status to each other one."""
+SERVICE: Final = {
+    "Open": ("Work in progress", "Pending", "Canceled"),
+    "Work in progress": ("Waiting for customer", "Pending", "Resolved", "Canceled"),
+    "Waiting for customer": ("Work in progress", "Resolved"),
+    "Pending": ("Work in progress",),
+    "Resolved": ("Work in progress",),
+    "Canceled": (),
+}
+"""A workflow of a service project, in which not everything is allowed from everywhere."""
+_AGO: Final = re.compile(r'updated >= "-(\d+)m" AND project in \(([^)]*)\) ORDER BY updated ASC')
+_LABEL: Final = re.compile(r'labels = "([^"]+)" ORDER BY created ASC')
+_ZONE: Final = timezone(timedelta(hours=5, minutes=30))
+_NOT_THERE: Final = "Issue does not exist or you do not have permission to see it."
+
+
+@dataclass
+class Jira(Standin):
+    projects: tuple[str, ...] = ("OPS", "HUB")
+    components: tuple[str, ...] = ("ROC_DE", "ROC_IT")
+    workflow: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(SHIPPED))
+    asks_resolution: tuple[str, ...] = ()
+    """Statuses that no transition leads to without a resolution."""
+    resolutions: tuple[str, ...] = ("Done", "Won't Do")
+    hidden: tuple[str, ...] = ()
+    """Fields that are on no screen."""
+    index_lag_s: float = 0.0
+    issues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    histories: list[dict[str, Any]] = field(default_factory=list)
+    links: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _index: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _late: list[tuple[float, str]] = field(default_factory=list)
+    _number: int = 10_000
+
+    def routes(self) -> dict[str, Any]:
+        issue = "/rest/api/3/issue/{id}"
+        return {
+            "GET /rest/api/3/myself": self._me,
+            "POST /rest/api/3/search/jql": self._search,
+            "POST /rest/api/3/issue": self._create,
+            f"GET {issue}": self._show,
+            f"PUT {issue}": self._edit,
+            f"GET {issue}/comment": self._list_comments,
+            f"POST {issue}/comment": self._add_comment,
+            f"GET {issue}/changelog": self._changelog,
+            f"GET {issue}/transitions": self._ways,
+            f"POST {issue}/transitions": self._go,
+            f"POST {issue}/remotelink": self._link,
+        }
+
+    def admit(self, request: Request) -> None:
+        login = b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {login}":
+            raise Refusal(401, {"errorMessages": ["You are not authenticated."], "errors": {}})
+
+    # -- what its people do ----------------------------------------------------------------------------
+
+    def open(self, project: str, summary: str, text: str, by: str = CUSTOMER, **more: Any) -> str:
+        fields = {
+            "project": {"key": project}, "issuetype": {"name": "Task"}, "summary": summary,
+            "description": adf(text), **more,
+        }  # fmt: skip
+        return str(self._made({"fields": fields}, by)["id"])
+
+    def write(self, issue: str, text: str, by: str = AGENT, **more: Any) -> str:
+        return str(self._written(self.issues[issue], {"body": adf(text), **more}, by)["id"])
+
+    def move(self, issue: str, status: str, by: str = AGENT) -> None:
+        self._set(self.issues[issue], by, status=status)
+
+    def change(self, issue: str, by: str = AGENT, **fields: str) -> None:
+        self._set(self.issues[issue], by, **fields)
+
+    def delete(self, issue: str) -> None:
+        del self.issues[issue]
+        self._index.pop(issue, None)
+
+    def of(self, label: str) -> list[str]:
+        return [key for key, each in self.issues.items() if label in each["labels"]]
+
+    def texts(self, issue: str, by: str | None = None) -> list[str]:
+        return [
+            plain(each["body"])
+            for each in self.comments
+            if each["issue"] == issue and by in (None, each["author"])
+        ]
+
+    # -- the interface ---------------------------------------------------------------------------------
+
+    async def _me(self, _: Request, __: Any) -> tuple[int, Any]:
+        return 200, _person(BRIDGE)
+
+    async def _search(self, _: Request, body: Any) -> tuple[int, Any]:
+        self._catch_up()
+        jql, count = body["jql"], min(body.get("maxResults", 50), 5000)
+        fits: Callable[[dict[str, Any]], bool]
+        if ago := _AGO.fullmatch(jql):
+            since = (self.now() - timedelta(minutes=int(ago[1]))).replace(second=0, microsecond=0)
+            projects = [each.strip().strip('"') for each in ago[2].split(",")]
+            if unknown := [each for each in projects if each not in self.projects]:
+                what = f"The value '{unknown[0]}' does not exist for the field 'project'."
+                raise Refusal(400, {"errorMessages": [what], "errors": {}})
+            fits = lambda each: (  # noqa: E731
+                each["project"] in projects and datetime.fromisoformat(each["updated"]) >= since
+            )
+        elif label := _LABEL.fullmatch(jql):
+            fits = lambda each: label[1] in each["labels"]  # noqa: E731
+        else:
+            what = f"Unbounded, or not known to the stand-in: {jql}"
+            raise Refusal(400, {"errorMessages": [what], "errors": {}})
+        found = sorted(filter(fits, self._index.values()), key=lambda each: each["updated"])
+        start = 0
+        if token := body.get("nextPageToken"):
+            start_, _, asked = token.partition("|")
+            if asked != jql:
+                raise Refusal(400, {"errorMessages": ["The token is of another search."]})
+            start = int(start_)
+        page: dict[str, Any] = {
+            "issues": [
+                self._shown(each, body.get("fields", ["id"])) for each in found[start:][:count]
+            ]
+        }
+        if start + count < len(found):
+            page["nextPageToken"] = f"{start + count}|{jql}"
+        return 200, page
+
+    async def _show(self, request: Request, _: Any) -> tuple[int, Any]:
+        wanted = request.query_params.get("fields", "").split(",")
+        shown = self._shown(self._issue(request), wanted)
+        if request.query_params.get("properties") != "*all":
+            shown.pop("properties")
+        return 200, shown
+
+    async def _create(self, _: Request, body: Any) -> tuple[int, Any]:
+        made = self._made(body, BRIDGE)
+        return 201, {"id": made["id"], "key": made["key"], "self": f"{self.url}/{made['id']}"}
+
+    async def _edit(self, request: Request, body: Any) -> tuple[int, Any]:
+        issue = self._issue(request)
+        fields = self._valid(body.get("fields", {}))
+        labels = list(issue["labels"])
+        for each in body.get("update", {}).get("labels", []):
+            if "add" in each:
+                labels.append(each["add"])
+            else:
+                labels.remove(each["remove"])
+        if any(" " in each for each in labels):
+            raise _wrong(labels="The label contains spaces which is invalid.")
+        self._set(issue, BRIDGE, **fields)
+        issue["labels"] = labels
+        issue["properties"] |= {each["key"]: each["value"] for each in body.get("properties", [])}
+        self._touched(issue)
+        return 204, None
+
+    async def _list_comments(self, request: Request, _: Any) -> tuple[int, Any]:
+        issue = self._issue(request)
+        found = [each for each in self.comments if each["issue"] == issue["id"]]
+        if request.query_params.get("orderBy") == "-created":
+            found.reverse()
+        start, count = _page(request, 100)
+        shown = [{**each, "author": _person(each["author"])} for each in found[start:][:count]]
+        if request.query_params.get("expand") != "properties":
+            for each in shown:
+                each.pop("properties")
+        return 200, {"startAt": start, "maxResults": count, "total": len(found), "comments": shown}
+
+    async def _add_comment(self, request: Request, body: Any) -> tuple[int, Any]:
+        made = self._written(self._issue(request), body, BRIDGE)
+        return 201, {**made, "author": _person(BRIDGE)}
+
+    async def _changelog(self, request: Request, _: Any) -> tuple[int, Any]:
+        issue = self._issue(request)
+        found = [each for each in self.histories if each["issue"] == issue["id"]]
+        start, count = _page(request, 100)
+        shown = [{**each, "author": _person(each["author"])} for each in found[start:][:count]]
+        return 200, {"startAt": start, "maxResults": count, "total": len(found), "values": shown}
+
+    async def _ways(self, request: Request, _: Any) -> tuple[int, Any]:
+        return 200, {"transitions": self._open_ways(self._issue(request))}
+
+    async def _go(self, request: Request, body: Any) -> tuple[int, Any]:
+        issue = self._issue(request)
+        ways = {each["id"]: each for each in self._open_ways(issue)}
+        way = ways.get(body["transition"]["id"])
+        if way is None:
+            what = f"Transition id '{body['transition']['id']}' is not valid for this issue."
+            raise Refusal(400, {"errorMessages": [what], "errors": {}})
+        for name in body.get("fields", {}):
+            if name not in way["fields"]:
+                raise _wrong(**{name: f"Field '{name}' cannot be set. It is not on the screen."})
+        told = body.get("fields", {}).get("resolution", {}).get("name")
+        if "resolution" in way["fields"] and told not in self.resolutions:
+            raise _wrong(resolution="Resolution is required.")
+        self._set(issue, BRIDGE, status=way["to"]["name"])
+        return 204, None
+
+    async def _link(self, request: Request, body: Any) -> tuple[int, Any]:
+        issue = self._issue(request)
+        if not body.get("object", {}).get("url") or not body["object"].get("title"):
+            raise _wrong(url="'url' and 'title' are required.")
+        key = (issue["id"], body["globalId"])
+        status = 200 if key in self.links else 201
+        self.links[key] = body["object"]
+        return status, {"id": 1}
+
+    # -- its rules -------------------------------------------------------------------------------------
+
+    def _issue(self, request: Request) -> dict[str, Any]:
+        issue = self.issues.get(request.path_params["id"])
+        if issue is None:
+            raise Refusal(404, {"errorMessages": [_NOT_THERE], "errors": {}})
+        return issue
+
+    def _open_ways(self, issue: dict[str, Any]) -> list[dict[str, Any]]:
+        names = list(self.workflow)
+        asks = {"resolution": {"required": True, "name": "Resolution", "hasDefaultValue": False}}
+        return [
+            {
+                "id": str(11 + 10 * names.index(to)), "name": f"to {to}", "to": {"name": to},
+                "isAvailable": True, "fields": asks if to in self.asks_resolution else {},
+            }
+            for to in self.workflow[issue["status"]]
+        ]  # fmt: skip
+
+    def _valid(self, fields: dict[str, Any]) -> dict[str, str]:
+        """The values of fields that may be set. Fields that are not known are refused."""
+        known = {
+            "project",
+            "issuetype",
+            "summary",
+            "description",
+            "labels",
+            "priority",
+            "components",
+        }
+        for name in fields:
+            if name not in known or name in self.hidden:
+                what = f"Field '{name}' cannot be set. It is not on the appropriate screen, or unknown."
+                raise _wrong(**{name: what})
+        found = {}
+        if "priority" in fields:
+            found["priority"] = fields["priority"]["name"]
+            if found["priority"] not in ("Highest", "High", "Medium", "Low", "Lowest"):
+                raise _wrong(priority="The priority selected is invalid.")
+        if "components" in fields:
+            found["component"] = fields["components"][0]["name"]
+            if found["component"] not in self.components:
+                raise _wrong(components=f"Component name '{found['component']}' is not valid")
+        return found
+
+    def _made(self, body: dict[str, Any], by: str) -> dict[str, Any]:
+        fields = body["fields"]
+        found = self._valid(fields)
+        if fields.get("project", {}).get("key") not in self.projects:
+            raise _wrong(project="valid project is required")
+        if fields.get("issuetype", {}).get("name") != "Task":
+            raise _wrong(issuetype="Specify a valid issue type")
+        summary = fields.get("summary", "")
+        if not summary or len(summary) > 255 or "\n" in summary:
+            raise _wrong(summary="The summary must be one line of at most 255 characters.")
+        labels = fields.get("labels", [])
+        if any(" " in each for each in labels):
+            raise _wrong(labels="The label contains spaces which is invalid.")
+        _must_be_rich(fields.get("description"), "description")
+        self._number += 1
+        issue = {
+            "id": str(self._number), "key": f"{fields['project']['key']}-{self._number - 10_000}",
+            "project": fields["project"]["key"], "summary": summary, "labels": labels,
+            "description": fields.get("description"), "status": next(iter(self.workflow)),
+            "priority": "Medium", "component": "", **found, "creator": by, "reporter": by,
+            "created": self._stamp(),
+            "properties": {each["key"]: each["value"] for each in body.get("properties", [])},
+        }  # fmt: skip
+        self.issues[issue["id"]] = issue
+        self._touched(issue)
+        return issue
+
+    def _written(self, issue: dict[str, Any], body: dict[str, Any], by: str) -> dict[str, Any]:
+        if not body.get("body"):
+            raise _wrong(comment="Comment body can not be empty!")
+        _must_be_rich(body["body"], "comment")
+        self._number += 1
+        properties = body.get("properties", [])
+        internal = any(
+            each["key"] == "sd.public.comment" and each["value"].get("internal")
+            for each in properties
+        )
+        comment = {
+            "id": str(self._number), "issue": issue["id"], "author": by, "body": body["body"],
+            "created": self._stamp(), "updated": self._stamp(), "jsdPublic": not internal,
+            "properties": properties,
+        }  # fmt: skip
+        if "visibility" in body:
+            comment["visibility"] = body["visibility"]
+        self.comments.append(comment)
+        self._touched(issue)
+        return comment
+
+    def _set(self, issue: dict[str, Any], by: str, **fields: str) -> None:
+        items = []
+        for name, value in fields.items():
+            if issue[name] != value:
+                shown = {"component": "Component"}.get(name, name)
+                items.append({"field": shown, "fromString": issue[name] or None, "toString": value})
+                issue[name] = value
+        if items:
+            self._number += 1
+            self.histories.append({
+                "id": str(self._number), "issue": issue["id"], "author": by, "created": self._stamp(),
+                "items": items,
+            })  # fmt: skip
+        self._touched(issue)
+
+    def _touched(self, issue: dict[str, Any]) -> None:
+        issue["updated"] = self._stamp()
+        due = asyncio.get_running_loop().time() + self.index_lag_s
+        self._late.append((due, issue["id"]))
+
+    def _catch_up(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for due, number in list(self._late):
+            if due <= now:
+                self._late.remove((due, number))
+                if number in self.issues:
+                    self._index[number] = dict(self.issues[number])
+
+    def _shown(self, issue: dict[str, Any], wanted: list[str]) -> dict[str, Any]:
+        fields = {
+            "summary": issue["summary"], "description": issue["description"], "labels": issue["labels"],
+            "status": {"name": issue["status"]}, "priority": {"name": issue["priority"]},
+            "components": [{"name": issue["component"]}] if issue["component"] else [],
+            "project": {"key": issue["project"]}, "creator": _person(issue["creator"]),
+            "reporter": _person(issue["reporter"]), "created": issue["created"],
+            "updated": issue["updated"],
+        }  # fmt: skip
+        return {
+            "id": issue["id"], "key": issue["key"], "properties": issue["properties"],
+            "fields": {name: value for name, value in fields.items() if name in wanted},
+        }  # fmt: skip
+
+    def _stamp(self) -> str:
+        """In the zone of the account that asks."""
+        at = self.now().astimezone(_ZONE)
+        return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}{at:%z}"
+
+
+def adf(text: str) -> dict[str, Any]:
+    """A text as somebody types it in Jira's editor."""
+    lines = text.split("\n")
+    content = [{"type": "paragraph", "content": [{"type": "text", "text": each}]} for each in lines]
+    return {"type": "doc", "version": 1, "content": content}
+
+
+def plain(body: dict[str, Any]) -> str:
+    """What was typed, of a document that holds paragraphs of texts and breaks only."""
+    return "\n\n".join(
+        "".join("\n" if part["type"] == "hardBreak" else part["text"] for part in each["content"])
+        for each in body["content"]
+    )
+
+
+def _person(account: str) -> dict[str, Any]:
+    shown = {"emailAddress": "somebody@example.org"} if account == CUSTOMER else {}
+    return {"accountId": account, "accountType": "atlassian", **shown}
+
+
+def _must_be_rich(body: Any, name: str) -> None:
+    if body is not None and not (
+        isinstance(body, dict) and body.get("type") == "doc" and body.get("version") == 1
+    ):
+        raise _wrong(
+            **{
+                name: "Operation value must be an Atlassian Document (see the Atlassian Document Format)"
+            }
+        )
+
+
+def _wrong(**errors: str) -> Refusal:
+    return Refusal(400, {"errorMessages": [], "errors": errors})
+
+
+def _page(request: Request, most: int) -> tuple[int, int]:
+    count = min(int(request.query_params.get("maxResults", "50")), most)
+    return int(request.query_params.get("startAt", "0")), count
