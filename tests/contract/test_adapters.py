@@ -91,7 +91,9 @@ def read(name: str, folder: Path, file: str | None) -> Reading | None:
     return reading
 
 
-def understood(name: str, raw: Path, given: dict[str, Any]) -> dict[str, Any]:
+def understood(
+    name: str, raw: Path, given: dict[str, Any], place: Place | None = None
+) -> dict[str, Any]:
     """What the adapter makes of a message, given our ticket and what was said before."""
     adapter = ADAPTERS[name]
     try:
@@ -106,7 +108,7 @@ def understood(name: str, raw: Path, given: dict[str, Any]) -> dict[str, Any]:
                 read(name, raw.parent, given.get("heard")),
                 read(name, raw.parent, given.get("told")),
             ),
-            place_for(adapter),
+            place or place_for(adapter),
         )
     except Unreadable as error:
         return {"unreadable": str(error)}
@@ -142,6 +144,18 @@ def test_a_message_of_theirs_becomes_what_its_example_says(name, raw):
         )
     else:
         assert becomes == example["becomes"]
+
+
+@pytest.mark.parametrize(("name", "raw"), examples("in"))
+def test_a_message_can_be_translated_whatever_their_words_are_agreed_to_mean(name, raw):
+    """Tables are data: a word for a state may come to mean each of ours, or move nothing."""
+    example = json.loads(raw.with_suffix(".json").read_text())
+    states = ADAPTERS[name].words.states
+    for meaning in (*(status.value for status in Status), ""):
+        table = Table(theirs=dict.fromkeys(states.theirs, meaning), ours=states.ours)
+        words = structs.replace(ADAPTERS[name].words, states=table)
+        becomes = understood(name, raw, example["given"], place_for(ADAPTERS[name], words=words))
+        assert becomes.keys() & {"commands", "ignored", "unreadable"}
 
 
 def news(name: str, steps: list[str], given: dict[str, Any], place: Place | None = None) -> News:

@@ -10,7 +10,12 @@ from adapters.kit.contract import Place
 
 class RtConnector:
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
-        session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
+        session = Session(
+            Terms.of(place.their_address),
+            secret,
+            allow_private=allow_private,
+            environment=place.environment,
+        )
         return Line(
             courier=RtCourier(session),
             poller=RtPoller(session, place.our_name, place.words),

@@ -126,6 +126,9 @@ _BY_TYPE: Final[Mapping[tuple[str, str], Callable[[Theirs, Ticket, Words], Asked
 
 _STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType({
     Action.START_WORK: lambda number, _: c.StartWork(number=number),
+    Action.REQUEST_REPLY: lambda number, text: c.RequestReply(
+        number=number, question=text or _NO_REASON
+    ),
     Action.PUT_ON_HOLD: lambda number, text: c.PutOnHold(number=number, reason=text or _NO_REASON),
     Action.SOLVE: lambda number, text: c.Solve(number=number, solution=text or _NO_SOLUTION),
     Action.FIND_UNSOLVABLE: lambda number, text: c.FindUnsolvable(
@@ -135,7 +138,7 @@ _STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyTy
         number=number, comment="The partner reopened its ticket."
     ),
 })  # fmt: skip
-"""What a partner with these five states can mean."""
+"""What a change of a state can mean: with the words as shipped nobody asks for a reply."""
 
 
 def _text(document: Theirs) -> str:

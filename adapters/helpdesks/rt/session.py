@@ -102,10 +102,12 @@ _TRANSACTION: Final = "Type,Field,OldValue,NewValue,Data,Created,Creator,ObjectI
 class Session:
     """Every method raises ``Undelivered``."""
 
-    def __init__(self, terms: Terms, password: str, *, allow_private: bool) -> None:
+    def __init__(
+        self, terms: Terms, password: str, *, allow_private: bool, environment: str = ""
+    ) -> None:
         self.terms = terms
         self._password = password
-        self._api = Api(terms.url, allow_private=allow_private)
+        self._api = Api(terms.url, allow_private=allow_private, environment=environment)
         self._times = 0
         self._entries = 0
         """Which login the session is from; 0 while there is none."""
