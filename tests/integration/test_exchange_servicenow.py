@@ -425,3 +425,24 @@ async def test_what_is_no_address_is_said_at_once(address):
     with pytest.raises(Undelivered) as failure:
         Terms.of(address)
     assert (failure.value.code, failure.value.final) == ("bad-address", True)
+
+
+async def test_a_hub_that_dies_at_any_moment_goes_on_where_it_was(database, site):
+    numbers: list[int] = []
+    for attempt in range(6):
+        async with connected(database, site) as ours:
+            ours.work()
+            numbers.append(await ours.open_ticket("ROC_DE"))
+            for number in numbers:
+                await ours.execute(c.Comment(number=number, text=f"comment {attempt}"))
+            await asyncio.sleep(0.06 * attempt)  # it dies somewhere on the way
+    async with connected(database, site) as ours:
+        ours.work()
+        for born, number in enumerate(numbers):
+            theirs = await ours.linked_to(number)
+            await ours.quiet(number)
+            assert len(site.of(f"GGUS-{number}")) == 1
+            told = "\n".join([site.incidents[theirs]["description"], *site.texts(theirs)])
+            for attempt in range(born, 6):
+                assert told.count(f"comment {attempt}") == 1, (number, attempt)
+        assert await ours.events(Exchange.MessageReceived, Exchange.Parked) == []
