@@ -44,6 +44,7 @@ def rotated_to(secret: str, settings: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(600)
 async def test_an_operator_looks_pauses_tries_out_and_repairs(database, settings):
     told("directory", "helpdesk", "osg", "--adapter=osg_mail", "--interface=live", **settings)
     await prepared(database, 3)
@@ -66,6 +67,7 @@ async def test_an_operator_looks_pauses_tries_out_and_repairs(database, settings
     assert told("exchange", "parked", **settings) == []
 
 
+@pytest.mark.timeout(600)
 async def test_a_ticket_is_found_by_what_a_partner_calls_it(database, settings):
     told("directory", "helpdesk", "osg", "--adapter=osg_mail", **settings)
     number = told("open", "It is broken", "--mail=me@example.org", **settings)["number"]
@@ -84,6 +86,7 @@ async def test_a_ticket_is_found_by_what_a_partner_calls_it(database, settings):
     assert "7932" in shown.stdout
 
 
+@pytest.mark.timeout(600)
 async def test_a_rotated_secret_is_on_record_without_the_secret(database, settings):
     told("directory", "helpdesk", "osg", "--adapter=osg_mail", **settings)
     assert "kept, recorded at position" in rotated_to("open sesame", settings)

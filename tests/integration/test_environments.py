@@ -80,6 +80,7 @@ async def test_a_held_partner_is_shown_as_held(services, sign_in):
     assert "not exchanged from a test environment" in (await desk.get("/exchange")).text
 
 
+@pytest.mark.timeout(600)
 def test_a_helpdesk_is_registered_for_the_environment_of_the_installation(database):
     settings = {"DATABASE_URL": database, "ENVIRONMENT": "test"}
     for name, *options in (("mine",), ("real", "--environment=production")):
