@@ -20,6 +20,7 @@ from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
 from domain.identifiers import named_id
 from domain.ledger import Ledger
+from domain.words import Tables
 from tests.exchange_scenarios import Hub, by_test
 
 UNITS = ("TPM", "NGI_DE", "ROC_DE", "ROC_IT")
@@ -75,8 +76,12 @@ async def desk_hub(
     policy: Policy = Policy.FULL,
     poll_every_s: float = 0.2,
     name: str = "GGUS",
+    tables: Tables | None = None,
 ) -> AsyncGenerator[DeskHub]:
-    """A hub with a partner that works for ROC_DE and ROC_IT. Nothing works before ``hub.work()``."""
+    """A hub with a partner that works for ROC_DE and ROC_IT. Nothing works before ``hub.work()``.
+
+    ``tables`` are the partner's own, instead of those of its adapter.
+    """
     adapters: Mapping[str, Adapter] = {**ADAPTERS, adapter.name: adapter}
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(await PostgresStore.open(database))
@@ -101,7 +106,7 @@ async def desk_hub(
         stack.push_async_callback(parts.carriers.close)
         if await store.head() == 0:
             await secrets.keep(DESK, secret)
-            await _register(ledger, policy, adapter.name, address)
+            await _register(ledger, policy, adapter, address, tables)
         running = DeskHub(store, ledger, parts, wakeup, 0, asyncio.Event())
         try:
             yield running
@@ -111,14 +116,18 @@ async def desk_hub(
             await asyncio.gather(*running.tasks, return_exceptions=True)
 
 
-async def _register(ledger: Ledger, policy: Policy, adapter: str, address: str) -> None:
+async def _register(
+    ledger: Ledger, policy: Policy, adapter: Adapter, address: str, tables: Tables | None
+) -> None:
     with by_test():
         for name in UNITS:
             unit = SupportUnit(named_id(SupportUnit.KIND, name))
             unit.register(name, kind=UnitKind.NGI)
             await ledger.save(unit)
         helpdesk = Helpdesk(named_id(Helpdesk.KIND, DESK))
-        helpdesk.register(DESK, adapter, ["ROC_DE", "ROC_IT"], address=address)
+        helpdesk.register(DESK, adapter.name, ["ROC_DE", "ROC_IT"], address=address)
         helpdesk.set_policy(policy)
+        if tables:
+            helpdesk.publish_mapping(adapter.mapping, tables)
         helpdesk.set_interface(InterfaceState.LIVE)
         await ledger.save(helpdesk)

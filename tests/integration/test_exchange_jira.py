@@ -24,7 +24,7 @@ from domain.exchange import Exchange
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Priority, Visibility
-from domain.words import Table, Words
+from domain.words import Table, Tables
 from tests.desk_scenarios import DESK, desk_hub
 from tests.standins.jira import AGENT, BRIDGE, CUSTOMER, SERVICE, TOKEN, Jira
 from tests.standins.server import Fault
@@ -32,7 +32,7 @@ from tests.standins.server import Fault
 _numbers = itertools.count(1000)
 
 # What a service project whose workflow is SERVICE is registered with.
-SERVICE_WORDS = Words(
+SERVICE_TABLES = Tables(
     states=Table(
         theirs={
             "Open": "assigned", "Work in progress": "in progress", "Waiting for customer": "waiting for reply",
@@ -44,12 +44,7 @@ SERVICE_WORDS = Words(
             "solved": "Resolved", "unsolved": "Canceled", "verified": "Resolved", "closed": "Resolved",
         },
     ),
-    priorities=WORDS.priorities,
 )  # fmt: skip
-
-
-class ServiceProject(JiraAdapter):
-    words = SERVICE_WORDS
 
 
 @pytest.fixture
@@ -63,9 +58,9 @@ def address(jira: Jira) -> str:
     return f"{there}/?project=OPS&type=Task&intake=HUB"
 
 
-def connected(database, jira, adapter=None, **terms):
+def connected(database, jira, **terms):
     return desk_hub(
-        database, adapter or JiraAdapter(), JiraConnector(settle_s=0.5), address(jira),
+        database, JiraAdapter(), JiraConnector(settle_s=0.5), address(jira),
         terms.pop("token", TOKEN), **terms,
     )  # fmt: skip
 
@@ -157,7 +152,7 @@ async def test_a_ticket_goes_to_their_unit_is_discussed_solved_and_reopened(data
 
 async def test_a_service_project_has_its_own_states_and_asks_for_a_resolution(database, jira):
     jira.workflow, jira.asks_resolution = dict(SERVICE), ("Resolved", "Canceled")
-    async with connected(database, jira, ServiceProject()) as ours:
+    async with connected(database, jira, tables=SERVICE_TABLES) as ours:
         ours.work()
         number = await ours.open_ticket("ROC_DE")
         theirs = await ours.linked_to(number)
@@ -178,7 +173,7 @@ async def test_a_status_that_no_transition_leads_to_parks_the_message_with_the_w
     database, jira
 ):
     jira.workflow = dict(SERVICE)
-    async with connected(database, jira, ServiceProject()) as ours:
+    async with connected(database, jira, tables=SERVICE_TABLES) as ours:
         ours.work()
         number = await ours.open_ticket("ROC_DE")
         theirs = await ours.linked_to(number)
@@ -190,8 +185,9 @@ async def test_a_status_that_no_transition_leads_to_parks_the_message_with_the_w
 
 
 async def test_an_issue_for_us_is_opened_here_and_told_its_number(database, jira):
+    jira.skew = timedelta(minutes=-5)
     old = jira.open("HUB", "before our time", "x")
-    await asyncio.sleep(1.1)  # what their clock cannot tell apart from the beginning is not tried
+    jira.skew = timedelta()
     async with connected(database, jira) as ours:
         ours.work()
         await ours.polled()
