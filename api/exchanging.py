@@ -45,6 +45,7 @@ def exchange_parts(
         allow_private=settings.allow_private_partners,
         poll_every_s=settings.partner_poll_s,
         reply_key=ReplyKey(store),
+        mail_bytes_max=settings.mail_bytes_max,
     )
 
 

@@ -61,6 +61,8 @@ class MailSettings(BaseSettings):
     """Mailboxes on other servers that are emptied (IMAP): a JSON list of objects with ``url`` and a password."""
     mailbox_poll_s: Annotated[float, Field(ge=0.5, le=3600)] = 30.0
     """How often mailboxes are looked at whose servers cannot tell of new mail."""
+    mail_bytes_max: Annotated[int, Field(ge=10_000, le=8_000_000)] = 5_000_000
+    """Larger mails are refused, or shown among the parked messages where they came by mailbox."""
     mail_relay_host: str = "127.0.0.1"
     mail_relay_port: Port | None = None
     """Where mail goes out; none is sent without it."""

@@ -10,7 +10,7 @@ from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets,
 from adapters.kit.contract import Adapter, Place, Stamping
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox
-from adapters.kit.mail_door import MailDoor
+from adapters.kit.mail_door import BYTES_MAX, MailDoor
 from adapters.kit.mail_in import MailIn
 from adapters.kit.mappings import Mappings
 from adapters.kit.outbox import Outbox
@@ -76,6 +76,7 @@ def assemble(
     allow_private: bool = False,
     poll_every_s: float = POLL_EVERY_S,
     reply_key: Key | None = None,
+    mail_bytes_max: int = BYTES_MAX,
 ) -> ExchangeParts:
     """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start.
 
@@ -106,7 +107,9 @@ def assemble(
         conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
     )
     worker = ExchangeWorker(conversations, inbox, outbox, pollers, wakeup, checkpoints, patience)
-    door = MailDoor(conversations, inbox, installation.mail_domain, addresses)
+    door = MailDoor(
+        conversations, inbox, installation.mail_domain, addresses, bytes_max=mail_bytes_max
+    )
     return ExchangeParts(
         conversations=conversations,
         inbox=inbox,

@@ -7,6 +7,7 @@ this to them?". Three outcomes of a message, all recorded: ``Asked``, ``Ignored`
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -121,6 +122,8 @@ class News(Struct, frozen=True, kw_only=True):
     """As it was just after the event."""
     texts: Mapping[UUID, str]
     """Contents that the event and the ticket refer to. Erased ones are missing."""
+    files: Mapping[UUID, bytes] = MappingProxyType({})
+    """The bytes of the file that the event is about. Erased ones are missing."""
     whole: bool = False
     """The partner does not know the ticket yet."""
     diary: Sequence[str] = ()

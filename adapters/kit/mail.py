@@ -153,6 +153,15 @@ def text_of(part: Message) -> str:
     return decode(body, charset) if isinstance(body, bytes) and body.strip() else ""
 
 
+def bytes_of(part: Message) -> bytes:
+    """What one part holds, as it was before it was put into a mail; empty where that cannot be told."""
+    try:
+        body = part.get_payload(decode=True)
+    except (ValueError, LookupError, TypeError, UnicodeError):
+        return b""
+    return body if isinstance(body, bytes) else b""
+
+
 def automatic(mail: Message) -> str:
     """Why nobody meant this mail for us: an automatic answer, a bounce or a loop. Empty otherwise.
 

@@ -159,12 +159,15 @@ class Outbox:
         ]
         wanted = [*_sealed(event), ticket.subject, ticket.description, ticket.solution, *entries]
         found = await self._ledger.store.contents([each.id for each in wanted if each])
+        file = [event.file.id] if isinstance(event, Ticket.Attached) and not whole else []
+        files = await self._ledger.store.contents(file)
         place = self._conversations.place(partner)
         domain = place.our_address.rpartition("@")[2]
         return News(
             event=event,
             ticket=ticket,
             texts={id_: content.text() for id_, content in found.items()},
+            files={id_: content.body for id_, content in files.items()},
             whole=whole,
             diary=[found[each.id].text() for each in entries if each.id in found],
             external_id=exchange.external_id,

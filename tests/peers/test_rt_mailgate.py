@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from base64 import b64encode
 from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.policy import default
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from domain import commands as c
+from domain.content import sha256_of
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
 from domain.identifiers import named_id
@@ -92,6 +94,12 @@ async def connected(database, gate, patience: Patience = PATIENT):
             postman.cancel()
 
 
+async def answered(ours) -> None:
+    """Wait until RT's answer has told which ticket it opened; it may come before the gateway is done."""
+    await ours.wait_for(Exchange.Dispatched, seconds=SECONDS)
+    await ours.wait_for(Exchange.Ignored, seconds=SECONDS)
+
+
 async def test_a_ticket_goes_through_the_gateway_and_is_solved_in_rt(
     database, gate, supporter, request_tracker
 ):
@@ -133,11 +141,37 @@ async def test_a_ticket_goes_through_the_gateway_and_is_solved_in_rt(
 async def test_rt_resolving_a_ticket_without_a_word_solves_it(database, gate, supporter):
     async with connected(database, gate) as ours:
         number = await ours.open_ticket("NGI_DE", subject="Resolved alone")
-        await ours.wait_for(Exchange.Linked, seconds=SECONDS)
+        await answered(ours)
         [theirs] = await supporter.found("Subject LIKE 'Resolved alone'")
         await supporter.change(theirs, Status="resolved")
         await ours.wait_for(Ticket.Solved, seconds=SECONDS)
         assert (await ours.ledger.ticket(number)).status is Status.SOLVED
+
+
+async def test_files_travel_through_the_gateway_both_ways(database, gate, supporter):
+    async with connected(database, gate) as ours:
+        number = await ours.open_ticket("NGI_DE", subject="With files")
+        await answered(ours)
+        [theirs] = await supporter.found("Subject LIKE 'With files'")
+        attach = c.Attach(
+            number=number, name="trace.log", media_type="application/x-trace", body=b"ERROR 5"
+        )
+        await ours.execute(attach)
+        await ours.wait_for(Exchange.Dispatched, 2, seconds=SECONDS)
+        parts = (await supporter.ask(f"/ticket/{theirs}/attachments", fields="Filename,Content"))[
+            "items"
+        ]
+        assert ("trace.log", "ERROR 5") in {(each["Filename"], each["Content"]) for each in parts}
+
+        files = [
+            {"FileName": name, "FileType": "image/png", "FileContent": b64encode(body).decode()}
+            for name, body in (("shot.png", b"\x89PNG" * 50), ("same.log", b"ERROR 5"))
+        ]
+        await supporter.reply(theirs, "See the picture.\n", Attachments=files)
+        attached = await ours.wait_for(Ticket.Attached, 2, seconds=SECONDS)
+        assert await ours.text(attached[1].name) == "shot.png"
+        assert attached[1].file.sha256 == sha256_of(b"\x89PNG" * 50)
+        assert len((await ours.ledger.ticket(number)).files) == 2, "ours came back, and is no news"
 
 
 async def test_an_rt_that_answers_nothing_gets_one_ticket_and_the_rest_waits_for_an_operator(
@@ -162,7 +196,7 @@ async def test_a_mail_that_was_sent_twice_is_seen(database, gate, supporter):
     """RT makes two tickets of it, whatever we do: the second one's answer is refused, not believed."""
     async with connected(database, gate) as ours:
         await ours.open_ticket("NGI_DE", subject="Sent twice")
-        await ours.wait_for(Exchange.Linked, seconds=SECONDS)
+        await answered(ours)
         again = await asyncio.to_thread(gate.through, gate.mails[0])
         assert again == "250 ok"
         assert len(await supporter.found("Subject LIKE 'Sent twice'")) == 2

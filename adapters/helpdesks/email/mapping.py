@@ -1,6 +1,6 @@
 """The mapping itself: a mail that a person wrote to commands, and our events to mails that a person reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from types import MappingProxyType
 from typing import Final, Literal
@@ -10,6 +10,7 @@ from adapters.helpdesks.email.reading import Said, said
 from adapters.kit import mail
 from adapters.kit.bounces import returned
 from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading, Returned, Unreadable
+from adapters.kit.files import taken
 from adapters.kit.mail_automatic import unmeant
 from adapters.kit.mail_marks import number_in, references
 from adapters.kit.reply_addresses import number_of
@@ -20,7 +21,7 @@ from domain.ticket import Ticket
 from domain.vocabulary import TEXT_CHARACTERS_MAX, Priority
 from domain.words import Table, Words
 
-BYTES_MAX: Final = 1_000_000
+BYTES_MAX: Final = 8_000_000
 _WHERE: Final = "it stands in the mail, which is kept"
 
 WORDS: Final = Words(
@@ -68,18 +69,20 @@ class Email:
             raise Unreadable("the mail names no ticket that is exchanged with this helpdesk")
         if before.heard is not None and before.heard.body == told:
             return Ignored("said-again")
-        action, text = agreed_words(place.words).get(told.word), _text(told)
-        withheld = []
+        files = taken(told.files, ticket)
+        action, text = agreed_words(place.words).get(told.word), _text(told, files.left)
+        withheld = list(files.withheld)
         if told.word and action is None:
             withheld.append("word:not-agreed")
             text = f"#{told.word}\n{text}".strip()
         if action is not None and action in POSSIBLE[ticket.status]:
-            return Asked([_COMMANDS[action](ticket.number, text)])
+            return Asked([_COMMANDS[action](ticket.number, text), *files.commands], withheld)
         if action is not None:
             withheld.append(f"{action.value}:not-now")
-        if not text:
+        entry = [c.Comment(number=ticket.number, text=text)] if text else []
+        if not entry and not files.commands:
             return Ignored("nothing-new")
-        return Asked([c.Comment(number=ticket.number, text=text)], withheld)
+        return Asked([*entry, *files.commands], withheld)
 
     def outbound(self, news: News) -> bytes | Ignored:
         return write(news, agreed_words(news.place.words))
@@ -120,8 +123,8 @@ _COMMANDS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProx
 assert set(_COMMANDS) == set(_ACTIONS.values()), "every word does something"
 
 
-def _text(told: Said) -> str:
-    names = ", ".join(told.attachments)
+def _text(told: Said, left: Sequence[str]) -> str:
+    names = ", ".join(left)
     note = f"\n\n[Not taken over from the mail: {names}]" if names else ""
     return (cut(told.text, TEXT_CHARACTERS_MAX - len(note), _WHERE) + note).strip()
 

@@ -1,21 +1,25 @@
 """Mails that people read: one a piece of news, in plain words, answered by replying."""
 
 from collections.abc import Mapping
+from email.message import EmailMessage
 from types import MappingProxyType
 from typing import Final
 
 from adapters.helpdesks.email.words import MARKER_LINE
 from adapters.kit.contract import Ignored, News
+from adapters.kit.files import file_name
 from adapters.kit.mail_marks import conversation_id, envelope_of, mark
 from adapters.kit.text import cut, line, storable
 from domain.aggregate import Event
-from domain.content import Sealed
+from domain.content import Sealed, sha256_of
 from domain.lifecycle import Action
 from domain.ticket import Ticket
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX
 
 OURS: Final = "X-Ticket-Ledger"
 """Says that a mail is one of ours, wherever lists and forwards send it."""
+FILE_BYTES_MAX: Final = 4_000_000
+"""Mail systems refuse much more than 5 MB, and mail makes of 3 bytes 4."""
 _ERASED: Final = "(erased)"
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 
@@ -32,6 +36,7 @@ _SENTENCES: Final[Mapping[type[Event], tuple[str, str]]] = MappingProxyType({
     Ticket.Closed: ("The ticket was closed.", ""),
     Ticket.Reopened: ("The ticket was opened again:", "comment"),
     Ticket.Commented: ("A new entry:", "text"),
+    Ticket.Attached: ("A file was attached: {name}", ""),
     Ticket.Reclassified: ("{field}: {value}", "justification"),
 })  # fmt: skip
 """Each event in words, and the name of the field with the text that belongs to it."""
@@ -57,7 +62,22 @@ def write(news: News, words: Mapping[str, Action]) -> bytes | Ignored:
     message.set_content(
         storable(f"{MARKER_LINE}\n\n{body}\n\n{_foot(news)}\n"), cte="quoted-printable"
     )
+    if isinstance(news.event, Ticket.Attached) and not news.whole:
+        _add_file(message, news, news.event)
     return message.as_bytes()
+
+
+def _add_file(message: EmailMessage, news: News, event: Ticket.Attached) -> None:
+    """One file a mail, so that what fails because of it fails alone."""
+    body = news.files.get(event.file.id)
+    if body is not None and len(body) <= FILE_BYTES_MAX:
+        kind, _, subtype = event.file.media_type.partition("/")
+        if kind in {"message", "multipart"}:  # it arrives as it is, whatever is in it
+            kind, subtype = "application", "octet-stream"
+        name = file_name(_text(news, event.name))
+        message.add_attachment(body, maintype=kind, subtype=subtype, filename=name)
+        # Not a random one: the same news are the same bytes. Neither part can hold it in its encoding.
+        message.set_boundary(f"=_{sha256_of(news.message_id.encode())[:32]}")
 
 
 def _change(news: News) -> str | Ignored:
@@ -69,6 +89,10 @@ def _change(news: News) -> str | Ignored:
         if event.field not in _FIELDS:
             return Ignored("no-counterpart")
         sentence = sentence.format(field=_FIELDS[event.field], value=event.value)
+    elif isinstance(event, Ticket.Attached):
+        sentence = sentence.format(name=_text(news, event.name))
+        if event.file.size > FILE_BYTES_MAX:
+            sentence += f"\n\nIt is too large for a mail: see {_where(news)}"
     elif isinstance(event, Ticket.Assigned):
         sentence = sentence.format(unit=event.unit)
     text = _fitting(news, getattr(event, field, None) if field else None)
@@ -105,7 +129,7 @@ def _how_to_answer(words: Mapping[str, Action]) -> str:
         "To answer, reply to this mail: what you write becomes a public entry of the ticket.",
         "The first line of your answer may begin with one of these words:",
         *agreed,
-        "Files are not taken over. Nothing else can be changed by mail.",
+        "Files that you attach are taken over. Nothing else can be changed by mail.",
     ])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a mail of a person says: the text, the agreed word before it, and the names of what hangs on it."""
+"""What a mail of a person says: the text, the agreed word before it, and the files that hang on it."""
 
 import re
 from email.message import Message
@@ -10,10 +10,11 @@ from msgspec import Struct
 from adapters.helpdesks.email.reply import reply
 from adapters.kit import mail
 from adapters.kit.contract import Unreadable
+from adapters.kit.files import ReceivedFile
 from adapters.kit.text import line, storable
 
 _HTML_CHARACTERS_MAX: Final = 600_000
-_ATTACHMENTS_MAX: Final = 50
+_FILES_MAX: Final = 50
 _WORD: Final = re.compile(r"#([A-Za-z][A-Za-z-]{1,40})(?=$|[\s.,:;!])[.,:;!]?")
 
 _SPACES: Final = str.maketrans(dict.fromkeys("\u00a0\u202f\u2007", " "))
@@ -32,33 +33,38 @@ class Said(Struct, frozen=True, kw_only=True):
     """What is new in the mail, without the agreed word."""
     word: str = ""
     """What follows ``#`` where the first line begins so; lower case."""
-    attachments: tuple[str, ...] = ()
+    files: tuple[ReceivedFile, ...] = ()
 
 
 def said(message: Message) -> Said:
     """Raises ``Unreadable`` for a mail that cannot be decoded or has no body at all."""
-    plain, html, attachments = [], [], []
+    plain, html = [], []
+    files: list[ReceivedFile] = []
     for part in mail.parts(message):
         if part.is_multipart():
             continue
         kind, name = part.get_content_type(), _name(part)
         if part.get_content_disposition() == "attachment" or not kind.startswith("text/"):
             if kind not in ("application/pgp-signature", "application/pkcs7-signature"):
-                attachments.append(name or kind)
+                files.append(_file(part, name or kind))
         elif kind == "text/plain":
             plain.append(mail.text_of(part))
         elif kind == "text/html":
             html.append(mail.text_of(part))
         elif name:
-            attachments.append(name)
-    if not plain and not html and not attachments:
+            files.append(_file(part, name))
+    if not plain and not html and not files:
         raise Unreadable("the mail has no body")
     body = "\n".join(plain)
     if not body.strip():
         body = "\n".join(text_of_html(each) for each in html)
     text = reply(storable(body).translate(_SPACES))
     word, text = _word(text)
-    return Said(text=text, word=word, attachments=tuple(attachments[:_ATTACHMENTS_MAX]))
+    return Said(text=text, word=word, files=tuple(files[:_FILES_MAX]))
+
+
+def _file(part: Message, name: str) -> ReceivedFile:
+    return ReceivedFile(name, part.get_content_type(), mail.bytes_of(part))
 
 
 def _word(text: str) -> tuple[str, str]:

@@ -84,13 +84,14 @@ class RtMail:
         asked = self._people.inbound(reading, ticket, before, place)
         if reading.state != RESOLVED or ticket is None or not isinstance(asked, Asked):
             return asked
-        [command] = asked.commands
+        command, *files = asked.commands
         agreed = place.words.states.theirs.get(RESOLVED) == Status.SOLVED.value
         if not agreed or not isinstance(command, c.Comment):
             return asked
         if Action.SOLVE not in POSSIBLE[ticket.status]:
-            return Ignored("nothing-new")
-        return Asked([c.Solve(number=ticket.number, solution=command.text)], asked.withheld)
+            return Asked(files, asked.withheld) if files else Ignored("nothing-new")
+        solve = c.Solve(number=ticket.number, solution=command.text)
+        return Asked([solve, *files], asked.withheld)
 
     def outbound(self, news: News) -> bytes | Ignored:
         raw = self._people.outbound(news)
