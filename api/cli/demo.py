@@ -17,6 +17,13 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="End after the walk; 0 if all of it happened.")
     ] = False,
+    with_rt: Annotated[
+        bool,
+        typer.Option(
+            "--with-rt",
+            help="Walk a second ticket through a real Request Tracker 5, started from Debian's packages.",
+        ),
+    ] = False,
     host: Host = None,
     port: Port = None,
 ) -> None:
@@ -26,5 +33,9 @@ def demo(
 
     logs.configure()
     settings = settings_of(context, host=host, port=port)
-    good = run_fast(run_demo(settings.data_dir, once=once, host=settings.host, port=settings.port))
+    good = run_fast(
+        run_demo(
+            settings.data_dir, once=once, with_rt=with_rt, host=settings.host, port=settings.port
+        )
+    )
     raise typer.Exit(0 if good else 1)

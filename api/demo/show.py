@@ -13,6 +13,9 @@ from adapters.kit.mail_out import RelaySecurity
 from api.bootstrap import Services, running
 from api.demo.federation import People, found
 from api.demo.partner import HUB
+from api.demo.request_tracker import RequestTracker
+from api.demo.rt_desk import SUPPORTER, RtDesk, installed
+from api.demo.rt_walk import ACCOUNT, RtWalk, connect
 from api.demo.stage import PartnerProcess, Stage, StepFailed, partner_process
 from api.demo.walk import Walk
 from api.settings import Environment, Settings
@@ -22,8 +25,11 @@ _TOKEN_LIFETIME: Final = timedelta(days=1)
 _WORK_PAUSE_S: Final = 8.0
 
 
-async def demo(data_dir: Path, *, once: bool, host: str, port: int) -> bool:
-    """Run it; whether every step really happened."""
+async def demo(data_dir: Path, *, once: bool, with_rt: bool, host: str, port: int) -> bool:
+    """Run it; whether every step really happened.
+
+    ``with_rt``: a second ticket goes through a real Request Tracker, which must be installed.
+    """
     console = Console(highlight=False)
     started = clock.now()
     folder = data_dir / f"demo-{started.strftime('%Y%m%d-%H%M%S-%f')}"
@@ -31,36 +37,46 @@ async def demo(data_dir: Path, *, once: bool, host: str, port: int) -> bool:
         f"[bold]Ticket Ledger[/] - one ticket, two helpdesks, one log  [dim]({escape(str(folder))})[/]"
     )
     async with AsyncExitStack() as stack:
-        partner = await stack.enter_async_context(partner_process())
-        settings = Settings(
-            data_dir=folder,
-            database_url=None,
-            environment=Environment.DEVELOPMENT,
-            host=host,
-            port=port,
-            mail_host="127.0.0.1",
-            mail_port=0,
-            mail_relay_host="127.0.0.1",
-            mail_relay_port=partner.port,
-            mail_relay_tls=RelaySecurity.NONE,
-            mail_domain=HUB.partition("@")[2],
-            public_url=f"http://{host}:{port}" if port else "",
-        )
-        services = await stack.enter_async_context(running(settings, shared_server=False))
-        stage = Stage(services, console)
         try:
-            people = await _walk(services, partner, stage)
+            tracker = await stack.enter_async_context(installed(console)) if with_rt else None
+            partner = await stack.enter_async_context(partner_process())
+            settings = _settings(folder, partner, host, port, private=with_rt)
+            services = await stack.enter_async_context(running(settings, shared_server=False))
+            people = await _walk(services, partner, tracker, Stage(services, console))
         except StepFailed as failure:
             console.print(f"   [bold red]this did not happen:[/] {escape(str(failure))}")
             return False
         seconds = (clock.now() - started).total_seconds()
         console.print(f"\n[bold green]Every step happened.[/] {seconds:.1f} s")
         if not once:
-            await _open_house(services, partner, people, console)
+            await _open_house(services, partner, people, tracker, console)
     return True
 
 
-async def _walk(services: Services, partner: PartnerProcess, stage: Stage) -> People:
+def _settings(
+    folder: Path, partner: PartnerProcess, host: str, port: int, *, private: bool
+) -> Settings:
+    return Settings(
+        data_dir=folder,
+        database_url=None,
+        environment=Environment.DEVELOPMENT,
+        host=host,
+        port=port,
+        mail_host="127.0.0.1",
+        mail_port=0,
+        mail_relay_host="127.0.0.1",
+        mail_relay_port=partner.port,
+        mail_relay_tls=RelaySecurity.NONE,
+        mail_domain=HUB.partition("@")[2],
+        public_url=f"http://{host}:{port}" if port else "",
+        allow_private_partners=private,
+        partner_poll_s=1.0,
+    )
+
+
+async def _walk(
+    services: Services, partner: PartnerProcess, tracker: RequestTracker | None, stage: Stage
+) -> People:
     people = await found(services.ledger)
     while not services.exchange.mail_in.port:  # noqa: ASYNC110 - a moment, until the port is open
         await asyncio.sleep(0.01)
@@ -69,6 +85,12 @@ async def _walk(services: Services, partner: PartnerProcess, stage: Stage) -> Pe
     stage.good(f"a federation of helpdesks stands in the log up to position {stage.position}")
     walk = Walk(services, people, partner, stage)
     await walk.run()
+    if tracker is not None:
+        stage.title("The same with a real Request Tracker")
+        await connect(services, tracker.url, tracker.passwords[ACCOUNT])
+        stage.skip(await services.store.head())
+        async with RtDesk(tracker.url, SUPPORTER, tracker.passwords[SUPPORTER]) as desk:
+            await RtWalk(services, people, desk, stage).run()
     stage.title("Looking back")
     await walk.look_back()
     stage.title("Checking the log")
@@ -89,7 +111,11 @@ async def _check(services: Services, stage: Stage) -> None:
 
 
 async def _open_house(
-    services: Services, partner: PartnerProcess, people: People, console: Console
+    services: Services,
+    partner: PartnerProcess,
+    people: People,
+    tracker: RequestTracker | None,
+    console: Console,
 ) -> None:
     from api.auth import Scope  # noqa: PLC0415
     from api.cli.serving import serve_until_told  # noqa: PLC0415
@@ -112,6 +138,11 @@ async def _open_house(
         person = getattr(people, role).person
         _, token = await services.tokens.create(person, frozenset(granted), _TOKEN_LIFETIME, "demo")
         console.print(f"   {role.replace('_', ' '):<11} [cyan]{token}[/]", soft_wrap=True)
+    if tracker is not None:
+        password = tracker.passwords[SUPPORTER]
+        console.print(
+            f"   Request Tracker: {tracker.url}   {SUPPORTER} [cyan]{password}[/]", soft_wrap=True
+        )
     option = f"--data-dir {settings.data_dir}"
     console.print(
         "\n[bold]Try next[/]\n"

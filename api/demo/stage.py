@@ -15,7 +15,7 @@ from domain.aggregate import Event
 from domain.formats import topic_of
 from domain.store import Recorded
 
-PATIENCE_S: Final = 15.0
+PATIENCE_S: Final = 30.0
 
 
 class StepFailed(Exception):

@@ -1,10 +1,14 @@
 """The demo, as a newcomer runs it: with a partner in a process of its own and mail on loopback."""
 
+import os
 import subprocess
 import sys
 import time
 
 import psutil
+import pytest
+
+from api.demo import request_tracker
 
 PROGRAM = [sys.executable, "-c", "from api.cli.main import main; main()"]
 TOPICS = (
@@ -53,3 +57,21 @@ def test_a_partner_that_dies_on_the_way_is_a_failure_that_is_told(data_dir):
     assert not psutil.pid_exists(partner.pid)
     [folder] = data_dir.iterdir()
     assert not (folder / "cluster/postmaster.pid").exists(), "its server ended with it"
+
+
+def test_a_second_ticket_goes_through_a_real_request_tracker(data_dir):
+    if why := request_tracker.missing():
+        if os.environ.get("TICKETLEDGER_REQUIRE_PEERS") == "1":
+            pytest.fail(f"Request Tracker cannot be started: {why}")
+        pytest.skip(f"Request Tracker cannot be started: {why}")
+    done = subprocess.run(
+        [*PROGRAM, "--data-dir", str(data_dir), "demo", "--once", "--with-rt"],
+        capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, _, second = done.stdout.partition("The same with a real Request Tracker")
+    for topic in ("exchange.linked", "ticket.commented", "ticket.solved", "ticket.verified"):
+        assert topic in second
+    assert "Request Tracker has it once" in second
+    assert "Every step happened." in second
+    assert "warning" not in done.stderr, "it ends in order"

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import pytest
 
+from api.demo import request_tracker as rt
+from api.demo.peer import Peer
 from tests.peers import redmine_scenarios as redmine_people
 from tests.peers import redmine_server
-from tests.peers import request_tracker as rt
-from tests.peers.peer import Peer
 from tests.peers.rt_scenarios import Desk
 
 P = TypeVar("P", bound=Peer)

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx2
 
 from adapters.store import server_binaries
+from api.demo.peer import DATABASE_USER, WEB_USER, Peer
 from tests.peers import redmine_data
-from tests.peers.peer import DATABASE_USER, WEB_USER, Peer
 
 PROGRAM = Path("/usr/share/redmine")
 ACCOUNTS = ("admin", "bridge", "supporter", "customer")

@@ -10,10 +10,10 @@ from adapters.helpdesks.rt.documents import Note, Ours, write
 from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.carriers import Parcel
 from adapters.kit.retry import Patience
+from api.demo.request_tracker import RequestTracker
 from domain.exchange import Exchange
 from domain.helpdesk import Policy
 from tests.peers.peer_hub import QUICK, PeerHub, peer_hub, prefix
-from tests.peers.request_tracker import RequestTracker
 
 UNITS = ("TPM", "NGI_DE", "ROC_DE", "ROC_IT")
 REST = "/REST/2.0"

@@ -1,6 +1,6 @@
-"""What real helpdesks of the tests have in common: a database server and a web server of their own.
+"""A real helpdesk from Debian's packages, started to be exchanged with: its own database server and web server.
 
-Everything a peer writes is in one folder. Its servers run as the packages' users and end with the process
+Everything it writes is in one folder, and it listens on loopback only. Its servers run as the packages' users and end with the process
 that started them. ``kill`` ends the web server as a power cut would; ``serve`` starts it again.
 """
 
@@ -21,10 +21,15 @@ DATABASE_USER = "postgres"
 _START_S_MAX = 120.0
 
 
+class NotStarted(Exception):
+    """It does not run here. The message says why, with the end of its log."""
+
+
 class Peer:
     """One installation. ``start`` makes it the first time; ``stop`` leaves its folder."""
 
-    name = ""
+    name: str
+    """What people call it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,7 +85,7 @@ class Peer:
     def _serves(self) -> bool:
         assert self._web is not None
         if self._web.poll() is not None:
-            raise AssertionError(f"{self.name} ended:\n{self.last_words()}")
+            raise NotStarted(f"{self.name} ended:\n{self.last_words()}")
         return self._answers()
 
     def _start_database(self) -> None:
@@ -97,7 +102,7 @@ class Peer:
         self._database = self._run_beside(
             DATABASE_USER, [binaries / "postgres", "-D", cluster, "-k", sockets, *options]
         )
-        ready = [binaries / "pg_isready", "-q", "-h", sockets]
+        ready: list[str | Path] = [binaries / "pg_isready", "-q", "-h", sockets]
         wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, self.last_words)
 
     def _run(self, user: str, command: Iterable[object], *, folder: Path = Path("/")) -> None:
@@ -105,7 +110,8 @@ class Peer:
             self._as(user, command), env=self.environment, cwd=folder, stdin=subprocess.DEVNULL,
             stdout=self._log, stderr=subprocess.STDOUT, check=False, timeout=_START_S_MAX,
         )  # fmt: skip
-        assert done.returncode == 0, f"{list(command)}:\n{self.last_words()}"
+        if done.returncode:
+            raise NotStarted(f"{list(command)}:\n{self.last_words()}")
 
     def _run_beside(
         self, user: str, command: Iterable[object], *, folder: Path = Path("/")
@@ -147,8 +153,9 @@ def _free_port() -> int:
 
 
 def wait_until(ready: Callable[[], bool], otherwise: Callable[[], str]) -> None:
-    """Wait for something that starts; fail with the words of ``otherwise`` when it takes too long."""
+    """Wait for something that starts; raise ``NotStarted`` when it takes too long."""
     give_up_at = time.monotonic() + _START_S_MAX
     while not ready():
-        assert time.monotonic() < give_up_at, otherwise()
+        if time.monotonic() > give_up_at:
+            raise NotStarted(otherwise())
         time.sleep(0.1)

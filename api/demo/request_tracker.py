@@ -1,4 +1,4 @@
-"""A real Request Tracker 5 for the tests, from Debian's packages: on loopback, everything it writes in one folder.
+"""A real Request Tracker 5 from Debian's packages, to exchange tickets with.
 
     apt-get install request-tracker5 rt5-db-postgresql rt5-standalone
 
@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx2
 
 from adapters.store import server_binaries
-from tests.peers import request_tracker_data
-from tests.peers.peer import DATABASE_USER, WEB_USER, Peer
+from api.demo import request_tracker_data
+from api.demo.peer import DATABASE_USER, WEB_USER, Peer
 
 PROGRAM = Path("/usr/share/request-tracker5/libexec/rt-server")
 SETUP = Path("/usr/sbin/rt-setup-database-5")

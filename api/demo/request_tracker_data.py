@@ -1,4 +1,4 @@
-"""How the Request Tracker of the tests is set up: its configuration, and what is in it at the beginning."""
+"""How that Request Tracker is set up: its configuration, and what is in it at the beginning."""
 
 from string import Template
 
