@@ -38,6 +38,7 @@ async def test_a_ticket_goes_to_the_other_hub_is_solved_there_and_comes_back(two
         [opened] = await theirs.wait_for(Ticket.Opened)
         assert await theirs.text(opened.subject) == "Übertragung fails"
         assert (await theirs.ledger.ticket(opened.number)).unit == "ROC_US"
+        assert opened.provenance.origin.hops == (f"GGUS-{number}",), "the way is told"
         await ours.wait_for(Exchange.Linked)
         assert (await ours.exchange("osg", number)).external_id == f"OSG-{opened.number}"
         assert (await theirs.exchange("ggus", opened.number)).external_id == f"GGUS-{number}"
