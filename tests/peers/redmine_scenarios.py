@@ -7,7 +7,8 @@ from typing import Any, Self
 import httpx2
 
 from adapters.helpdesks.redmine.documents import Note, Ours, write
-from adapters.helpdesks.redmine.session import Session, Terms
+from adapters.helpdesks.redmine.session import Session
+from adapters.helpdesks.redmine.terms import Terms
 from adapters.kit.carriers import Parcel
 from domain.helpdesk import Policy
 from tests.peers.peer_hub import PeerHub, peer_hub

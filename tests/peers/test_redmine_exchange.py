@@ -1,5 +1,7 @@
 """Tickets exchanged with a real Redmine."""
 
+import pytest
+
 from adapters.helpdesks.redmine.courier import RedmineCourier
 from adapters.helpdesks.redmine.observer import RedmineObserver
 from domain import commands as c
@@ -18,6 +20,9 @@ from tests.peers.redmine_scenarios import (
     redmine_hub,
     session_of,
 )
+
+pytestmark = pytest.mark.timeout(900)
+"""To start Redmine is part of the first test, on however busy a machine."""
 
 
 async def test_a_ticket_of_their_unit_goes_to_them_and_comes_back_solved(

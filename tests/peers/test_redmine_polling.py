@@ -9,6 +9,7 @@ import pytest
 
 from adapters.helpdesks.redmine.mapping import Redmine
 from adapters.helpdesks.redmine.poller import Cursor, RedminePoller
+from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
 from domain import clock
 from domain import commands as c
@@ -19,6 +20,9 @@ from tests.peers.redmine_proxy import Proxy
 from tests.peers.redmine_scenarios import Desk, redmine_hub, session_of
 
 WRITERS, ENTRIES = 8, 5
+
+pytestmark = pytest.mark.timeout(900)
+"""To start Redmine is part of the first test, on however busy a machine."""
 
 
 @pytest.fixture
@@ -168,14 +172,56 @@ async def test_more_issues_than_a_page_holds_all_in_one_second_are_all_found(
             " created_on, updated_on, root_id, lft, rgt, is_private, done_ratio)"
             " SELECT tracker_id, project_id, 'many', status_id, priority_id, author_id, 0, date_trunc('second', created_on),"
             " date_trunc('second', updated_on), NULL, 1, 2, false, 0"
-            " FROM issues, generate_series(1, 129) WHERE subject = 'many'"
+            " FROM issues, generate_series(1, 104) WHERE subject = 'many'"
         )
     found, cursor = await rest(poller, begun, nothing)
-    assert len({each.message_id for each in found}) == len(found) == 130
+    assert len({each.message_id for each in found}) == len(found) == 105
     assert (await rest(poller, cursor, nothing))[0] == []
     assert len((await session.issues(limit=500)).issues) == 100, "the cap"
     async with await psycopg.AsyncConnection.connect(redmine.database()) as connection:
         await connection.execute("DELETE FROM issues WHERE subject = 'many'")
+
+
+async def test_an_issue_too_large_to_be_read_is_loud_and_keeps_no_other_waiting(
+    session, poller, analyst, monkeypatch
+):
+    _, cursor = await rest(poller, (await poller.poll(b"", everything)).cursor)
+    monkeypatch.setattr(session._api, "_bytes_max", 60_000)
+    large = await analyst.open("To_GGUS", "large", description="x" * 40_000)
+    for n in range(3):
+        await analyst.note(large, f"{n}" * 20_000)
+    after = await analyst.open("To_GGUS", "after", description="small")
+    found, _ = await rest(poller, cursor, nothing)
+    assert {each.message_id.rpartition(":")[0] for each in found} == {
+        f"too-large:{large}", f"issue:{after}",
+    }  # fmt: skip
+    [parked] = [each for each in found if each.message_id.startswith("too-large")]
+    with pytest.raises(Unreadable):
+        Redmine().read(parked.raw)
+
+
+async def test_an_issue_moved_to_us_in_the_second_in_which_it_was_made_is_found(
+    redmine, poller, analyst
+):
+    _, cursor = await rest(poller, (await poller.poll(b"", everything)).cursor)
+    theirs = await analyst.open("ROC_DE", "moved", description="It is about x.")
+    some, cursor = await rest(poller, cursor, nothing)
+    assert some == [], "not ours yet"
+    await analyst.note(theirs, "For the hub.", project="To_GGUS")
+    async with await psycopg.AsyncConnection.connect(redmine.database()) as connection:
+        await connection.execute(
+            "UPDATE issues SET updated_on = created_on WHERE id = %s", [theirs]
+        )
+        await connection.execute(
+            "UPDATE journals SET created_on = (SELECT created_on FROM issues WHERE id = journalized_id)"
+            " WHERE journalized_id = %s",
+            [theirs],
+        )
+    found: list = []
+    async with asyncio.timeout(60):
+        while not found:
+            found, cursor = await rest(poller, cursor, nothing)
+    assert said(found, theirs)[0].startswith("It is about x.")
 
 
 async def test_closed_issues_are_listed_too(poller, analyst):

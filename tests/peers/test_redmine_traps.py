@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from adapters.helpdesks.redmine.courier import RedmineCourier
-from adapters.helpdesks.redmine.session import Session, Terms
+from adapters.helpdesks.redmine.session import Session
+from adapters.helpdesks.redmine.terms import Terms
 from adapters.helpdesks.redmine.words import WORDS
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.http import Api
@@ -32,6 +33,9 @@ from tests.peers.redmine_scenarios import (
 
 _numbers = itertools.count(1000)
 AGAIN_MAX = 30
+
+pytestmark = pytest.mark.timeout(900)
+"""To start Redmine is part of the first test, on however busy a machine."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from adapters.helpdesks.redmine import documents, words
 from adapters.helpdesks.redmine.documents import Change, Note, Ours, Step, TheirIssue, Theirs
 from adapters.helpdesks.redmine.mapping import Redmine
-from adapters.helpdesks.redmine.session import Terms
+from adapters.helpdesks.redmine.terms import Terms
 from adapters.kit.contract import Asked, Before, Ignored, Unreadable
 from adapters.kit.retry import Undelivered
 from domain.commands import Comment, PutOnHold, Solve

@@ -15,8 +15,9 @@ from msgspec import Struct
 from adapters.helpdesks.redmine.changes import Reader
 from adapters.helpdesks.redmine.documents import Author, Change, Theirs, write
 from adapters.helpdesks.redmine.rows import Issue, in_seconds
-from adapters.helpdesks.redmine.session import PAGE, Session
+from adapters.helpdesks.redmine.session import PAGE, TOO_LARGE, Session
 from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.retry import Undelivered
 from domain import clock
 
 OVERLAP: Final = timedelta(minutes=1)
@@ -89,7 +90,7 @@ class RedminePoller:
         for row in (await self._session.issues(updated_on=f">={in_seconds(since)}")).issues:
             issue = await self._session.issue(row.id)
             if issue is not None:
-                at.seen[row.id] = _looked_at(issue, at)
+                at.seen[row.id] = _looked_at(issue, _last(issue), at)
         return at
 
     async def _changed(self, at: Cursor) -> tuple[list[Issue], datetime | None, bool]:
@@ -99,30 +100,44 @@ class RedminePoller:
         since an issue that is changed meanwhile moves to the end.
         """
         found: dict[int, Issue] = {}
-        start, offset = at.least, 0
+        start, offset, size = at.least, 0, PAGE
         while True:
-            page = await self._session.issues(
-                updated_on=f">={in_seconds(start)}", sort="updated_on:asc,id:asc", offset=offset
-            )
+            try:
+                page = await self._session.issues(
+                    updated_on=f">={in_seconds(start)}",
+                    sort="updated_on:asc,id:asc",
+                    offset=offset,
+                    limit=size,
+                )
+            except Undelivered as failure:
+                if failure.code != TOO_LARGE or size == 1:
+                    raise
+                size = size // 10
+                continue
             for row in page.issues:
                 if row.id not in found and _is_news(row, at.seen.get(row.id)):
                     if len(found) == _ISSUES_MAX:
                         return list(found.values()), page.at, True
                     found[row.id] = row
-            if len(page.issues) < PAGE:
+            if len(page.issues) < size:
                 return list(found.values()), page.at, False
             last = page.issues[-1].updated_on
-            start, offset = (start, offset + PAGE) if last <= start else (last, 0)
+            start, offset = (start, offset + size) if last <= start else (last, 0)
 
     # -- what concerns us ----------------------------------------------------------------------------
 
     async def _messages(self, row: Issue, at: Cursor, known: Known) -> tuple[list[Incoming], Seen]:
-        unseen = Seen(row.updated_on, _NOT_LOOKED_AT)
+        unseen = _looked_at(row, _NOT_LOOKED_AT, at)
         intake = await self._session.is_intake(row.project)
         concerns = bool(self._reader.our_id(row)) or await known(str(row.id))
         if not (concerns or intake):
             return [], unseen
-        issue = await self._session.issue(row.id)
+        try:
+            issue = await self._session.issue(row.id)
+        except Undelivered as failure:
+            if failure.code != TOO_LARGE:
+                raise
+            return [_too_large(row)], unseen  # one such issue must not keep the others waiting
         if issue is None:  # deleted just now: whoever writes to it learns that
             return [], unseen
         messages = []
@@ -132,7 +147,7 @@ class RedminePoller:
             concerns = concerns or opens
             if concerns and change.by != "us" and _says(change):
                 messages.append(_message(await self._opening(theirs, issue) if opens else theirs))
-        return messages, _looked_at(issue, at)
+        return messages, _looked_at(issue, _last(issue), at)
 
     async def _news(self, issue: Issue, at: Cursor) -> list[Theirs]:
         """What happened to the issue since it was looked at, or else since changes are asked for."""
@@ -174,19 +189,29 @@ def _message(theirs: Theirs) -> Incoming:
     return Incoming(message_id=message_id, raw=write(theirs), sent_at=at)
 
 
+def _too_large(row: Issue) -> Incoming:
+    """Something that cannot be read, which therefore an operator gets to see."""
+    raw = msgspec.json.encode({"from": TOO_LARGE, "issue": row.id})
+    at = int(row.updated_on.timestamp())
+    return Incoming(message_id=f"too-large:{row.id}:{at}", raw=raw, sent_at=row.updated_on)
+
+
 def _is_news(row: Issue, seen: Seen | None) -> bool:
     if seen is None or seen.updated_on != row.updated_on:
         return True
     return seen.again_at is not None and clock.now() >= seen.again_at
 
 
-def _looked_at(issue: Issue, at: Cursor) -> Seen:
+def _looked_at(issue: Issue, last: int, at: Cursor) -> Seen:
     """What is remembered of it. A change that is old, or was looked at twice, is not looked at again."""
     before = at.seen.get(issue.id)
     known = before is not None and before.updated_on == issue.updated_on
     again = not known and at.newest - issue.updated_on < _YOUNG
-    last = max((each.id for each in issue.journals), default=0)
     return Seen(issue.updated_on, last, clock.now() + _YOUNG if again else None)
+
+
+def _last(issue: Issue) -> int:
+    return max((each.id for each in issue.journals), default=0)
 
 
 def _says(change: Change) -> bool:

@@ -1,63 +1,29 @@
-"""A session with one Redmine: ask, understand, and know its numbers by their names.
-
-    https://redmine.example.org/?project=PROJECT&intake=PROJECT&tracker=TRACKER&field=ExternalID:1
-
-``project``: where tickets of units that are not the partner's go. ``intake``: a project whose issues are
-meant for us (any number of them; none: they open no tickets here). ``tracker``: of new issues, by its name;
-else the first one of their project. ``field``: the number of a custom field, where it cannot be read off an
-issue. The key of the account is the helpdesk's secret.
-"""
+"""A session with one Redmine: ask, understand, and know its numbers by their names."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
 from adapters.helpdesks.redmine.rows import Issue, Named, Page, as_
+from adapters.helpdesks.redmine.terms import Terms
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
 PAGE: Final = 100
 """What Redmine gives at most."""
+TOO_LARGE: Final = "answer-too-large"
+"""The code of an answer that is not read to its end."""
+_BYTES_MAX: Final = 10_000_000
 _AT_ONCE: Final = 4
+_READ_OFF: Final = 25
+"""Issues off which numbers of custom fields are read."""
 _PROJECTS_MAX: Final = 2000
 _CONFLICTS_MAX: Final = 8
 _CONFLICT_PAUSE_S: Final = 0.05
-
-
-class Terms(Struct, frozen=True, kw_only=True):
-    """What a helpdesk's address says."""
-
-    url: str
-    intake: frozenset[str]
-    tracker: str = ""
-    fields: Mapping[str, int]
-
-    @classmethod
-    def of(cls, address: str) -> "Terms":
-        """Raises ``Undelivered``."""
-        try:
-            parts = urlsplit(address)
-            host, port = parts.hostname, parts.port
-            query = parse_qs(parts.query)
-            named = (each.split(":", 1) for each in query.get("field", ()))
-            fields = {name: int(number) for name, number in named}
-        except ValueError as error:
-            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
-        if parts.scheme not in ("http", "https") or not host:
-            what = f"{address!r} is not like https://redmine.example.org/"
-            raise Undelivered("bad-address", what, final=True)
-        place = f"[{host}]" if ":" in host else host
-        return cls(
-            url=f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}",
-            intake=frozenset(query.get("intake", ())),
-            tracker=query.get("tracker", [""])[0],
-            fields=fields,
-        )
 
 
 class _Project(Struct, frozen=True):
@@ -69,10 +35,17 @@ class _Project(Struct, frozen=True):
 class Session:
     """Every method raises ``Undelivered``."""
 
-    def __init__(self, terms: Terms, key: str, *, allow_private: bool) -> None:
+    def __init__(
+        self, terms: Terms, key: str, *, allow_private: bool, environment: str = ""
+    ) -> None:
         self.terms = terms
         self._key = key
-        self._api = Api(terms.url, allow_private=allow_private)
+        self._api = Api(
+            terms.url,
+            allow_private=allow_private,
+            bytes_max=_BYTES_MAX,
+            environment=environment,
+        )
         self._lane = asyncio.Semaphore(_AT_ONCE)
         self._names: dict[str, dict[int, str]] = {}
         self._projects: dict[int, _Project] = {}
@@ -195,7 +168,7 @@ class Session:
 
     async def field_if_any(self, name: str) -> int:
         if name not in self._fields:
-            for issue in (await self.issues(sort="updated_on:desc")).issues:
+            for issue in (await self.issues(sort="updated_on:desc", limit=_READ_OFF)).issues:
                 for each in issue.custom_fields:
                     self._fields.setdefault(each.name, each.id)
         return self._fields.get(name, 0)
