@@ -5,7 +5,8 @@ the log twice decides once. What was decided and not acknowledged is sent again,
 the same Message-ID.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from domain.errors import AlreadyClaimed, NotNow, Refused
 from domain.exchange import Direction, Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
-from domain.lifecycle import OPEN
+from domain.lifecycle import OPEN, TERMINAL
 from domain.provenance import Provenance, acting
 from domain.store import Recorded
 from domain.ticket import Ticket
@@ -150,13 +151,7 @@ class Outbox:
         ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
         about_ticket = cause.event.originator_id == ticket.id
         event = cause.event if about_ticket else history[0].event
-        entries = [
-            each.event.text
-            for each in history
-            if whole
-            and isinstance(each.event, Ticket.Commented)
-            and each.event.visibility == Visibility.PUBLIC.value
-        ]
+        entries = [_entry(each.event, ticket) for each in history] if whole else []
         wanted = [*_sealed(event), ticket.subject, ticket.description, ticket.solution, *entries]
         found = await self._ledger.store.contents([each.id for each in wanted if each])
         file = [event.file.id] if isinstance(event, Ticket.Attached) and not whole else []
@@ -169,7 +164,7 @@ class Outbox:
             texts={id_: content.text() for id_, content in found.items()},
             files={id_: content.body for id_, content in files.items()},
             whole=whole,
-            diary=[found[each.id].text() for each in entries if each.id in found],
+            diary=[found[each.id].text() for each in entries if each and each.id in found],
             external_id=exchange.external_id,
             external_reference=exchange.external_reference,
             theirs=exchange.theirs,
@@ -292,6 +287,30 @@ def _way(event: Event, cause: Recorded, ours: str, *, whole: bool) -> tuple[str,
     origin = event.provenance.origin if whole or event is cause.event else None
     before = origin.hops if origin else ()
     return (*before, ours)
+
+
+def _entry(event: Event, ticket: Ticket) -> Sealed | None:
+    """The text of a public entry, apart from a solution that holds: that has a place of its own."""
+    if isinstance(event, Ticket.Commented) and event.visibility != Visibility.PUBLIC.value:
+        return None
+    sealed: Sealed | None = getattr(event, _ENTRIES.get(type(event), ""), None)
+    holds = ticket.status in TERMINAL and sealed == ticket.solution
+    return None if holds else sealed
+
+
+_ENTRIES: Final[Mapping[type[Event], str]] = MappingProxyType({
+    Ticket.Assigned: "note",
+    Ticket.WorkStarted: "note",
+    Ticket.ReplyRequested: "question",
+    Ticket.SubmitterReplied: "text",
+    Ticket.PutOnHold: "reason",
+    Ticket.Solved: "solution",
+    Ticket.FoundUnsolvable: "solution",
+    Ticket.Reopened: "comment",
+    Ticket.Commented: "text",
+    Ticket.Reclassified: "justification",
+})  # fmt: skip
+"""Where the public text of an event stands."""
 
 
 def _sealed(event: object) -> list[Sealed]:

@@ -38,25 +38,33 @@ assert set(_STAGE) == set(Status), "every status has a stage"
 
 
 def action(
-    said: Status, before: Status | None, ours: Status, *, with_news: bool = False
+    said: Status,
+    before: Status | None,
+    ours: Status,
+    *,
+    with_news: bool = False,
+    knows_all: bool = False,
 ) -> Action | None:
     """The step to take because a partner says ``said`` after ``before`` (None: nothing yet); None for none.
 
     ``with_news``: the message carries the text that belongs to the state (solution, question, reason)
-    and that text is new, so that the word counts although it was said before.
+    and that text is new, so that the word counts although it was said before. ``knows_all``: the partner
+    has every state that we have, such as an installation like ours.
     """
     if said is before and not with_news:
         return None
     if ours in OPEN:
-        return _of_open(said, before, ours)
+        return _of_open(said, before, ours, knows_all=knows_all)
     reopens = said is Status.REOPENED and ours in {Status.SOLVED, Status.UNSOLVED}
     return Action.REOPEN if reopens else None
 
 
-def _of_open(said: Status, before: Status | None, ours: Status) -> Action | None:
+def _of_open(
+    said: Status, before: Status | None, ours: Status, *, knows_all: bool
+) -> Action | None:
     if _STAGE[said] == _STAGE[ours]:
         return None
     if said is Status.IN_PROGRESS:
-        knows = before is not None and _STAGE[before] == _STAGE[ours]
+        knows = knows_all or (before is not None and _STAGE[before] == _STAGE[ours])
         return Action.START_WORK if knows else None
     return _STEP.get(said)

@@ -62,7 +62,9 @@ class OsgMail:
     ) -> Asked | Ignored:
         if ticket is None:
             return commands_for_unknown(reading.body, place.words)
-        return commands_for_known(reading.body, ticket, before, place.words)
+        return commands_for_known(
+            reading.body, ticket, before, place.words, knows_all=bool(reading.hops)
+        )
 
     def outbound(self, news: News) -> bytes | Ignored:
         fields = outgoing.whole(news) if news.whole else outgoing.change(news)

@@ -10,7 +10,7 @@ from adapters.kit.ghd import words
 from adapters.kit.states import action
 from adapters.kit.text import cut, line
 from domain import commands as c
-from domain.lifecycle import OPEN, Action, Status
+from domain.lifecycle import FINAL, OPEN, Action, Status
 from domain.ticket import Particulars, Ticket
 from domain.vocabulary import (
     DEFAULTS,
@@ -64,15 +64,20 @@ def commands_for_unknown(fields: Fields, tables: Words) -> Asked | Ignored:
 
 
 def commands_for_known(
-    fields: Fields, ticket: Ticket, before: Before, tables: Words
+    fields: Fields, ticket: Ticket, before: Before, tables: Words, *, knows_all: bool = False
 ) -> Asked | Ignored:
-    """Change our ticket as far as the document differs from what was said before. Raises ``Unreadable``."""
+    """Change our ticket as far as the document differs from what was said before. Raises ``Unreadable``.
+
+    ``knows_all``: as in ``states.action``.
+    """
     changes = _Changes(fields, before, tables)
     said = words.state(tables, fields.get("GHD_Status", ""))
     step, public, withheld = None, changes.diary, []
     if said is not None:
         text = changes.text_of(said)
-        step = action(said, changes.state_before(), ticket.status, with_news=bool(text))
+        step = action(
+            said, changes.state_before(), ticket.status, with_news=bool(text), knows_all=knows_all
+        )
         if step is None and said is not ticket.status and changes.has("GHD_Status"):
             withheld.append(f"{said.value}:no-regress")
     commands: list[c.Command] = [*changes.reclassifications(ticket)]
@@ -81,6 +86,10 @@ def commands_for_known(
     moved = None
     if step is not None:
         moved, public = changes.step(step, ticket.number)
+    elif (
+        changes.solution and ticket.status not in FINAL
+    ):  # of a ticket that is solved here too: another word about it
+        public = f"{public}\n\n{changes.solution}".strip()
     commands += changes.entries(ticket.number, public=public)
     if moved is not None:
         commands.append(moved)

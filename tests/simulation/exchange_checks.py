@@ -1,0 +1,197 @@
+"""What must hold when a federation has come to rest."""
+
+import re
+from collections import Counter, defaultdict
+
+from domain.content import Sealed
+from domain.exchange import Exchange
+from domain.identifiers import ticket_number
+from domain.lifecycle import FINAL
+from domain.store import Recorded
+from domain.ticket import Ticket
+from tests.simulation.exchange_hub import USER, Hub
+from tests.simulation.exchange_world import World, exchanges, parked, recorded, tickets
+
+_WORD = re.compile(r"(?:public|hidden|subject)\d+x|vacation")
+
+
+async def texts(hub: Hub, event) -> str:
+    ids = [
+        value.id
+        for name in event.__struct_fields__
+        if isinstance(value := getattr(event, name), Sealed)
+    ]
+    found = await hub.memory.contents(ids)
+    return "\n".join(found[each].text() for each in ids if each in found)
+
+
+async def public_words(hub: Hub) -> dict[int, Counter[str]]:
+    """By ticket, how often each word stands where the public can read it."""
+    found: dict[int, Counter[str]] = defaultdict(Counter)
+    for each in await recorded(hub):
+        number = ticket_number(each.event.originator_id)
+        if not number or getattr(each.event, "visibility", "public") != "public":
+            continue
+        words = set(_WORD.findall(await texts(hub, each.event)))
+        found[number].update(word for word in words if not word.startswith("subject"))
+    return found
+
+
+class Federation:
+    """What all hubs hold."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.request: dict[tuple[str, int], str] = {}
+        """Each ticket's request: the ticket in which it began, as a hop."""
+        self.words: dict[str, dict[int, Counter[str]]] = {}
+
+    async def look(self) -> "Federation":
+        for name, hub in self.world.hubs.items():
+            self.words[name] = await public_words(hub)
+            for each in await recorded(hub):
+                if isinstance(each.event, Ticket.Opened):
+                    origin = each.event.provenance.origin
+                    hops = origin.hops if origin else ()
+                    number = each.event.number
+                    self.request[name, number] = hops[0] if hops else f"{name}-{number}"
+        return self
+
+    # -- the laws ------------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        self._created_once()
+        await self._all_have_outcomes()
+        await self._hidden_stays_hidden()
+        await self._told_once()
+        await self._desk_told_once()
+        self._no_vacation_is_an_entry()
+        await self._no_flood()
+
+    def _created_once(self) -> None:
+        counted = Counter((name, request) for (name, _), request in self.request.items())
+        twice = [each for each, count in counted.items() if count > 1]
+        assert not twice, f"opened twice: {twice}"
+        for request in self.request.values():
+            name, _, number = request.rpartition("-")
+            assert self.request.get((name, int(number))) == request, f"from nowhere: {request}"
+        refs = Counter(ticket.ref for ticket in self.world.desk.tickets.values() if ticket.ref)
+        assert all(count == 1 for count in refs.values()), f"twice at the desk: {refs}"
+
+    async def _all_have_outcomes(self) -> None:
+        for name, hub in self.world.hubs.items():
+            waiting = [
+                (stream, message)
+                for stream, exchange in (await exchanges(hub)).items()
+                for message in exchange.messages.values()
+            ]
+            left = {(stream, reference) for stream, reference, _ in await parked(hub)}
+            lost = [each for each in waiting if (each[0], each[1].reference) not in left]
+            assert not lost, f"{name} left {lost}"
+            codes = {code for _, _, code in await parked(hub)}
+            assert not codes, f"{name} parked {await parked(hub)}"
+
+    async def _hidden_stays_hidden(self) -> None:
+        for name, hub in self.world.hubs.items():
+            for each in await recorded(hub):
+                raw = await _raw(hub, each)
+                assert b"hidden" not in raw, f"{name} tells what is internal: {raw!r}"
+
+    async def _told_once(self) -> None:
+        excused = await self._excused()
+        for name, by_ticket in self.words.items():
+            for number, words in by_ticket.items():
+                twice = [word for word, count in words.items() if count > 1]
+                assert not twice, f"{name}-{number} has twice: {twice}"
+        for (name, number), (other, theirs) in await self._linked():
+            ours, yours = self.words[name][number], self.words[other][theirs]
+            missing = {word for word in ours if word not in yours} - excused[other] - excused[name]
+            assert not missing, f"{other}-{theirs} lacks {missing} of {name}-{number}"
+
+    async def _desk_told_once(self) -> None:
+        excused = await self._excused()
+        linked: set[int] = set()
+        for name, hub in self.world.hubs.items():
+            for exchange in (await exchanges(hub)).values():
+                if exchange.helpdesk != "desk" or not exchange.number:
+                    continue
+                assert int(exchange.external_id) not in linked
+                linked.add(int(exchange.external_id))
+                ticket = self.world.desk.tickets[int(exchange.external_id)]
+                there = Counter(_WORD.findall("\n".join(ticket.texts)))
+                here = self.words[name][exchange.number]
+                assert all(count == 1 for count in there.values()), f"twice at the desk: {there}"
+                differ = (set(here) ^ set(there)) - excused[name]
+                assert not differ, f"desk {ticket.id}, {name}-{exchange.number}: {differ}"
+        if self.world.with_desk:
+            assert linked == set(self.world.desk.tickets), (
+                "every ticket of the desk has one of ours"
+            )
+
+    def _no_vacation_is_an_entry(self) -> None:
+        for by_ticket in self.words.values():
+            for words in by_ticket.values():
+                assert "vacation" not in words
+
+    async def _linked(self) -> list[tuple[tuple[str, int], tuple[str, int]]]:
+        """Tickets of hubs that are exchanged with each other, both ways round."""
+        found = []
+        for name, hub in self.world.hubs.items():
+            for exchange in (await exchanges(hub)).values():
+                other = exchange.helpdesk.upper()
+                there, _, theirs = exchange.external_id.rpartition("-")
+                if exchange.number and there == other and other in self.words:
+                    found.append(((name, exchange.number), (other, int(theirs))))
+        return found
+
+    async def _excused(self) -> dict[str, set[str]]:
+        """Words of messages that a rule kept from having an effect: refused, or nothing could be done."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for name, hub in self.world.hubs.items():
+            raws: dict[tuple, bytes] = {}
+            for each in await recorded(hub):
+                event = each.event
+                if isinstance(event, Exchange.MessageReceived):
+                    raws[event.originator_id, event.originator_version] = await _raw(hub, each)
+                elif isinstance(event, Exchange.MessageRefused):
+                    raw = raws[event.originator_id, event.reference]
+                    found[name] |= set(_WORD.findall(raw.decode()))
+        return found
+
+    async def _no_flood(self) -> None:
+        acts = sum(
+            [
+                sum(
+                    each.event.provenance.origin is None
+                    for each in await recorded(hub)
+                    if ticket_number(each.event.originator_id)
+                )
+                for hub in self.world.hubs.values()
+            ]
+        ) + len(self.world.desk.changes)
+        told = sum(
+            [
+                sum(isinstance(each.event, Exchange.Dispatched) for each in await recorded(hub))
+                for hub in self.world.hubs.values()
+            ]
+        )
+        assert told <= 4 * acts * len(self.world.hubs) + 20, f"{told} messages for {acts} acts"
+
+
+async def _raw(hub: Hub, each: Recorded) -> bytes:
+    sealed = getattr(each.event, "raw", None)
+    found = await hub.memory.contents([sealed.id]) if sealed else {}
+    return found[sealed.id].body if found else b""
+
+
+async def states_agree(world: World) -> None:
+    """After a last word of one side alone, both sides of every link are over or both are not."""
+    federation = await Federation(world).look()
+    of = {name: await tickets(hub) for name, hub in world.hubs.items()}
+    for (name, number), (other, theirs) in await federation._linked():
+        one, two = of[name][number].status, of[other][theirs].status
+        if one not in FINAL and two not in FINAL:
+            assert one is two, f"{name}-{number} is {one.value}, {other}-{theirs} is {two.value}"
+
+
+__all__ = ["USER", "Federation", "states_agree"]

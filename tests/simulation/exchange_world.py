@@ -1,0 +1,284 @@
+"""A federation in one process: hubs, a desk with an interface, people with a mailbox, and what goes wrong between them."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from datetime import timedelta
+from email import message_from_bytes
+from email.message import EmailMessage, Message
+from typing import Any
+from uuid import UUID
+
+from adapters.kit.retry import Undelivered
+from domain import commands as c
+from domain.aggregate import Event
+from domain.errors import Refused
+from domain.exchange import Exchange, Outcome
+from domain.identifiers import ticket_number
+from domain.store import Recorded
+from domain.ticket import Ticket
+from domain.vocabulary import Visibility
+from tests.simulation.exchange_desk import Desk, DeskAdapter
+from tests.simulation.exchange_hub import Hub
+
+DAY_S = 86_400
+Links = Iterable[tuple[str, str]]
+
+
+class World:
+    def __init__(self, rng: random.Random, loop: asyncio.AbstractEventLoop) -> None:
+        self.rng, self.loop = rng, loop
+        self.hubs: dict[str, Hub] = {}
+        self.desk = Desk(self)
+        self.people = People(self)
+        self.adapters = {"desk": DeskAdapter()}
+        self.connectors = {"desk": self.desk}
+        self.faults = 0.0
+        """How likely what can go wrong goes wrong, as a multiple of the usual."""
+        self.slow_steps = True
+        self.crashes = self.carried = 0
+        self.words = 0
+        self.with_desk = False
+        self._late: set[asyncio.Task] = set()
+
+    def happens(self, likely: float) -> bool:
+        return self.rng.random() < likely * self.faults
+
+    async def build(self, names: str, links: Links, *, desk: str = "", people: str = "") -> None:
+        """Hubs by their letters; ``desk`` and ``people`` name the hub that they are connected with."""
+        partners: dict[str, list] = {name: [] for name in names}
+        for one, other in links:
+            for ours, theirs in ((one, other), (other, one)):
+                address = f"{ours.lower()}@{theirs.lower()}.test"
+                partners[ours].append(
+                    (theirs.lower(), "osg_mail", [f"UNIT_{theirs}"], address, address)
+                )
+        if desk:
+            self.with_desk = True
+            partners[desk].append(("desk", "desk", ["UNIT_DESK"], "https://desk.test", ""))
+        if people:
+            self.people.units.append("UNIT_PEOPLE")
+            address = "team@people.test"
+            partners[people].append(("people", "email", ["UNIT_PEOPLE"], address, address))
+        units = ["TPM", *(f"UNIT_{name}" for name in names), "UNIT_DESK", "UNIT_PEOPLE"]
+        for name in names:
+            skew = timedelta(minutes=self.rng.choice((0, 0, -3, 200, -3000)))
+            self.hubs[name] = Hub(name, self, skew=skew)
+            await self.hubs[name].spawn(self.hubs[name].register(units, partners[name]))
+            self.hubs[name].live()
+
+    # -- mail ----------------------------------------------------------------------------------------
+
+    async def carry(self, raw: bytes, sender: str, recipient: str) -> str:
+        """An SMTP session, as bad as they can be. Raises ``Undelivered``."""
+        self.carried += 1
+        await asyncio.sleep(self.rng.uniform(0.01, 3))
+        if self.happens(0.1):
+            raise Undelivered("not-reached", "no connection", final=False)
+        if self.happens(0.05):
+            raise Undelivered("smtp-451", "later", final=False)
+        if self.happens(0.1):
+            self._again(raw, sender, recipient)
+        answer = await self._arrive(raw, sender, recipient)
+        await asyncio.sleep(self.rng.uniform(0.01, 1))
+        if self.happens(0.1):
+            raise Undelivered("not-reached", "connection lost before the answer", final=False)
+        return answer
+
+    def _again(self, raw: bytes, sender: str, recipient: str) -> None:
+        async def later() -> None:
+            await asyncio.sleep(self.rng.expovariate(1 / 1800))
+            try:
+                await self._arrive(raw, sender, recipient)
+            except Undelivered:
+                return
+
+        self.late(later())
+
+    def late(self, what) -> None:
+        task = self.loop.create_task(what)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _arrive(self, raw: bytes, sender: str, recipient: str) -> str:
+        domain = recipient.partition("@")[2]
+        if domain == "people.test":
+            return self.people.take(raw)
+        hub = next(each for each in self.hubs.values() if each.domain == domain)
+        return await hub.take(raw, sender, recipient)
+
+    # -- users ---------------------------------------------------------------------------------------
+
+    def word(self, what: str) -> str:
+        """A text that occurs nowhere else; ``hidden`` ones are to stay where they are."""
+        self.words += 1
+        return f"{what}{self.words}x"
+
+    async def somebody_acts(self) -> None:
+        """One random act of a user somewhere."""
+        hub = self.hubs[self.rng.choice(sorted(self.hubs))]
+        if self.with_desk and self.rng.random() < 0.15:
+            self._at_the_desk()
+            return
+        if self.people.units and self.rng.random() < 0.1:
+            self.people.answer()
+            return
+        numbers = list(await tickets(hub))
+        if not numbers or (len(numbers) < 3 and self.rng.random() < 0.1):
+            unit = self.unit()
+            text = self.word("public")
+            await hub.do(c.OpenTicket(subject=self.word("subject"), description=text, unit=unit))
+            return
+        number = self.rng.choice(numbers)
+        wish = self.rng.choice(("comment",) * 8 + tuple(WISHES))
+        command = WISHES[wish](number, self.word("hidden" if wish == "note" else "public"), self)
+        try:
+            await hub.do(command)
+        except Refused:
+            return
+
+    def _units(self) -> list[str]:
+        more = ["UNIT_DESK"] if self.with_desk else []
+        return [*(f"UNIT_{name}" for name in sorted(self.hubs)), *more, *self.people.units]
+
+    def unit(self) -> str:
+        return self.rng.choice(self._units())
+
+    def _at_the_desk(self) -> None:
+        known = list(self.desk.tickets.values())
+        if not known or self.rng.random() < 0.3:
+            self.desk.open(self.word("subject"), self.word("public"))
+            return
+        ticket = self.rng.choice(known)
+        if self.rng.random() < 0.6:
+            self.desk.entry(ticket, self.word("public"))
+        else:
+            states = [state for state in ("open", "stalled", "resolved") if state != ticket.state]
+            self.desk.move(ticket, self.rng.choice(states), self.word("public"))
+
+    # -- the end -------------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Nothing goes wrong any more, and operators let go on what was given up; until nothing moves."""
+        self.faults = 0.0
+        for hub in self.hubs.values():
+            hub.crash_in = 0
+        until, still, before = self.loop.time() + 3 * DAY_S, 0, -1
+        while still < 4:
+            assert self.loop.time() < until, "it never comes to rest"
+            await asyncio.sleep(150)
+            for hub in self.hubs.values():
+                if hub.parts is not None:
+                    await self._operate(hub)
+            now = sum([await hub.memory.head() for hub in self.hubs.values()])
+            idle = now == before and not self._late and all(hub.idle for hub in self.hubs.values())
+            still, before = still + 1 if idle else 0, now
+
+    async def _operate(self, hub: Hub) -> None:
+        """Try again what was parked because of the way, not because of what it says."""
+        for stream, reference, code in await parked(hub):
+            if code in WAY:
+                await hub.resume(stream, reference)
+
+
+class People:
+    """Supporters with nothing but a mailbox, with vacation programs of every kind."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.mails: list[Message] = []
+        self.units: list[str] = []
+
+    def take(self, raw: bytes) -> str:
+        message = message_from_bytes(raw)
+        self.mails.append(message)
+        if self.world.happens(0.5):
+            kind = self.world.rng.choice(("marked", "unmarked", "bulk"))
+            self.world.late(self._write(message, "I am on vacation.", vacation=kind))
+        return "kept"
+
+    def answer(self) -> None:
+        """Somebody replies to one of the mails."""
+        if self.mails:
+            text = self.world.word("public")
+            self.world.late(self._write(self.world.rng.choice(self.mails), text))
+
+    async def _write(self, to: Message, text: str, *, vacation: str = "") -> None:
+        mail = EmailMessage()
+        mail["From"], mail["To"] = "team@people.test", to["Reply-To"]
+        mail["Subject"] = (
+            f"Re: {to['Subject']}" if not vacation else f"Out of office: {to['Subject']}"
+        )
+        mail["In-Reply-To"] = to["Message-ID"]
+        self.world.words += 1
+        mail["Message-ID"] = f"<{self.world.words}@people.test>"
+        if vacation == "marked":
+            mail["Auto-Submitted"] = "auto-replied"
+        elif vacation == "bulk":
+            mail["Precedence"] = "bulk"
+        mail.set_content(text)
+        while True:
+            try:
+                await self.world.carry(mail.as_bytes(), "team@people.test", to["Reply-To"])
+            except Undelivered as failure:
+                if failure.final:
+                    return
+                await asyncio.sleep(60)
+            else:
+                return
+
+
+async def recorded(hub: Hub) -> list[Recorded]:
+    """The whole log, decoded once."""
+    hub.read += await hub.memory.log(len(hub.read), 1_000_000)
+    return hub.read
+
+
+async def tickets(hub: Hub) -> dict[int, Ticket]:
+    found: dict[int, list[Event]] = {}
+    for each in await recorded(hub):
+        if number := ticket_number(each.event.originator_id):
+            found.setdefault(number, []).append(each.event)
+    return {
+        number: Ticket.replay(events[0].originator_id, events) for number, events in found.items()
+    }
+
+
+async def exchanges(hub: Hub) -> dict[UUID, Exchange]:
+    found: dict[UUID, list[Event]] = {}
+    for each in await recorded(hub):
+        if type(each.event) in Exchange.mutators:
+            found.setdefault(each.event.originator_id, []).append(each.event)
+    return {stream: Exchange.replay(stream, events) for stream, events in found.items()}
+
+
+async def parked(hub: Hub) -> list[tuple[UUID, int, str]]:
+    """Messages that wait for an operator, and why."""
+    why = {
+        (each.event.originator_id, each.event.reference): each.event.code
+        for each in await recorded(hub)
+        if isinstance(each.event, Exchange.Parked)
+    }
+    return [
+        (stream, message.reference, why.get((stream, message.reference), "returned"))
+        for stream, exchange in (await exchanges(hub)).items()
+        for message in exchange.messages.values()
+        if message.outcome is Outcome.PARKED
+    ]
+
+
+WAY = {"not-reached", "smtp-451", "smtp", "http-500", "courier-failed"}
+WISHES: dict[str, Any] = {
+    "comment": lambda number, text, _: c.Comment(number=number, text=text),
+    "note": lambda number, text, _: c.Comment(
+        number=number, text=text, visibility=Visibility.INTERNAL
+    ),
+    "assign": lambda number, text, world: c.Assign(number=number, unit=world.unit(), note=text),
+    "start": lambda number, text, _: c.StartWork(number=number, note=text),
+    "ask": lambda number, text, _: c.RequestReply(number=number, question=text),
+    "reply": lambda number, text, _: c.RecordReply(number=number, text=text),
+    "hold": lambda number, text, _: c.PutOnHold(number=number, reason=text),
+    "solve": lambda number, text, _: c.Solve(number=number, solution=text),
+    "reopen": lambda number, text, _: c.Reopen(number=number, comment=text),
+    "close": lambda number, _, __: c.Close(number=number),
+}

@@ -1,0 +1,165 @@
+"""Federations under faults: everything public arrives exactly once in effect, and they come to rest.
+
+What goes wrong follows from the seed; TICKETLEDGER_SIMULATIONS says how many seeds of each shape.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+import pytest
+import structlog
+
+from domain import commands as c
+from domain.exchange import Exchange
+from tests.simulation.exchange_checks import Federation, states_agree
+from tests.simulation.exchange_world import World, recorded, tickets
+from tests.simulation.played_loop import PlayedLoop, chance
+
+RUNS = int(os.environ.get("TICKETLEDGER_SIMULATIONS", "3"))
+
+SHAPES = {
+    "pair": ("AB", ["AB"], {}),
+    "chain of three": ("ABC", ["AB", "BC"], {}),
+    "chain of four": ("ABCD", ["AB", "BC", "CD"], {}),
+    "ring of three": ("ABC", ["AB", "BC", "CA"], {}),
+    "ring of four": ("ABCD", ["AB", "BC", "CD", "DA"], {}),
+    "star": ("ABC", ["AB", "AC"], {"desk": "A", "people": "A"}),
+    "desk": ("A", [], {"desk": "A"}),
+}
+Story = Callable[[World], Awaitable[None]]
+
+
+def simulate(shape: str, seed: int, story: Story | None = None) -> dict:
+    """Let a federation live, come to rest, and be checked; figures of what happened."""
+    names, links, more = SHAPES[shape]
+    with chance(seed) as rng, structlog.testing.capture_logs() as logs:
+        loop = PlayedLoop()
+        asyncio.set_event_loop(loop)
+        world = World(rng, loop)
+
+        async def live() -> None:
+            await world.build(names, links, **more)
+            await asyncio.sleep(1)
+            await (story or at_random)(world)
+            await world.settle()
+            await (await Federation(world).look()).check()
+
+        try:
+            loop.run_until_complete(live())
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(1))
+            loop.close()
+            asyncio.set_event_loop(None)
+    troubles = [each for each in logs if each["event"] == "conversation in trouble"]
+    assert not troubles, troubles[0]
+    return {"carried": world.carried, "crashes": world.crashes, "hours": round(loop.time() / 3600)}
+
+
+async def at_random(world: World) -> None:
+    """Users do what they like while mail is lost and doubled and hubs fall over."""
+    rng = world.rng
+    world.faults = rng.choice((0.0, 1.0, 1.0, 2.0))
+    for _ in range(80):
+        if world.faults and rng.random() < 0.12:
+            hub = world.hubs[rng.choice(sorted(world.hubs))]
+            hub.crash_in = hub.crash_in or rng.randint(1, 60)
+        await world.somebody_acts()
+        await asyncio.sleep(rng.choice((0, 0, 1, 10, 200)))
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_public_arrives_exactly_once_in_effect(shape: str, seed: int):
+    print(f"shape {shape!r}, seed {seed}")
+    print(simulate(shape, seed))
+
+
+# -- cases that failed once, or must be seen one by one --------------------------------------------------
+
+
+async def _opened(world: World, hub: str, unit: str) -> int:
+    opening = c.OpenTicket(subject=world.word("subject"), description="All of them.", unit=unit)
+    return (await world.hubs[hub].do(opening)).ticket.number
+
+
+def test_a_partner_that_comes_in_late_hears_all_that_was_said_before():
+    async def story(world: World) -> None:
+        hub, word = world.hubs["A"], world.word
+        number = await _opened(world, "A", "UNIT_A")
+        for command in (
+            c.StartWork(number=number, note=word("public")),
+            c.RequestReply(number=number, question=word("public")),
+            c.RecordReply(number=number, text=word("public")),
+            c.PutOnHold(number=number, reason=word("public")),
+            c.Solve(number=number, solution=word("public")),
+            c.Reopen(number=number, comment=word("public")),
+            c.Comment(number=number, text=word("hidden"), visibility=c.Visibility.INTERNAL),
+            c.Assign(number=number, unit="UNIT_B", note=word("public")),
+        ):
+            await hub.do(command)
+
+    simulate("pair", 1, story)
+
+
+def test_of_two_solutions_at_the_same_time_the_later_one_is_kept_as_an_entry():
+    async def story(world: World) -> None:
+        number = await _opened(world, "A", "UNIT_B")
+        await world.settle()
+        [there] = await tickets(world.hubs["B"])
+        await world.hubs["A"].do(c.Solve(number=number, solution=world.word("public")))
+        await world.hubs["B"].do(c.Solve(number=there, solution=world.word("public")))
+        await world.settle()
+        await states_agree(world)
+
+    simulate("pair", 2, story)
+
+
+@pytest.mark.parametrize("shape", ["ring of three", "ring of four"])
+def test_a_request_that_comes_round_is_refused_and_the_ticket_is_named(shape: str):
+    async def story(world: World) -> None:
+        names = sorted(world.hubs)
+        number = await _opened(world, "A", "UNIT_B")
+        for name, next_name in zip(names[1:], [*names[2:], "A"], strict=True):
+            await world.settle()
+            [mine] = await tickets(world.hubs[name])
+            await world.hubs[name].do(c.Assign(number=mine, unit=f"UNIT_{next_name}"))
+        await world.settle()
+        hub = world.hubs["A"]
+        refusals = [
+            each.event
+            for each in await recorded(hub)
+            if isinstance(each.event, Exchange.MessageRefused)
+        ]
+        assert [each.code for each in refusals] == ["loop"]
+        detail = (await hub.memory.contents([refusals[0].detail.id]))[refusals[0].detail.id]
+        assert f"our ticket {number}" in detail.text()
+        for name in names:  # and what is said anywhere is said everywhere, once
+            [mine] = await tickets(world.hubs[name])
+            await world.hubs[name].do(c.Comment(number=mine, text=world.word("public")))
+
+    simulate(shape, 3, story)
+
+
+def test_two_hubs_agree_about_the_state_after_one_sides_last_word():
+    async def story(world: World) -> None:
+        world.faults = 2.0
+        number = await _opened(world, "A", "UNIT_B")
+        await asyncio.sleep(3600)
+        [there] = await tickets(world.hubs["B"])
+        for name, command in (
+            ("B", c.StartWork(number=there, note="")),
+            ("A", c.RequestReply(number=number, question=world.word("public"))),
+            ("B", c.PutOnHold(number=there, reason=world.word("public"))),
+            ("A", c.StartWork(number=number, note=world.word("public"))),
+            ("B", c.Solve(number=there, solution=world.word("public"))),
+            ("A", c.Reopen(number=number, comment=world.word("public"))),
+            ("B", c.Solve(number=there, solution=world.word("public"))),
+        ):
+            await world.hubs[name].do(command)
+            await asyncio.sleep(7200)
+            await states_agree(world)
+
+    simulate("pair", 4, story)
