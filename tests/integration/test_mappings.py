@@ -59,9 +59,9 @@ async def test_a_parked_message_is_read_with_the_words_that_were_published_meanw
     async with hub(database, mailbox) as ours:
         ours.work()
         number = await ours.open_ticket("ROC_US")
-        await mailbox.wait_for(1)
+        await mailbox.wait_for(1, 60)
         await ours.send(mail("x", Request_ID=number, Status="3"))
-        [parked] = await ours.wait_for(Exchange.Parked)
+        [parked] = await ours.wait_for(Exchange.Parked, seconds=60)
         exchange = await ours.exchange(number)
         assert "not a state that was agreed on" in await ours.text(parked.detail)
 
@@ -69,11 +69,11 @@ async def test_a_parked_message_is_read_with_the_words_that_were_published_meanw
         assert (found.mapping, found.version) == ("osg_mail@1/1", 1)
         with by_test():
             await ours.hand.resume(RULE, exchange.id, parked.reference, skip=False)
-        await ours.wait_for(Ticket.PutOnHold)
+        await ours.wait_for(Ticket.PutOnHold, seconds=60)
         assert (await ours.exchange(number)).remote_state == "3"
 
         await ours.send(mail("x", Request_ID=number, Status="6", Detailed_Solution="Done."))
-        await ours.wait_for(Ticket.Solved)
+        await ours.wait_for(Ticket.Solved, seconds=60)
         received = await ours.events(Exchange.MessageReceived)
         assert [each.mapping for each in received] == ["osg_mail@1", "osg_mail@1/1"]
 
@@ -84,7 +84,7 @@ async def test_what_they_are_told_is_in_their_words(database, mailbox):
         units = Table(theirs={"IU": "ROC_US"}, ours={"ROC_US": "IU"})
         await publish(ours, tables=Tables(states=NUMBERED, units=units))
         await ours.open_ticket("ROC_US")
-        [opening] = await mailbox.wait_for(1)
+        [opening] = await mailbox.wait_for(1, 60)
         assert b"<GHD_Status>1</GHD_Status>" in opening
         assert b"<GHD_Responsible_Unit>IU</GHD_Responsible_Unit>" in opening
 
@@ -113,8 +113,8 @@ async def test_two_helpdesks_of_one_product_may_number_their_states_in_opposite_
                 recipient=f"{name}@hub.test",
             )
             said[name] = number
-        [solved] = await ours.wait_for(Ticket.Solved)
-        await ours.wait_for(Exchange.Ignored)
+        [solved] = await ours.wait_for(Ticket.Solved, seconds=60)
+        await ours.wait_for(Exchange.Ignored, seconds=60)
         assert solved.originator_id == ticket_id(said["osg"])
         assert (await ours.ledger.ticket(said["cz"])).status is not Status.SOLVED
 
