@@ -10,7 +10,7 @@ from domain.content import sha256_of
 from domain.errors import Invalid
 from domain.texts import must_be_media_type
 from domain.ticket import Ticket
-from domain.vocabulary import FILE_BYTES_MAX, FILES_MAX, NAME_CHARACTERS_MAX
+from domain.vocabulary import FILE_BYTES_MAX, FILES_MAX, NAME_CHARACTERS_MAX, Visibility
 
 AT_ONCE_MAX = 20
 """Of one message."""
@@ -34,27 +34,36 @@ class Taken(Struct, frozen=True):
     """The names of these."""
 
 
-def taken(files: Sequence[ReceivedFile], ticket: Ticket) -> Taken:
-    """What of the files is news to the ticket. A copy of one that it has is no news, whoever sent it first."""
+def taken(
+    files: Sequence[ReceivedFile],
+    ticket: Ticket | None,
+    visibility: Visibility = Visibility.PUBLIC,
+) -> Taken:
+    """What of the files is news to the ticket (None: it is yet to be opened).
+
+    A copy of one that it has is no news, whoever sent it first.
+    """
+    there = len(ticket.files) if ticket else 0
     commands: dict[str, c.Attach] = {}
     withheld: dict[str, None] = {}
     left: list[str] = []
     size = 0
     for each in files:
         sha256 = sha256_of(each.body)
-        if not each.body or ticket.has_file(sha256) or sha256 in commands:
+        if not each.body or sha256 in commands or (ticket and ticket.has_file(sha256, visibility)):
             continue
         if len(each.body) > FILE_BYTES_MAX or size + len(each.body) > BYTES_AT_ONCE_MAX:
             withheld["file:too-large"] = None
-        elif len(commands) >= AT_ONCE_MAX or len(ticket.files) + len(commands) >= FILES_MAX:
+        elif len(commands) >= AT_ONCE_MAX or there + len(commands) >= FILES_MAX:
             withheld["file:too-many"] = None
         else:
             size += len(each.body)
             commands[sha256] = c.Attach(
-                number=ticket.number,
+                number=ticket.number if ticket else 0,
                 name=file_name(each.name),
                 media_type=media_type(each.media_type),
                 body=each.body,
+                visibility=visibility,
             )
             continue
         left.append(file_name(each.name))

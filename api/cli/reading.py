@@ -8,6 +8,7 @@ import typer
 from api.cli.common import Json, console, harmless, operator, print_json, run, settings_of, shown
 
 if TYPE_CHECKING:
+    from api.attachments import AttachedFile
     from api.bootstrap import Services
     from api.views import Elsewhere, TicketInFull
     from projections.paging import Page
@@ -31,16 +32,21 @@ def show(
     context: typer.Context, number: NumberArgument, as_of: AsOfOption = None, json: Json = False
 ) -> None:
     """A ticket."""
+    import msgspec  # noqa: PLC0415
+
     from api import moments  # noqa: PLC0415
+    from api.attachments import files_of  # noqa: PLC0415
 
     moment = moments.as_of(as_of)
 
-    async def read(services: "Services") -> "TicketInFull":
-        return await services.tickets.read(operator(), number, as_of=moment)
+    async def read(services: "Services") -> "tuple[TicketInFull, list[AttachedFile]]":
+        ticket = await services.tickets.read(operator(), number, as_of=moment)
+        files = await files_of(services.ledger, operator(), number)
+        return ticket, [each for each in files if each.version <= ticket.version]
 
-    ticket = run(context, read)
+    ticket, files = run(context, read)
     if json:
-        print_json(ticket)
+        print_json(msgspec.structs.asdict(ticket) | {"files": files})
         return
     settings = settings_of(context)
     subject = harmless(ticket.subject or "(no subject)")
@@ -51,6 +57,11 @@ def show(
     for title, text in (("Description", ticket.description), ("Solution", ticket.solution)):
         if text:
             print(f"\n{title}:\n{harmless(text)}")
+    if files:
+        print("\nFiles:")
+    for file in files:
+        internal = ", internal" if file.visibility == "internal" else ""
+        print(f"  {harmless(file.name)} ({file.media_type}, {file.size} bytes{internal})")
 
 
 def _lines(ticket: "TicketInFull", zone: str) -> list[tuple[str, str]]:

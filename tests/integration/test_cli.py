@@ -51,6 +51,7 @@ def test_a_ticket_is_opened_shown_and_told_by_command_line(run: Run):
 
     shown = json.loads(run("show", number, "--json").stdout)
     assert (shown["subject"], shown["description"]) == ("It is broken", "Really.")
+    assert shown["files"] == []
     text = run("show", number).stdout
     assert f"GGUS-Ticket-ID: #{number}" in text
     assert re.search(r"opened +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", text)

@@ -128,6 +128,11 @@ class RtCourier:
         }
         if "Status" in document.set:
             fields["Status"] = document.set["Status"]
+        if document.file is not None:
+            file = document.file
+            fields["Attachments"] = [
+                {"FileName": file.name, "FileType": file.type, "FileContent": file.content}
+            ]
         how = "correspond" if document.note.public else "comment"
         await self._session.write(ticket, how, fields)
 

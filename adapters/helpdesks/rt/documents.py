@@ -5,6 +5,7 @@ without the persons in it.
 """
 
 import re
+from base64 import b64decode
 from typing import Final
 
 import msgspec
@@ -18,7 +19,9 @@ EXTERNAL_URL: Final = "ExternalURL"
 EVENT_ID: Final = "EventID"
 AFFECTED_SITE: Final = "AffectedSite"
 
-BYTES_MAX: Final = 2_000_000
+BYTES_MAX: Final = 8_000_000
+FILE_BYTES_MAX: Final = 3_500_000
+"""Of the files of one change together: what RT's answers and our messages can hold."""
 _OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
 
 
@@ -28,6 +31,20 @@ class Note(Struct, frozen=True, kw_only=True):
     public: bool
     """Told to the requestor (correspondence); else a comment among their supporters."""
     text: str
+
+
+class File(Struct, frozen=True, kw_only=True):
+    name: str
+    type: str = "application/octet-stream"
+    content: str
+    """Base64."""
+
+    def body(self) -> bytes:
+        """Raises ``Unreadable``."""
+        try:
+            return b64decode(self.content, validate=True)
+        except ValueError as error:
+            raise Unreadable(f"the file {self.name} is not in base64") from error
 
 
 class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit_defaults=True):
@@ -44,6 +61,8 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     set: dict[str, str] = field(default_factory=dict)
     """Fields that are to have these values afterwards."""
     custom: dict[str, str] = field(default_factory=dict)
+    file: File | None = None
+    """Goes with the text."""
 
 
 class Transaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -81,6 +100,8 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     texts: list[Text] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     """Names of attached files, which stay there."""
+    attached: list[File] = field(default_factory=list)
+    """Files that come along."""
     requestor: str = ""
     """Mail address; only with a new ticket."""
     reply: str = ""

@@ -10,6 +10,7 @@ from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import Theirs
 from adapters.kit import words as kit
 from adapters.kit.contract import Asked, Ignored, Unreadable
+from adapters.kit.files import ReceivedFile, Taken, taken
 from adapters.kit.states import action
 from adapters.kit.text import cut, line, storable
 from domain import commands as c
@@ -47,7 +48,8 @@ def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
             affected_site=line(ticket.affected_site, NAME_CHARACTERS_MAX),
         ),
     )
-    return Asked([opening])
+    files = _files(document, None, Visibility.PUBLIC)
+    return Asked([opening, *files.commands], files.withheld)
 
 
 def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
@@ -58,18 +60,29 @@ def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked
 
 
 def _reply(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
-    text = _text(document)
-    if not text:
+    text, files = _text(document), _files(document, ticket, Visibility.PUBLIC)
+    if not text and not files.commands:
         return Ignored("nothing-new")
     waits = ticket.status is Status.WAITING_FOR_REPLY
-    if waits and document.transaction.by == "requestor":
-        return Asked([c.RecordReply(number=ticket.number, text=text)])
-    return Asked([c.Comment(number=ticket.number, text=text)])
+    entry: list[c.Command] = []
+    if text and waits and document.transaction.by == "requestor":
+        entry = [c.RecordReply(number=ticket.number, text=text)]
+    elif text:
+        entry = [c.Comment(number=ticket.number, text=text)]
+    return Asked([*entry, *files.commands], files.withheld)
 
 
 def _comment(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
-    text = _text(document)
-    return Asked([_internal(ticket, text)]) if text else Ignored("nothing-new")
+    text, files = _text(document), _files(document, ticket, Visibility.INTERNAL)
+    entry = [_internal(ticket, text)] if text else []
+    if not entry and not files.commands:
+        return Ignored("nothing-new")
+    return Asked([*entry, *files.commands], files.withheld)
+
+
+def _files(document: Theirs, ticket: Ticket | None, visibility: Visibility) -> Taken:
+    files = [ReceivedFile(each.name, each.type, each.body()) for each in document.attached]
+    return taken(files, ticket, visibility)
 
 
 def _status(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:

@@ -1,12 +1,25 @@
 """What RT is to do in consequence of an event of ours."""
 
+import unicodedata
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from adapters.helpdesks.rt.documents import AFFECTED_SITE, EXTERNAL_ID, EXTERNAL_URL, Note, Ours
+from msgspec import structs
+
+from adapters.helpdesks.rt.documents import (
+    AFFECTED_SITE,
+    EXTERNAL_ID,
+    EXTERNAL_URL,
+    FILE_BYTES_MAX,
+    File,
+    Note,
+    Ours,
+)
 from adapters.kit.contract import Ignored, News
+from adapters.kit.files import file_name
 from adapters.kit.text import cut, line
 from adapters.kit.words import priority_there, status_there, unit_there
 from domain.content import Sealed
@@ -111,6 +124,17 @@ _AFTER: Final[Mapping[type, Status]] = MappingProxyType(
 assert set(_AFTER) == set(_MOVES), "what moves the status says where to"
 
 
+def _attached(news: News, event: Ticket.Attached) -> Ours:
+    name, body = _text(news, event.name), news.files.get(event.file.id)
+    text = f"A file was attached at {news.place.our_name}: {name}"
+    if body is None or len(body) > FILE_BYTES_MAX:
+        return _ours(news, _note(news, f"{text}\n\nIt stays there: {_where(news)}", public=True))
+    # RT spoils all letters but these in the names of files.
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    file = File(name=file_name(plain), type=event.file.media_type, content=b64encode(body).decode())
+    return structs.replace(_ours(news, _note(news, text, public=True)), file=file)
+
+
 def _reclassified(news: News, event: Ticket.Reclassified) -> Ours | Ignored:
     why = _text(news, event.justification)
     text = f"{event.field} at {news.place.our_name}: {event.value}" + (f"\n\n{why}" if why else "")
@@ -128,6 +152,7 @@ _OTHERS: Final[Mapping[type, Callable[[News, Any], Ours | Ignored]]] = MappingPr
         Ticket.Opened: _cross_reference,
         Ticket.Assigned: _assigned,
         Ticket.Commented: _commented,
+        Ticket.Attached: _attached,
         Ticket.Reclassified: _reclassified,
     }
 )

@@ -5,6 +5,7 @@ are asked for again, and what was seen there is remembered. After ten minutes no
 What our own account did, and what RT did in consequence, is not taken in.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -18,6 +19,8 @@ from adapters.helpdesks.rt.documents import (
     AFFECTED_SITE,
     EVENT_ID,
     EXTERNAL_ID,
+    FILE_BYTES_MAX,
+    File,
     Text,
     Theirs,
     TheirTicket,
@@ -182,8 +185,10 @@ class RtPoller:
             merged_into=targets.get(row.object_id, 0) if row.type == "AddLink" else 0,
         )  # fmt: skip
         if row.type in ("Create", "Correspond", "Comment"):
-            texts, files = await self._texts(row.id)
-            document = msgspec.structs.replace(document, texts=texts, files=files)
+            texts, files, attached = await self._texts(row.id)
+            document = msgspec.structs.replace(
+                document, texts=texts, files=files, attached=attached
+            )
         if row.type == "Create" and ticket.requestor:
             document = msgspec.structs.replace(document, requestor=ticket.requestor[0].id)
         if row.type == "Status" and self._words.states.read(row.new_value or ""):
@@ -198,15 +203,27 @@ class RtPoller:
         ours = value.startswith(f"{self._our_name}-") and our_number(value)
         return value if ours and ticket.id == row.object_id else ""
 
-    async def _texts(self, transaction: int) -> tuple[list[Text], list[str]]:
-        texts, files = [], []
+    async def _texts(self, transaction: int) -> tuple[list[Text], list[str], list[File]]:
+        """The texts, the names of files that are too large to fetch, and the other files."""
+        texts, files, attached, room = [], [], [], FILE_BYTES_MAX
         for each in await self._session.attachments(transaction):
             if each.filename:
-                files.append(line(each.filename, 200))
+                body, name = await self._session.file(each.id), line(each.filename, 200)
+                if body is None or len(body) > room:
+                    files.append(name)
+                    continue
+                room -= len(body)
+                content = b64encode(body).decode()
+                attached.append(File(name=name, type=each.content_type, content=content))
             elif each.content and each.content_type in ("text/plain", "text/html"):
                 text = each.content[:_TEXT_CHARACTERS_MAX]
                 texts.append(Text(type=each.content_type, text=text))
-        return texts, files
+        return texts, files, attached
+
+    async def _plain_text(self, transaction: int) -> str:
+        found = await self._session.attachments(transaction)
+        plain = (each for each in found if not each.filename and each.content_type == "text/plain")
+        return next(((each.content or "")[:_TEXT_CHARACTERS_MAX] for each in plain), "")
 
     async def _reply(self, row: TransactionRow, ticket: TicketRow) -> str:
         """What their supporter last wrote to the requestor before a change of the status.
@@ -224,8 +241,7 @@ class RtPoller:
                 break
             ours = each.creator.id == self._session.terms.account
             if each.type == "Correspond" and not ours and _role(each, ticket) == "staff":
-                texts, _ = await self._texts(each.id)
-                return next((text.text for text in texts if text.type == "text/plain"), "")
+                return await self._plain_text(each.id)
         return ""
 
 

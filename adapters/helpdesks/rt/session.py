@@ -7,12 +7,13 @@ meant for us (any number of them; none: they open no tickets here). The password
 """
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
@@ -20,6 +21,7 @@ from adapters.kit.retry import Undelivered
 T = TypeVar("T")
 _REST: Final = "/REST/2.0"
 _AT_ONCE: Final = 4
+TOO_LARGE: Final = "answer-too-large"
 PAGE: Final = 100
 """What RT gives at most."""
 
@@ -147,13 +149,37 @@ class Session:
         )
 
     async def attachments(self, transaction: int) -> list[AttachmentRow]:
-        """The parts of a transaction's text and its files, at most a page."""
-        return await self._rows(
-            AttachmentRow,
-            f"/transaction/{transaction}/attachments",
-            fields="ContentType,Filename,Content",
-            per_page=PAGE,
-        )
+        """The parts of a transaction's text and its files, at most a page. Files have no content here."""
+        path = f"/transaction/{transaction}/attachments"
+        fields = "ContentType,Filename"
+        try:
+            return await self._rows(AttachmentRow, path, fields=f"{fields},Content", per_page=PAGE)
+        except Undelivered as failure:
+            if failure.code != TOO_LARGE:
+                raise
+        rows = await self._rows(AttachmentRow, path, fields=fields, per_page=PAGE)
+        texts = [
+            each for each in rows if not each.filename and each.content_type.startswith("text/")
+        ]
+        bodies = {each.id: await self.file(each.id) for each in texts}
+        return [
+            structs.replace(row, content=(bodies.get(row.id) or b"").decode("utf-8", "replace"))
+            for row in rows
+        ]
+
+    async def file(self, attachment: int) -> bytes | None:
+        """What a part holds, byte for byte; None where that is too much."""
+        try:
+            answer = await self.call("GET", f"/attachment/{attachment}")
+        except Undelivered as failure:
+            if failure.code != TOO_LARGE:
+                raise
+            return None
+        answer.must_succeed()
+        try:
+            return b64decode(str(answer.json().get("Content") or ""))
+        except ValueError as error:
+            raise Undelivered("strange-answer", f"attachment {attachment}", final=False) from error
 
     async def queue_name(self, queue: Reference | None) -> str:
         if queue is None:
