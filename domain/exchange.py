@@ -56,6 +56,15 @@ class Message(Struct, gc=False):
     """Outgoing: by which rule it is told."""
 
 
+class Divergence(Struct, frozen=True):
+    """A field that both sides agreed to have alike, and have not."""
+
+    ours: str
+    theirs: str
+    repair: str = ""
+    """What was done about it by a rule; empty: nothing, an operator decides."""
+
+
 class Exchange(Aggregate):
     KIND: Final = "exchange"
 
@@ -68,6 +77,10 @@ class Exchange(Aggregate):
         """The partner began it: its identifier is the origin of the request."""
         self.external_id = ""
         self.external_reference = ""
+        self.lost: set[str] = set()
+        """Identifiers of their tickets that were lost: messages that name them tell nothing of a link."""
+        self.linked_at = BEGINNING
+        """When we first knew their ticket: it was made before."""
         self.remote_state = ""
         """The partner's own word for the state of its ticket, as it last wrote it."""
         self.heard: Sealed | None = None
@@ -80,6 +93,10 @@ class Exchange(Aggregate):
         """Events of the ticket up to this position have been decided on."""
         self.looped = False
         """The partner's ticket is one of ours that came back to us: what it tells comes the other way too."""
+        self.diverged: dict[str, Divergence] = {}
+        """What their ticket and ours should have alike and have not, by the name of the field."""
+        self.accepted: dict[str, tuple[str, str]] = {}
+        """What an operator let be so: ours and theirs."""
 
     class Opened(Event, tag="exchange.opened", frozen=True, kw_only=True, gc=False):
         helpdesk: str
@@ -87,19 +104,25 @@ class Exchange(Aggregate):
         external_id: str = ""
         """The partner's ticket, where its message names one that we hear of for the first time."""
 
-    def open(self, helpdesk: str, number: int = 0, external_id: str = "") -> None:
-        """Begin the conversation: from our side with a ticket, from theirs with a message."""
+    def open(
+        self, helpdesk: str, number: int = 0, external_id: str = "", *, link_key: str = ""
+    ) -> None:
+        """Begin the conversation: from our side with a ticket, from theirs with a message.
+
+        ``link_key``: the key under which their ticket is claimed, where that is not its identifier.
+        """
         assert not self.version
         self.trigger(Exchange.Opened, helpdesk=helpdesk, number=number, external_id=external_id)
         if number:
             self.claim(f"exchange:{helpdesk}", str(number))
         if external_id:
-            self.claim(f"link:{helpdesk}", external_id)
+            self.claim(f"link:{helpdesk}", link_key or external_id)
 
     @mutates(Opened)
     def _opened(self, event: Opened) -> None:
         self.helpdesk, self.number = event.helpdesk, event.number
         self.external_id, self.theirs = event.external_id, not event.number
+        self.linked_at = self.at
 
     class Linked(Event, tag="exchange.linked", frozen=True, kw_only=True, gc=False):
         number: int
@@ -107,8 +130,10 @@ class Exchange(Aggregate):
         external_reference: str = ""
         """How the partner wants its ticket to be named in a message, such as ``ISSUE=7932 PROJ=71``."""
 
-    def link(self, number: int, external_id: str, external_reference: str = "") -> None:
-        """Our ticket and theirs are the same request."""
+    def link(
+        self, number: int, external_id: str, external_reference: str = "", *, link_key: str = ""
+    ) -> None:
+        """Our ticket and theirs are the same request. ``link_key`` as in ``open``."""
         known = (self.number, self.external_id, self.external_reference)
         if (number, external_id, external_reference) == known:
             raise NothingToDo("this link is known")
@@ -116,7 +141,7 @@ class Exchange(Aggregate):
         if number != self.number:
             self.claim(f"exchange:{self.helpdesk}", str(number))
         if external_id and external_id != self.external_id:
-            self.claim(f"link:{self.helpdesk}", external_id)
+            self.claim(f"link:{self.helpdesk}", link_key or external_id)
         self.trigger(
             Exchange.Linked,
             number=number,
@@ -126,8 +151,42 @@ class Exchange(Aggregate):
 
     @mutates(Linked)
     def _linked(self, event: Linked) -> None:
+        if event.external_id != self.external_id:
+            self.linked_at = self.at
+            self.lost.discard(event.external_id)
         self.number, self.external_id = event.number, event.external_id
         self.external_reference = event.external_reference
+
+    class Unlinked(Event, tag="exchange.unlinked", frozen=True, kw_only=True, gc=False):
+        """Their ticket is lost, or its identifier is another's now: ours is told to them anew, as a whole."""
+
+        external_id: str
+        why: str
+        """A stable code, such as ``gone``."""
+
+    def unlink(self, link_key: str, why: str) -> None:
+        """Give up their ticket. What waits for them is part of the whole that they will be told.
+
+        ``link_key`` is the key under which this conversation holds it.
+        """
+        assert self.number, "there is something to tell"
+        if not self.external_id:
+            raise NothingToDo("no ticket of theirs is known")
+        for message in list(self.messages.values()):
+            if message.direction is Direction.OUT:
+                if message.outcome is Outcome.PARKED:
+                    self.resume(message.reference, skip=True)
+                else:
+                    self.ignore(message.reference, "told-as-a-whole")
+        self.claim(f"unlinked:{self.helpdesk}", link_key)
+        self.trigger(Exchange.Unlinked, external_id=self.external_id, why=why)
+
+    @mutates(Unlinked)
+    def _unlinked(self, event: Unlinked) -> None:
+        self.lost.add(event.external_id)
+        self.external_id = self.external_reference = self.remote_state = ""
+        self.theirs, self.decided_until = False, 0
+        self.heard = self.told = None
 
     # -- in ------------------------------------------------------------------------------------------
 
@@ -311,9 +370,7 @@ class Exchange(Aggregate):
 
     def translate(self, reference: int, raw: bytes, media_type: str) -> None:
         self._must_wait(reference)
-        self.trigger(
-            Exchange.Translated, reference=reference, raw=self.seal_bytes(raw, media_type)
-        )
+        self.trigger(Exchange.Translated, reference=reference, raw=self.seal_bytes(raw, media_type))
 
     @mutates(Translated)
     def _translated(self, event: Translated) -> None:
@@ -388,6 +445,98 @@ class Exchange(Aggregate):
             raw=event.raw,
             event_position=event.event_position,
         )
+
+    class Repeated(Event, tag="exchange.repeated", frozen=True, kw_only=True, gc=False):
+        """What the partner was told is not there any more, so it is told again."""
+
+        event_position: int
+        """Of the event that it tells of."""
+        rule: str
+        raw: Sealed
+        """The same bytes as before, where there were such: the partner takes them once."""
+
+    def repeat(self, event_position: int, rule: str, raw: Sealed) -> None:
+        """Send it, after what waits already."""
+        waiting = {each.event_position for each in self.messages.values()}
+        if event_position in waiting:
+            raise NothingToDo(f"what is told of position {event_position} waits already")
+        self.trigger(Exchange.Repeated, event_position=event_position, rule=rule, raw=raw)
+
+    @mutates(Repeated)
+    def _repeated(self, event: Repeated) -> None:
+        reference = event.originator_version
+        self.messages[reference] = Message(
+            reference,
+            Direction.OUT,
+            raw=event.raw,
+            event_position=event.event_position,
+            rule=event.rule,
+        )
+
+    # -- whether both sides have the same ------------------------------------------------------------
+
+    class Diverged(Event, tag="exchange.diverged", frozen=True, kw_only=True, gc=False):
+        """A comparison found that a field is not alike."""
+
+        field: str
+        """``ticket``, ``number``, ``state``, ``priority``, ``unit`` or ``messages``."""
+        ours: str
+        theirs: str
+        repair: str = ""
+        """What is done about it by a rule; empty: nothing, an operator decides."""
+
+    def diverge(self, field: str, ours: str, theirs: str, repair: str = "") -> None:
+        """Record it, once as long as it stays the same and nothing more is done about it."""
+        if self.accepted.get(field) == (ours, theirs):
+            raise NothingToDo(f"an operator let {field} be so")
+        known = self.diverged.get(field)
+        if (
+            known is not None
+            and (known.ours, known.theirs) == (ours, theirs)
+            and repair in ("", known.repair)
+        ):
+            raise NothingToDo(f"this divergence of {field} is known")
+        self.trigger(Exchange.Diverged, field=field, ours=ours, theirs=theirs, repair=repair)
+
+    @mutates(Diverged)
+    def _diverged(self, event: Diverged) -> None:
+        self.diverged[event.field] = Divergence(event.ours, event.theirs, event.repair)
+        self.accepted.pop(event.field, None)
+
+    class Converged(Event, tag="exchange.converged", frozen=True, kw_only=True, gc=False):
+        """A comparison found that a field is alike again."""
+
+        field: str
+
+    def converge(self, field: str) -> None:
+        if field not in self.diverged:
+            raise NothingToDo(f"{field} does not diverge")
+        self.trigger(Exchange.Converged, field=field)
+
+    @mutates(Converged)
+    def _converged(self, event: Converged) -> None:
+        del self.diverged[event.field]
+
+    class DivergenceSettled(
+        Event, tag="exchange.divergence-settled", frozen=True, kw_only=True, gc=False
+    ):
+        """An operator decided whose value is right."""
+
+        field: str
+        wins: str
+        """``ours``: they are told. ``theirs``: it is taken here, or let be."""
+        reason: Sealed
+
+    def settle(self, field: str, wins: str, reason: str) -> None:
+        if field not in self.diverged:
+            raise NotNow(f"{field} does not diverge")
+        self.trigger(Exchange.DivergenceSettled, field=field, wins=wins, reason=self.seal(reason))
+
+    @mutates(DivergenceSettled)
+    def _divergence_settled(self, event: DivergenceSettled) -> None:
+        found = self.diverged.pop(event.field)
+        if event.wins == "theirs":
+            self.accepted[event.field] = (found.ours, found.theirs)
 
     # -- what an operator must look at ---------------------------------------------------------------
 

@@ -41,6 +41,10 @@ class ExchangeRow(Struct, kw_only=True, gc=False):
     pending: int = 0
     parked: int = 0
     """Messages that wait for an operator."""
+    diverged: int = 0
+    """Fields that their ticket and ours should have alike and have not."""
+    divergences: str = "[]"
+    """JSON list of them: {field, ours, theirs, repair, since}, ``since`` in seconds of 1970, UTC."""
 
 
 class MessageRow(Struct, kw_only=True, gc=False):
@@ -82,6 +86,8 @@ EXCHANGE: Final = Table(
         "(position)",
         "(helpdesk, position)",
         "(external_reference, helpdesk) WHERE external_reference <> ''",
+        "(helpdesk, stream) WHERE external_id <> '' AND number <> 0",
+        "(helpdesk, stream) WHERE diverged > 0",
     ),
 )
 MESSAGE: Final = Table(
@@ -153,8 +159,8 @@ class ConversationFold(Fold):
                     self.messages.begin((key, message.reference), message)
                     self.partners.moved(exchange.helpdesk, direction, "", message.outcome)
                 self.partners.happened(exchange.helpdesk, direction, each)
-            elif type(event) is Exchange.Linked:
-                _linked(exchange, event)
+            elif change := ABOUT.get(type(event)):
+                change(exchange, event)
             else:
                 direction = self._go_on(key, exchange, event)
                 self.partners.happened(exchange.helpdesk, direction, each)
@@ -213,6 +219,35 @@ def _linked(exchange: ExchangeRow, event: Exchange.Linked) -> None:
     exchange.external_reference = event.external_reference
 
 
+def _unlinked(exchange: ExchangeRow, _: Exchange.Unlinked) -> None:
+    exchange.external_id = exchange.external_reference = exchange.remote_state = ""
+
+
+def _diverged(exchange: ExchangeRow, event: Exchange.Diverged) -> None:
+    found = [each for each in _divergences(exchange) if each["field"] != event.field]
+    found.append({
+        "field": event.field, "ours": event.ours, "theirs": event.theirs, "repair": event.repair,
+        "since": int(event.occurred_at.timestamp()),
+    })  # fmt: skip
+    _keep_divergences(exchange, found)
+
+
+def _converged(
+    exchange: ExchangeRow, event: Exchange.Converged | Exchange.DivergenceSettled
+) -> None:
+    _keep_divergences(
+        exchange, [each for each in _divergences(exchange) if each["field"] != event.field]
+    )
+
+
+def _divergences(exchange: ExchangeRow) -> list[dict[str, Any]]:
+    return msgspec.json.decode(exchange.divergences, type=list[dict[str, Any]])
+
+
+def _keep_divergences(exchange: ExchangeRow, found: list[dict[str, Any]]) -> None:
+    exchange.diverged, exchange.divergences = len(found), msgspec.json.encode(found).decode()
+
+
 def _received(
     exchange: ExchangeRow, position: int, event: Exchange.MessageReceived
 ) -> MessageRow | None:
@@ -236,6 +271,16 @@ def _dispatch_decided(
     return MessageRow(
         stream=exchange.stream, reference=event.originator_version, helpdesk=exchange.helpdesk,
         direction=Direction.OUT.value, rule=event.rule, raw=event.raw.id if event.raw else None,
+        event_position=event.event_position, begun_at=exchange.changed_at,
+        changed_at=exchange.changed_at, begun_position=position, position=position,
+    )  # fmt: skip
+
+
+def _repeated(exchange: ExchangeRow, position: int, event: Exchange.Repeated) -> MessageRow | None:
+    exchange.pending += 1
+    return MessageRow(
+        stream=exchange.stream, reference=event.originator_version, helpdesk=exchange.helpdesk,
+        direction=Direction.OUT.value, rule=event.rule, raw=event.raw.id,
         event_position=event.event_position, begun_at=exchange.changed_at,
         changed_at=exchange.changed_at, begun_position=position, position=position,
     )  # fmt: skip
@@ -305,13 +350,26 @@ BEGINNINGS: Final[
     Exchange.MessageReceived: _received,
     Exchange.DispatchDecided: _dispatch_decided,
     Exchange.Returned: _returned,
+    Exchange.Repeated: _repeated,
 })  # fmt: skip
 """Events that begin a message."""
 _DIRECTIONS: Final[MappingProxyType[type[Event], Direction]] = MappingProxyType({
     Exchange.MessageReceived: Direction.IN,
     Exchange.DispatchDecided: Direction.OUT,
     Exchange.Returned: Direction.OUT,
+    Exchange.Repeated: Direction.OUT,
 })  # fmt: skip
+
+ABOUT: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, Any], None]]] = (
+    MappingProxyType({
+        Exchange.Linked: _linked,
+        Exchange.Unlinked: _unlinked,
+        Exchange.Diverged: _diverged,
+        Exchange.Converged: _converged,
+        Exchange.DivergenceSettled: _converged,
+    })
+)  # fmt: skip
+"""Events that are about the conversation as a whole."""
 
 STEPS: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, MessageRow, Any], None]]] = (
     MappingProxyType({
@@ -330,7 +388,7 @@ STEPS: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, MessageRow, An
 
 class Conversations(Projection):
     name: ClassVar = "exchanges"
-    form: ClassVar = 2
+    form: ClassVar = 3
     tables: ClassVar = (EXCHANGE, MESSAGE, PARTNER)
     topics: ClassVar = frozenset(Exchange.mutators)
 

@@ -63,6 +63,7 @@ COUNTED: Final[Mapping[type[Event], str]] = {
     Exchange.Dispatched: "dispatched",
     Exchange.Failed: "failed",
     Exchange.Returned: "returned",
+    Exchange.Repeated: "repeated",
     Exchange.Parked: "parked",
     Exchange.Resumed: "retried",
 }

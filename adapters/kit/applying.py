@@ -57,6 +57,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     withheld: Sequence[str] = ()
     understood: bool = False
     link: tuple[int, str, str] | None = None
+    link_key: str = ""
     sent: tuple[int, Sealed] | None = None
     """What came back: the position of the event that it told of, and its bytes."""
 
@@ -65,7 +66,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         match self.kind:
             case "ignored":
                 if self.link:
-                    exchange.link(*self.link)
+                    exchange.link(*self.link, link_key=self.link_key)
                 exchange.ignore(
                     reference,
                     self.code,
@@ -297,7 +298,8 @@ class Application:
             if opening and self._reading.hops:
                 exchange.claim(_REQUEST, self._reading.hops[0])
             if link := self._link(ticket.number):
-                exchange.link(*link)
+                key, _ = await self._conversations.link(self._partner.name, link[1])
+                exchange.link(*link, link_key=key)
             exchange.apply_message(
                 self._message.reference,
                 ticket.number,
@@ -321,9 +323,10 @@ class Application:
     def _link(self, number: int) -> tuple[int, str, str] | None:
         """What the message tells of the link that was not known; None for nothing."""
         exchange, reading = self._exchange, self._reading
+        theirs = "" if reading.external_id in exchange.lost else reading.external_id
         link = (
             number,
-            exchange.external_id or reading.external_id,
+            exchange.external_id or theirs,
             reading.external_reference or exchange.external_reference,
         )
         known = exchange.number, exchange.external_id, exchange.external_reference
@@ -331,11 +334,11 @@ class Application:
 
     async def _without_effect(self, why: str, withheld: Sequence[str] = ()) -> Verdict:
         link = self._link(self._exchange.number) if self._exchange.number else None
+        key = ""
         if link:
-            kind = f"link:{self._partner.name}"
-            holder = await self._ledger.store.holder(kind, link[1])
+            key, holder = await self._conversations.link(self._partner.name, link[1])
             if holder not in (None, self._exchange.id):
-                taken = str(AlreadyClaimed(kind, link[1]))
+                taken = str(AlreadyClaimed(f"link:{self._partner.name}", link[1]))
                 return Verdict(kind="refused", code="link-conflict", detail=taken)
         return Verdict(
             kind="ignored",
@@ -344,6 +347,7 @@ class Application:
             withheld=withheld,
             understood=True,
             link=link,
+            link_key=key,
         )
 
     async def _person(self, contact: Contact | None) -> tuple[UUID | None, Person | None]:

@@ -71,8 +71,22 @@ class Conversations:
         store = self.ledger.store
         found = await store.holder(f"exchange:{helpdesk}", str(number)) if number else None
         if found is None and external_id:
-            found = await store.holder(f"link:{helpdesk}", external_id)
+            _, found = await self.link(helpdesk, external_id)
         return found
+
+    async def link(self, helpdesk: str, external_id: str) -> tuple[str, UUID | None]:
+        """The key under which their ticket is claimed, and the conversation about it.
+
+        Claims are for ever. A partner that was restored from a backup gives identifiers a second time: then
+        the conversation about the lost ticket gave up its claim, and the next one has a key of its own.
+        """
+        store, key, times = self.ledger.store, external_id, 1
+        while True:
+            found = await store.holder(f"link:{helpdesk}", key)
+            if found is None or await store.holder(f"unlinked:{helpdesk}", key) is None:
+                return key, found
+            times += 1
+            key = f"{external_id} #{times}"
 
     async def load(self, stream: UUID) -> Exchange:
         """The conversation as it is now. Raises ``EntryNotFound``."""

@@ -60,13 +60,16 @@ class Inbox:
             stream = about or await self._conversations.about(
                 partner.name, number=reading.number, external_id=reading.external_id
             )
+            key, _ = await self._conversations.link(
+                partner.name, reading.moved_to if stream else reading.external_id
+            )
             async with self._conversations.alone(stream or random_id()):
                 exchange = await self._conversations.begin_or_load(stream)
                 with acting(_provenance(partner.name, message_id), _believable(sent_at)):
                     if not exchange.version:
-                        exchange.open(partner.name, external_id=reading.external_id)
+                        exchange.open(partner.name, external_id=reading.external_id, link_key=key)
                     elif reading.moved_to and moves and exchange.number:
-                        exchange.link(exchange.number, reading.moved_to)
+                        exchange.link(exchange.number, reading.moved_to, link_key=key)
                     exchange.receive(message_id, raw, adapter.media_type, place.mapping)
                 try:
                     receipt = await self._conversations.ledger.save(exchange)
@@ -74,7 +77,7 @@ class Inbox:
                     if error.kind == f"message:{partner.name}":
                         return None
                     # Merged with the ticket of another of ours: that keeps its identifier.
-                    moves = moves and error.key != reading.moved_to
+                    moves = moves and error.key != key
                     if attempt == ATTEMPTS_MAX - 1:
                         raise
                 except StaleVersion:

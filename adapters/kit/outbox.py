@@ -215,13 +215,16 @@ class Outbox:
 
     async def _delivered(self, exchange: Exchange, reference: int, delivered: Delivered) -> None:
         """Record it, and their ticket with it. Raises ``Undelivered`` when that belongs to another of ours."""
+        key = ""
+        if delivered.external_id not in ("", exchange.external_id):
+            key, _ = await self._conversations.link(exchange.helpdesk, delivered.external_id)
 
         def decide(fresh: Exchange, *, link: bool = True) -> None:
             fresh.record_dispatch(reference, delivered.receipt)
             reference_ = delivered.external_reference or fresh.external_reference
             told = (delivered.external_id or fresh.external_id, reference_)
             if link and told != (fresh.external_id, fresh.external_reference):
-                fresh.link(fresh.number, *told)
+                fresh.link(fresh.number, *told, link_key=key)
 
         try:
             await self._change(exchange.id, decide)

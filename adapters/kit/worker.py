@@ -155,6 +155,8 @@ class ExchangeWorker:
                 return [self._in]
             case Exchange.DispatchDecided() as decided if decided.disclosed:
                 return [(await self._lane(stream)).turns]
+            case Exchange.Repeated():
+                return [(await self._lane(stream)).turns]
             case Exchange.Resumed():
                 return [self._in, (await self._lane(stream)).turns]
             case _:
@@ -203,6 +205,8 @@ class ExchangeWorker:
         match event:
             case Exchange.Opened() if event.number:
                 _remember(self._about, (event.helpdesk, event.number), stream)
+                await self._outbox.tell_whole(stream, recorded)
+            case Exchange.Unlinked():
                 await self._outbox.tell_whole(stream, recorded)
             case Exchange.Linked():
                 exchange = await self._conversations.load(stream)

@@ -46,7 +46,7 @@ FILL_HELPDESKS = """
 FILL_EXCHANGES = """
     INSERT INTO view.exchange
     SELECT lpad(to_hex(number), 32, '0')::uuid, 'desk_' || number % 20, number, 'T-' || number, 'REF-' || number,
-           '', 3, position, opened_at, changed_at, 1, 1, 0, 0, 0
+           '', 3, position, opened_at, changed_at, 1, 1, 0, 0, 0, 0, '[]'
       FROM view.ticket
 """
 FILL_MESSAGES = """
