@@ -34,6 +34,9 @@ _PUBLIC: Final = Verdict(disclosed=True, rule="public@1")
 _INTERNAL: Final = Verdict(disclosed=False, rule="internal@1")
 _CLOSING_ONLY: Final = Verdict(disclosed=False, rule="closing-only@1")
 _OUTCOME: Final = Verdict(disclosed=True, rule="outcome@1")
+_ERASED: Final = Verdict(disclosed=False, rule="erased-by-operator@1")
+"""Whoever erases asks the partners that had the text, by hand: their formats have no word for it, and a
+message that names it would show that there was one."""
 _NOT_TOLD: Final = Verdict(disclosed=False, rule="not-told@1")
 
 _OUTCOMES: Final = frozenset({
@@ -69,6 +72,8 @@ def told(event: Event, helpdesk: str, policy: Policy) -> Verdict:
         and event.visibility != Visibility.PUBLIC.value
     ):
         return _INTERNAL
+    if isinstance(event, Ticket.Erased):
+        return _ERASED
     if type(event) in _OUTCOMES:
         return _OUTCOME if policy is Policy.CLOSING_ONLY else _PUBLIC
     if type(event) in _PROGRESS:

@@ -17,6 +17,7 @@ from adapters.kit.carriers import Carriers, Delivered, Parcel
 from adapters.kit.contract import Adapter, Ignored, News
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.hops import hop
+from adapters.kit.openings import Openings
 from adapters.kit.reply_addresses import ReplyAddresses
 from adapters.kit.retry import Patience, Undelivered
 from domain import disclosure
@@ -38,6 +39,7 @@ log = structlog.get_logger()
 ACTOR: Final = "rule:exchange@1"
 _ERASED: Final = "erased"
 _UNTRANSLATED: Final = "translation-failed"
+_TOO_MANY: Final = "too-many-openings"
 _UNREACHED: Final = "not-reached"
 _UNREACHED_TIMES: Final = 12
 """A partner that cannot be reached says nothing about the message: so many times more attempts, three days."""
@@ -72,6 +74,7 @@ class Outbox:
         self._ledger = conversations.ledger
         self._carriers, self._patience = carriers, patience
         self._addresses = addresses
+        self._openings = Openings()
 
     # -- deciding ------------------------------------------------------------------------------------
 
@@ -96,8 +99,21 @@ class Outbox:
         exchange = await self._conversations.load(stream)
         if not exchange.number or exchange.decided_until:
             return
-        verdict = disclosure.CROSS_REFERENCE if exchange.theirs else disclosure.OPENING
-        await self._decide(exchange, cause, verdict)
+        if exchange.theirs:
+            await self._decide(exchange, cause, disclosure.CROSS_REFERENCE)
+            return
+        why = await self._too_many(exchange)
+        await self._decide(exchange, cause, disclosure.OPENING, suspicion=why)
+
+    async def _too_many(self, exchange: Exchange) -> str:
+        """Whether tickets of partners that are passed on to this one may be going round."""
+        opening = (await self._ledger.history(exchange.number, version=1))[0].event
+        if opening.provenance.origin is None or not isinstance(opening, Ticket.Opened):
+            return ""
+        sealed = [opening.subject.id] if opening.subject else []
+        found = await self._ledger.store.contents(sealed)
+        subject = "".join(each.text() for each in found.values())
+        return self._openings.too_many(exchange.helpdesk, subject)
 
     async def consider(self, stream: UUID, happened: Recorded) -> None:
         """Decide whether the partner is told of an event of the ticket."""
@@ -108,7 +124,9 @@ class Outbox:
         verdict = disclosure.told(happened.event, partner.name, partner.policy)
         await self._decide(exchange, happened, verdict)
 
-    async def _decide(self, exchange: Exchange, cause: Recorded, verdict: Verdict) -> None:
+    async def _decide(
+        self, exchange: Exchange, cause: Recorded, verdict: Verdict, *, suspicion: str = ""
+    ) -> None:
         raw, defect = None, ""
         partner = await self._conversations.known_partner(exchange.helpdesk)
         adapter = self._adapters[partner.adapter]
@@ -124,10 +142,15 @@ class Outbox:
             if cause.position <= fresh.decided_until:
                 return
             if defect:
-                reference = fresh.decide_untranslated(cause.position, verdict.rule)
-                fresh.park(reference, _UNTRANSLATED, defect)
+                fresh.park(
+                    fresh.decide_untranslated(cause.position, verdict.rule), _UNTRANSLATED, defect
+                )
             else:
-                fresh.decide_dispatch(cause.position, verdict.rule, raw, adapter.media_type)
+                reference = fresh.decide_dispatch(
+                    cause.position, verdict.rule, raw, adapter.media_type
+                )
+                if reference and suspicion:
+                    fresh.park(reference, _TOO_MANY, suspicion)
 
         with acting(_provenance(cause)):
             await self._conversations.change(exchange.id, decide)

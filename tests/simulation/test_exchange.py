@@ -1,6 +1,6 @@
 """Federations under faults: everything public arrives exactly once in effect, and they come to rest.
 
-What goes wrong follows from the seed; TICKETLEDGER_SIMULATIONS says how many seeds of each shape.
+A run follows from its shape and its seed alone. TICKETLEDGER_SIMULATIONS says how many of each shape.
 """
 
 import asyncio
@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 import structlog
 
+from adapters.kit.openings import SAME_MAX
 from domain import commands as c
 from domain.exchange import Exchange
-from tests.simulation.exchange_checks import Federation, states_agree
-from tests.simulation.exchange_world import World, recorded, tickets
+from tests.simulation.exchange_checks import Federation, states_agree, texts
+from tests.simulation.exchange_desk import DeskAdapter
+from tests.simulation.exchange_world import World, parked, recorded, tickets
 from tests.simulation.played_loop import PlayedLoop, chance
 
 RUNS = int(os.environ.get("TICKETLEDGER_SIMULATIONS", "3"))
@@ -127,15 +129,17 @@ def test_a_request_that_comes_round_is_refused_and_the_ticket_is_named(shape: st
             [mine] = await tickets(world.hubs[name])
             await world.hubs[name].do(c.Assign(number=mine, unit=f"UNIT_{next_name}"))
         await world.settle()
-        hub = world.hubs["A"]
-        refusals = [
-            each.event
+        said = [
+            (each.event.code, await texts(hub, each.event))
+            for hub in world.hubs.values()
             for each in await recorded(hub)
             if isinstance(each.event, Exchange.MessageRefused)
         ]
-        assert [each.code for each in refusals] == ["loop"]
-        detail = (await hub.memory.contents([refusals[0].detail.id]))[refusals[0].detail.id]
-        assert f"our ticket {number}" in detail.text()
+        # A ring of three is closed by the news alone that the ticket went on: then another one refuses.
+        assert {code for code, _ in said} == {"loop"}
+        assert all("our ticket" in detail for _, detail in said)
+        if shape == "ring of four":
+            assert f"our ticket {number}," in said[0][1]
         for name in names:  # and what is said anywhere is said everywhere, once
             [mine] = await tickets(world.hubs[name])
             await world.hubs[name].do(c.Comment(number=mine, text=world.word("public")))
@@ -163,3 +167,45 @@ def test_two_hubs_agree_about_the_state_after_one_sides_last_word():
             await states_agree(world)
 
     simulate("pair", 4, story)
+
+
+def test_a_run_can_be_had_again():
+    assert simulate("ring of three", 5) == simulate("ring of three", 5)
+
+
+def test_what_cannot_be_translated_waits_for_an_operator_and_goes_on_in_order(monkeypatch):
+    def broken(*_):
+        raise ValueError("a defect of the adapter")
+
+    async def story(world: World) -> None:
+        hub = world.hubs["A"]
+        with monkeypatch.context() as patch:
+            patch.setattr(DeskAdapter, "outbound", broken)
+            number = await _opened(world, "A", "UNIT_DESK")
+            await asyncio.sleep(60)
+        await hub.do(c.Comment(number=number, text=world.word("public")))
+        await asyncio.sleep(60)
+        [(stream, reference, code)] = await parked(hub)
+        assert code == "translation-failed"
+        assert not world.desk.tickets, "order holds"
+        await hub.resume(stream, reference)
+
+    simulate("desk", 6, story)
+
+
+def test_tickets_that_may_be_going_round_in_silence_are_not_passed_on_without_an_operator():
+    async def story(world: World) -> None:
+        hub = world.hubs["A"]
+        for _ in range(SAME_MAX + 2):
+            world.desk.open("Transfers fail", "")
+        await asyncio.sleep(300)
+        for number in await tickets(hub):
+            await hub.do(c.Assign(number=number, unit="UNIT_B"))
+        await world.settle()
+        waiting = await parked(hub)
+        assert [code for _, _, code in waiting] == ["too-many-openings"] * 2
+        assert len(await tickets(world.hubs["B"])) == SAME_MAX
+        for stream, reference, _ in waiting:
+            await hub.resume(stream, reference)
+
+    simulate("star", 7, story)
