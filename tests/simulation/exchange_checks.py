@@ -149,11 +149,15 @@ class Federation:
         found: dict[str, set[str]] = defaultdict(set)
         for name, hub in self.world.hubs.items():
             raws: dict[tuple, bytes] = {}
+            final = {n for n, ticket in (await tickets(hub)).items() if ticket.status in FINAL}
+            over = {id_ for id_, each in (await exchanges(hub)).items() if each.number in final}
             for each in await recorded(hub):
                 event = each.event
                 if isinstance(event, Exchange.MessageReceived):
                     raws[event.originator_id, event.originator_version] = await _raw(hub, each)
-                elif isinstance(event, Exchange.MessageRefused):
+                elif isinstance(event, Exchange.MessageRefused) or (
+                    isinstance(event, Exchange.Ignored) and event.originator_id in over
+                ):
                     raw = raws[event.originator_id, event.reference]
                     found[name] |= set(_WORD.findall(raw.decode()))
         return found
