@@ -67,6 +67,11 @@ def told(event: Event, helpdesk: str, policy: Policy) -> Verdict:
         origin is not None and origin.helpdesk == helpdesk
     ):
         return ECHO
+    return shared(event, policy)
+
+
+def shared(event: Event, policy: Policy) -> Verdict:
+    """The same for a partner that hears of the ticket for the first time: nothing can be an echo."""
     if (
         isinstance(event, Ticket.Commented | Ticket.Attached)
         and event.visibility != Visibility.PUBLIC.value

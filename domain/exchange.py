@@ -374,7 +374,13 @@ class Exchange(Aggregate):
 
     @mutates(Translated)
     def _translated(self, event: Translated) -> None:
-        self.messages[event.reference].raw = self.told = event.raw
+        message = self.messages[event.reference]
+        message.raw = event.raw
+        if not any(
+            each.direction is Direction.OUT and each.reference > message.reference
+            for each in self.messages.values()
+        ):
+            self.told = event.raw
 
     class Dispatched(Event, tag="exchange.dispatched", frozen=True, kw_only=True, gc=False):
         """The partner's system took the message."""

@@ -41,6 +41,7 @@ _ERASED: Final = "erased"
 _UNTRANSLATED: Final = "translation-failed"
 _TOO_MANY: Final = "too-many-openings"
 _UNREACHED: Final = "not-reached"
+_NO_FILES: Final[Mapping[int, str]] = MappingProxyType({})
 _UNREACHED_TIMES: Final = 12
 """A partner that cannot be reached says nothing about the message: so many times more attempts, three days."""
 
@@ -103,7 +104,21 @@ class Outbox:
             await self._decide(exchange, cause, disclosure.CROSS_REFERENCE)
             return
         why = await self._too_many(exchange)
-        await self._decide(exchange, cause, disclosure.OPENING, suspicion=why)
+        files = await self._files_before(exchange, cause)
+        await self._decide(exchange, cause, disclosure.OPENING, suspicion=why, files=files)
+
+    async def _files_before(self, exchange: Exchange, cause: Recorded) -> dict[int, str]:
+        """Files that follow a ticket which is told as a whole: where they were attached, and by which rule."""
+        partner = await self._conversations.known_partner(exchange.helpdesk)
+        history = await self._ledger.history(exchange.number, as_of=cause.position)
+        ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
+        versions = {each.version for each in ticket.files}
+        verdicts = {
+            each.position: disclosure.shared(each.event, partner.policy)
+            for each in history
+            if each.event.originator_version in versions
+        }
+        return {position: each.rule for position, each in verdicts.items() if each.disclosed}
 
     async def _too_many(self, exchange: Exchange) -> str:
         """Whether tickets of partners that are passed on to this one may be going round."""
@@ -125,8 +140,18 @@ class Outbox:
         await self._decide(exchange, happened, verdict)
 
     async def _decide(
-        self, exchange: Exchange, cause: Recorded, verdict: Verdict, *, suspicion: str = ""
+        self,
+        exchange: Exchange,
+        cause: Recorded,
+        verdict: Verdict,
+        *,
+        suspicion: str = "",
+        files: Mapping[int, str] = _NO_FILES,
     ) -> None:
+        """``files``: rules of earlier events that are told after this one, by position.
+
+        Their words are found one by one when their turn comes: together they may be large.
+        """
         raw, defect = None, ""
         partner = await self._conversations.known_partner(exchange.helpdesk)
         adapter = self._adapters[partner.adapter]
@@ -149,8 +174,12 @@ class Outbox:
                 reference = fresh.decide_dispatch(
                     cause.position, verdict.rule, raw, adapter.media_type
                 )
-                if reference and suspicion:
+                if reference is None:
+                    return
+                if suspicion:
                     fresh.park(reference, _TOO_MANY, suspicion)
+            for position, rule in files.items():
+                fresh.decide_untranslated(position, rule)
 
         with acting(_provenance(cause)):
             await self._conversations.change(exchange.id, decide)

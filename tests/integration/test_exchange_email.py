@@ -430,3 +430,38 @@ async def test_a_file_that_the_relay_refuses_waits_alone_and_is_not_sent_with_th
         await ours.hand.resume(RULE, parked.originator_id, parked.reference, skip=False)
     mails = await mailbox.wait_for(3)
     assert [b"See the log." in each for each in mails] == [False, True, False]
+
+
+async def test_files_attached_before_a_ticket_is_told_follow_it_one_by_one_and_once(ours, mailbox):
+    number = await ours.open_ticket()
+    await ours.execute(
+        c.Attach(number=number, name="a.log", media_type="text/plain", body=b"ERROR 5\n"),
+        c.Attach(
+            number=number, name="inside.log", media_type="text/plain", body=b"secret",
+            visibility=Visibility.INTERNAL,
+        ),
+        c.Comment(number=number, text="See the log."),
+        c.Attach(number=number, name="b.png", media_type="image/png", body=b"\x89PNG"),
+    )  # fmt: skip
+    mailbox.answer = lambda raw: "451 not now" if b"attachment;" in raw else "250 ok"
+    await ours.execute(c.Assign(number=number, unit="NGI_DE", note="Yours."))
+    await ours.wait_for(Exchange.Failed)
+    await ours.execute(c.Comment(number=number, text="And this."))
+    await ours.wait_for(Exchange.DispatchDecided, 4)
+    await ours.rest()
+    mailbox.answer = lambda _: "250 ok"
+    ours.work()
+    mails = await mailbox.wait_for(4, 60)
+    await ours.wait_for(Exchange.Dispatched, 4, 60)
+    opening, first, second, entry = map(read, mails)
+    assert "See the log." in opening.get_content()
+    assert list(opening.iter_attachments()) == []
+    files = [file for each in (first, second) for file in each.iter_attachments()]
+    assert [each.get_filename() for each in files] == ["a.log", "b.png"]
+    assert [each.get_payload(decode=True) for each in files] == [b"ERROR 5\n", b"\x89PNG"]
+    assert "And this." in entry.get_content()
+    rules = [each.rule for each in await ours.events(Exchange.DispatchDecided)]
+    assert rules == ["opening@1", "public@1", "public@1", "public@1"]
+    assert len(mailbox.mails) == 4
+    known = await conversation(ours, number)
+    assert b"And this." in (await ours.store.contents([known.told.id]))[known.told.id].body
