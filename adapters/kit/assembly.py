@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from adapters.kit.by_hand import ByHand
 from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets, Secrets
+from adapters.kit.comparing_runs import CONFIRM_S, Comparison, Linked, Nothing
 from adapters.kit.contract import Adapter, Place, Stamping
 from adapters.kit.conversations import Conversations
 from adapters.kit.inbox import Inbox
@@ -15,6 +16,7 @@ from adapters.kit.mail_in import MailIn
 from adapters.kit.mappings import Mappings
 from adapters.kit.outbox import Outbox
 from adapters.kit.polling import Checkpoints, Pollers
+from adapters.kit.repairing import Repairing
 from adapters.kit.reply_addresses import Key, ReplyAddresses
 from adapters.kit.retry import Patience, Transport
 from adapters.kit.worker import ExchangeWorker, Wakeup
@@ -60,6 +62,8 @@ class ExchangeParts(Struct, frozen=True, kw_only=True):
     mail_door: MailDoor
     by_hand: ByHand
     mappings: Mappings
+    comparison: Comparison
+    repairing: Repairing
 
 
 def assemble(
@@ -77,12 +81,15 @@ def assemble(
     poll_every_s: float = POLL_EVERY_S,
     reply_key: Key | None = None,
     mail_bytes_max: int = BYTES_MAX,
+    linked: Linked | None = None,
+    compare_every_s: float = 0,
+    confirm_s: float = CONFIRM_S,
 ) -> ExchangeParts:
     """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start.
 
     ``connectors`` lead to partners with an interface, by the name of their adapter; ``transport`` is for
     all others. Addresses in private networks are refused unless ``allow_private``. ``reply_key`` signs the
-    addresses for answers; without it none are given out.
+    addresses for answers; without it none are given out. ``linked`` lists what can be compared with partners.
     """
 
     def place(partner: Helpdesk) -> Place:
@@ -103,12 +110,27 @@ def assemble(
     )
     addresses = ReplyAddresses(installation.mail_domain, reply_key)
     outbox = Outbox(conversations, carriers, patience, addresses)
+    repairing = Repairing(conversations, outbox)
+    comparison = Comparison(
+        conversations,
+        carriers,
+        repairing,
+        linked or Nothing(),
+        checkpoints,
+        every_s=compare_every_s,
+        confirm_s=confirm_s,
+    )
     pollers = Pollers(
         conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
     )
+    pollers.restored = comparison.after_restore
     worker = ExchangeWorker(conversations, inbox, outbox, pollers, wakeup, checkpoints, patience)
     door = MailDoor(
-        conversations, inbox, installation.mail_domain, addresses, bytes_max=mail_bytes_max
+        conversations,
+        inbox,
+        installation.mail_domain,
+        addresses,
+        bytes_max=mail_bytes_max,
     )
     return ExchangeParts(
         conversations=conversations,
@@ -120,4 +142,6 @@ def assemble(
         mail_door=door,
         by_hand=ByHand(conversations),
         mappings=Mappings(conversations),
+        comparison=comparison,
+        repairing=repairing,
     )

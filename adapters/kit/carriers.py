@@ -24,6 +24,8 @@ class Parcel(Struct, frozen=True, kw_only=True):
     """As the adapter wrote it when it was decided on."""
     external_id: str = ""
     """The partner's ticket as known now; empty as long as it is not."""
+    linked_at: datetime | None = None
+    """When we first knew that: a ticket made later is another, that was given the same identifier."""
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
@@ -60,6 +62,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """From where to ask next; saved after the messages are kept."""
     more: bool = False
     """There is more to fetch at once."""
+    restored: bool = False
+    """The partner has forgotten what it had told us: it was restored from a backup. No messages come with that."""
 
 
 Known = Callable[[str], Awaitable[bool]]
@@ -83,6 +87,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     """There is none, or nobody may see it."""
     moved_to: str = ""
     """Merged into another."""
+    opened_at: datetime | None = None
+    """When it was made, by their clock, where they tell."""
     number: int = 0
     """Our ticket, as theirs bears its number; 0 where it bears none."""
     state: str = ""
@@ -176,6 +182,11 @@ class Carriers:
             return line.courier
         stamping = self._stamping.get(partner.adapter)
         return MailCourier(self._transport, self._place(partner), stamping)
+
+    async def observer(self, partner: Helpdesk) -> Observer | None:
+        """None where a partner's tickets cannot be read. Raises ``Undelivered``, ``StoreUnavailable``."""
+        line = await self._line(partner)
+        return line.observer if line else None
 
     async def poller(self, partner: Helpdesk) -> Poller | None:
         """None for a partner that tells us by itself. Raises ``Undelivered``, ``StoreUnavailable``."""

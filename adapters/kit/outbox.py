@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.kit.carriers import Carriers, Delivered, Parcel
 from adapters.kit.contract import Adapter, Ignored, News
@@ -184,11 +184,34 @@ class Outbox:
         with acting(_provenance(cause)):
             await self._conversations.change(exchange.id, decide)
 
+    async def told_again(
+        self, exchange: Exchange, partner: Helpdesk, cause: Recorded, times: int
+    ) -> bytes | None:
+        """A new message about something that happened long ago; None where there is no word for it.
+
+        ``times`` makes its identifier another than those of earlier messages about the same.
+        """
+        adapter = self._adapters[partner.adapter]
+        try:
+            return await self._rendered(exchange, partner, adapter, cause, rule="", times=times)
+        except _Untranslatable:
+            return None
+
     async def _rendered(
-        self, exchange: Exchange, partner: Helpdesk, adapter: Adapter, cause: Recorded, *, rule: str
+        self,
+        exchange: Exchange,
+        partner: Helpdesk,
+        adapter: Adapter,
+        cause: Recorded,
+        *,
+        rule: str,
+        times: int = 0,
     ) -> bytes | None:
         """The message; None where the partner's format has no word for it. Raises ``_Untranslatable``."""
         news = await self._news(exchange, partner, cause, whole=rule == disclosure.OPENING.rule)
+        if times:
+            left, _, domain = news.message_id.partition("@")
+            news = structs.replace(news, message_id=f"{left}.{times}@{domain}")
         try:
             message = adapter.outbound(news)
         except Exception as error:  # a defect of an adapter parks this conversation alone
@@ -261,7 +284,9 @@ class Outbox:
         content = (await self._ledger.store.contents([raw.id])).get(raw.id)
         if content is None:
             raise Undelivered(_ERASED, "it was erased", final=True)
-        parcel = Parcel(raw=content.body, external_id=exchange.external_id)
+        parcel = Parcel(
+            raw=content.body, external_id=exchange.external_id, linked_at=exchange.linked_at
+        )
         delivered = await (await self._carriers.courier(partner)).deliver(parcel)
         await self._delivered(exchange, reference, delivered)
 

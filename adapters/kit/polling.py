@@ -5,6 +5,7 @@ saved only afterwards. A hint (a partner's push) makes a poller look at once; a 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -75,6 +76,8 @@ class Pollers:
         self._hints: dict[str, asyncio.Event] = {}
         self._kept: dict[str, tuple[datetime, int]] = {}
         self.health: dict[str, PollerHealth] = {}
+        self.restored: Callable[[Helpdesk], Awaitable[None]] | None = None
+        """Called when a partner has forgotten what it had told us, before its news are taken in."""
 
     def attend(self, partner: Helpdesk, stir: Stir) -> None:
         """Ask this partner from now on, on its present terms; or no more, where they say so."""
@@ -153,6 +156,8 @@ class Pollers:
             )
 
         found = await poller.poll(cursor, known)
+        if found.restored and self.restored is not None:
+            await self.restored(partner)
         for message in found.messages:
             received = await self._inbox.receive(
                 partner, message.raw, message.message_id, message.sent_at

@@ -37,6 +37,11 @@ _STAGE: Final[Mapping[Status, str]] = MappingProxyType({
 assert set(_STAGE) == set(Status), "every status has a stage"
 
 
+def stage(status: Status) -> str:
+    """Statuses of one stage are one to a partner that has fewer than we."""
+    return _STAGE[status]
+
+
 def action(
     said: Status,
     before: Status | None,

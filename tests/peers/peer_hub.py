@@ -70,6 +70,24 @@ class PeerHub(Hub):
         return exchange
 
 
+class LinkedInLog:
+    """The linked tickets without a projection."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        self._store = store
+
+    async def page(self, helpdesk: str, after: UUID, limit: int) -> list[UUID]:
+        opened = [
+            each.event.originator_id
+            for each in await self._store.log(0, 100_000)
+            if isinstance(each.event, Exchange.Opened) and each.event.helpdesk == helpdesk
+        ]
+        return [each for each in sorted(opened) if each > after][:limit]
+
+    async def helpdesks(self) -> list[str]:
+        return []
+
+
 def prefix(database: str) -> str:
     """What stands before our numbers: another one for each test, since all tests have one peer."""
     return "GGUS" + "".join(filter(str.isdigit, database.rpartition("dbname=")[2]))
@@ -111,6 +129,8 @@ async def peer_hub(
             secrets=secrets,
             allow_private=True,
             poll_every_s=poll_every_s,
+            linked=LinkedInLog(store),
+            confirm_s=1,
         )
         stack.push_async_callback(parts.carriers.close)
         if await store.head() == 0:

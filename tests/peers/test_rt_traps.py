@@ -226,10 +226,10 @@ async def test_a_transaction_that_commits_after_later_ones_is_found(
         await supporter.comment(theirs, "sooner")
         found = await poller.poll(cursor, everything)
         [sooner] = found.messages
-        assert int(sooner.message_id.removeprefix("txn:")) > late
+        assert int(sooner.message_id.split(":")[1]) > late
         await connection.commit()
     found = await poller.poll(found.cursor, everything)
-    assert [each.message_id for each in found.messages] == [f"txn:{late}"]
+    assert [each.message_id.split(":")[1] for each in found.messages] == [str(late)]
     assert (await poller.poll(found.cursor, everything)).messages == []
 
 
@@ -251,7 +251,7 @@ async def test_under_eight_writers_every_transaction_is_found_once(
         ended = writing.done()
         page = await poller.poll(cursor, everything)
         cursor = page.cursor
-        found += [each.message_id for each in page.messages]
+        found += [each.message_id.rpartition(":")[0] for each in page.messages]
         if ended and not page.more:
             break
     await writing

@@ -7,11 +7,19 @@ by its value.
 """
 
 import asyncio
+from datetime import datetime
 from typing import Any, Final
 
 from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import EVENT_ID, EXTERNAL_ID, Ours, read
-from adapters.helpdesks.rt.session import Session, TicketRow, TransactionRow, either, quoted
+from adapters.helpdesks.rt.session import (
+    Session,
+    TicketRow,
+    TransactionRow,
+    either,
+    instant,
+    quoted,
+)
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
@@ -36,7 +44,7 @@ class RtCourier:
             # One at a time: two creates with one number at the same moment would both succeed.
             async with self._creating:
                 return await self._opened(document)
-        return await self._changed(document, parcel.external_id)
+        return await self._changed(document, parcel)
 
     # -- opening -------------------------------------------------------------------------------------
 
@@ -87,8 +95,14 @@ class RtCourier:
 
     # -- changing ------------------------------------------------------------------------------------
 
-    async def _changed(self, document: Ours, external_id: str) -> Delivered:
+    async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
+        external_id = parcel.external_id
         ticket = await self._ticket(external_id)
+        if ticket.id == int(external_id) and _another(ticket, document, parcel.linked_at):
+            what = (
+                f"RT's ticket {ticket.id} is another one now: compare the tickets of this helpdesk"
+            )
+            raise Undelivered("another-there", what, final=True)
         if ticket.status == words.DELETED:
             raise Undelivered("deleted-there", f"RT's ticket {ticket.id} was deleted", final=True)
         streams = sorted({ticket.id, int(external_id)})
@@ -197,6 +211,17 @@ def _document(raw: bytes) -> Ours:
     if not isinstance(document, Ours):
         raise Undelivered("unreadable", "this is a message of theirs", final=True)
     return document
+
+
+def _another(ticket: TicketRow, document: Ours, linked_at: datetime | None) -> bool:
+    """Whether the number belongs to another ticket: an RT that was restored gives numbers a second time."""
+    bears = ticket.custom(EXTERNAL_ID)
+    if bears == document.external_id:
+        return False
+    if bears.rpartition("-")[0] == document.external_id.rpartition("-")[0]:
+        return True  # it is with another ticket of ours
+    made_at = instant(ticket.created)
+    return made_at is not None and linked_at is not None and made_at > linked_at
 
 
 def _subject(document: Ours) -> str:

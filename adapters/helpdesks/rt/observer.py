@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapters.helpdesks.rt.documents import EVENT_ID, EXTERNAL_ID, our_number
-from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, quoted
+from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, instant, quoted
 from adapters.helpdesks.rt.words import DELETED
 from adapters.kit.carriers import Seen
 
@@ -47,6 +47,7 @@ class RtObserver:
         return Seen(
             external_id=str(number),
             gone=row.status == DELETED,
+            opened_at=instant(row.created),
             number=our_number(named) if named.startswith(f"{self._our_name}-") else 0,
             state=row.status,
             priority=row.priority,

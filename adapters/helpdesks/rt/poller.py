@@ -7,7 +7,7 @@ What our own account did, and what RT did in consequence, is not taken in.
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -25,17 +25,19 @@ from adapters.helpdesks.rt.documents import (
     Theirs,
     TheirTicket,
     Transaction,
-    our_number,
     write,
 )  # fmt: skip
-from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionRow, either
+from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionRow, either, instant
 from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.retry import Undelivered
 from adapters.kit.text import line
 from domain import clock
 from domain.words import Words
 
 OVERLAP: Final = 300
 _PAGES_MAX: Final = 6
+_ANCHORS: Final = 20
+_RESTORED_PAGES_MAX: Final = 500
 _LATE: Final = timedelta(minutes=10)
 _SYSTEM: Final = "RT_System"
 _REPLIES_LOOKED_AT: Final = 10
@@ -61,6 +63,8 @@ class Cursor(Struct, kw_only=True):
     settling_since: datetime
     seen: list[int]
     """Numbers above ``settled`` that were dealt with."""
+    anchors: dict[int, str] = {}
+    """The largest numbers seen, with their times: RT has them still, unless it was restored."""
 
 
 class RtPoller:
@@ -72,9 +76,14 @@ class RtPoller:
             return Found(messages=[], cursor=msgspec.json.encode(await self._beginning()))
         at = msgspec.json.decode(cursor, type=Cursor)
         after = max(at.last - OVERLAP, at.settled, 0)
-        rows, more = await self._since(after)
+        rows, more = await self._since(min([after, *(each - 1 for each in at.anchors)]))
+        if _forgotten(at, rows):
+            return await self._restored(at)
         seen = set(at.seen)
-        fresh = [row for row in rows if row.id not in seen and not self._ours(row, rows)]
+        fresh = [
+            row for row in rows
+            if row.id > after and row.id not in seen and not self._ours(row, rows)
+        ]  # fmt: skip
         messages = await self._messages([row for row in fresh if _news(row)], known)
         now = Cursor(
             last=max([at.last, *(row.id for row in rows)]),
@@ -84,14 +93,29 @@ class RtPoller:
             now.settled, now.settling, now.settling_since = now.settling, now.last, clock.now()
         least = max(now.last - OVERLAP, now.settled)
         now.seen = sorted(each for each in seen | {row.id for row in rows} if each > least)
+        now.anchors = _newest(at.anchors | {row.id: row.created for row in rows})
         return Found(messages=messages, cursor=msgspec.json.encode(now), more=more)
 
     async def _beginning(self) -> Cursor:
         newest = await self._session.transactions("id > 0", newest_first=True, per_page=1)
-        last = newest[0].id if newest else 0
-        return Cursor(
-            last=last, settled=last, settling=last, settling_since=clock.now(), seen=[]
-        )  # fmt: skip
+        return _from(newest[0] if newest else None)
+
+    async def _restored(self, at: Cursor) -> Found:
+        """RT was restored from a backup: what is news now was done since then, so later than all that was seen."""
+        seen_until = max(at.anchors.values())
+        for page in range(1, _RESTORED_PAGES_MAX):
+            rows = await self._session.transactions("id > 0", newest_first=True, page=page)
+            if not rows:
+                break
+            if known := [row for row in rows if row.created <= seen_until]:
+                start = _from(known[0])
+                return Found(
+                    messages=[], cursor=msgspec.json.encode(start), more=True, restored=True
+                )
+        what = (
+            "RT shows none of the transactions that it had shown: has our account lost its rights?"
+        )
+        raise Undelivered("nothing-visible", what, final=False)
 
     async def _since(self, after: int) -> tuple[list[TransactionRow], bool]:
         """Some pages of transactions, and whether there are more."""
@@ -194,7 +218,7 @@ class RtPoller:
         if row.type == "Status" and self._words.states.read(row.new_value or ""):
             document = msgspec.structs.replace(document, reply=await self._reply(row, ticket))
         return Incoming(
-            message_id=f"txn:{row.id}", raw=write(document), sent_at=_instant(row.created)
+            message_id=_identity(row), raw=write(document), sent_at=instant(row.created)
         )
 
     def _our_id(self, ticket: TicketRow, row: TransactionRow) -> str:
@@ -270,10 +294,28 @@ def _role(cause: TransactionRow, ticket: TicketRow) -> str:
     return "requestor" if cause.creator.id in requestors else "staff"
 
 
-def _instant(text: str) -> datetime | None:
-    """RT writes UTC with a Z. Anything else is not believed."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo else None
+def _identity(row: TransactionRow) -> str:
+    """With its time: an RT that was restored gives numbers a second time."""
+    at = instant(row.created)
+    return f"txn:{row.id}:{int(at.timestamp()) if at else row.created}"
+
+
+def _from(row: TransactionRow | None) -> Cursor:
+    """To go on after this one."""
+    last = row.id if row else 0
+    return Cursor(
+        last=last, settled=last, settling=last, settling_since=clock.now(), seen=[],
+        anchors={row.id: row.created} if row else {},
+    )  # fmt: skip
+
+
+def _forgotten(at: Cursor, rows: Sequence[TransactionRow]) -> bool:
+    """Whether RT does not have what it had: another under a number, or no number as large."""
+    if not at.anchors:
+        return False
+    other = any(at.anchors.get(row.id, row.created) != row.created for row in rows)
+    return other or max((row.id for row in rows), default=0) < at.last
+
+
+def _newest(anchors: Mapping[int, str]) -> dict[int, str]:
+    return {number: anchors[number] for number in sorted(anchors)[-_ANCHORS:]}

@@ -9,6 +9,7 @@ meant for us (any number of them; none: they open no tickets here). The password
 import asyncio
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -78,6 +79,7 @@ class TicketRow(Row, frozen=True, rename="pascal", kw_only=True):
     priority: str = ""
     queue: Reference | None = None
     requestor: list[Reference] = []
+    created: str = ""
 
 
 class TransactionRow(Row, frozen=True, rename="pascal", kw_only=True):
@@ -97,7 +99,7 @@ class AttachmentRow(Row, frozen=True, rename="pascal", kw_only=True):
     content: str | None = ""
 
 
-_TICKET: Final = "Subject,Status,Priority,Queue,Requestor,CustomFields"
+_TICKET: Final = "Subject,Status,Priority,Queue,Requestor,Created,CustomFields"
 _TRANSACTION: Final = "Type,Field,OldValue,NewValue,Data,Created,Creator,ObjectId,CustomFields"
 
 
@@ -279,6 +281,15 @@ def _as(kind: type[T], found: object) -> T:
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error
+
+
+def instant(text: str) -> datetime | None:
+    """RT writes UTC with a Z. Anything else is not believed."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else None
 
 
 def quoted(text: str) -> str:
