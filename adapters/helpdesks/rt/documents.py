@@ -4,15 +4,13 @@ RT's interface answers with pieces; the poller puts the pieces of one change tog
 without the persons in it.
 """
 
-import re
 from base64 import b64decode
 from typing import Final
 
-import msgspec
 from msgspec import Struct, field
 
+from adapters.kit import documents
 from adapters.kit.contract import Unreadable
-from domain.identifiers import NUMBER_MAX
 
 EXTERNAL_ID: Final = "ExternalID"
 EXTERNAL_URL: Final = "ExternalURL"
@@ -22,7 +20,6 @@ AFFECTED_SITE: Final = "AffectedSite"
 BYTES_MAX: Final = 8_000_000
 FILE_BYTES_MAX: Final = 3_500_000
 """Of the files of one change together: what RT's answers and our messages can hold."""
-_OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
 
 
 class Note(Struct, frozen=True, kw_only=True):
@@ -109,22 +106,5 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     merged_into: int = 0
 
 
-def read(raw: bytes) -> Ours | Theirs:
-    """Raises ``Unreadable``."""
-    if len(raw) > BYTES_MAX:
-        raise Unreadable(f"the document has {len(raw)} bytes, at most {BYTES_MAX} are read")
-    try:
-        return msgspec.json.decode(raw, type=Ours | Theirs)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(f"this is no document of this adapter: {error}"[:500]) from error
-
-
-def write(document: Ours | Theirs) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2)
-
-
-def our_number(external_id: str) -> int:
-    """The ticket of ours that a value of the field names; 0 for none."""
-    found = _OUR_ID.fullmatch(external_id.strip())
-    number = int(found[1]) if found else 0
-    return number if number <= NUMBER_MAX else 0
+DOCUMENTS: Final = documents.Documents(Ours, Theirs, bytes_max=BYTES_MAX)
+read, write, our_number = DOCUMENTS.read, DOCUMENTS.write, documents.our_number

@@ -8,27 +8,13 @@ from lxml import etree, html
 
 from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import Theirs
-from adapters.kit import words as kit
-from adapters.kit.contract import Asked, Ignored, Unreadable
+from adapters.kit import asking
+from adapters.kit.contract import Asked, Ignored
 from adapters.kit.files import ReceivedFile, Taken, taken
-from adapters.kit.states import action
-from adapters.kit.text import cut, line, storable
-from domain import commands as c
-from domain.lifecycle import Action, Status
-from domain.ticket import Particulars, Ticket
-from domain.vocabulary import (
-    NAME_CHARACTERS_MAX,
-    SUBJECT_CHARACTERS_MAX,
-    TEXT_CHARACTERS_MAX,
-    Priority,
-    Visibility,
-)
+from domain.lifecycle import Action
+from domain.ticket import Ticket
+from domain.vocabulary import Visibility
 from domain.words import Words
-
-_WHERE: Final = "it stands in the partner's message, which is kept"
-_NO_SOLUTION: Final = "The partner resolved its ticket without a text for the submitter."
-_NO_REASON: Final = "The partner stalled its ticket without a text for the submitter."
-_NO_COUNTERPART: Final = Ignored("no-counterpart")
 
 
 def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
@@ -36,17 +22,12 @@ def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
     if document.transaction.type not in ("Create", "Set"):
         return Ignored("unknown-ticket")
     ticket = document.ticket
-    description = _text(document)
-    subject = line(ticket.subject or description, 10_000)
-    if not subject:
-        raise Unreadable("the ticket has neither a subject nor a description")
-    opening = c.OpenTicket(
-        subject=cut(subject, SUBJECT_CHARACTERS_MAX).replace("\n", " "),
-        description=description,
-        particulars=Particulars(
-            priority=(words.priority(tables, ticket.priority or "0") or Priority.LESS_URGENT).value,
-            affected_site=line(ticket.affected_site, NAME_CHARACTERS_MAX),
-        ),
+    opening = asking.opened(
+        ticket.subject,
+        _text(document),
+        priority=words.priority(tables, ticket.priority or "0"),
+        site=ticket.affected_site,
+        nothing="the ticket has neither a subject nor a description",
     )
     files = _files(document, None, Visibility.PUBLIC)
     return Asked([opening, *files.commands], files.withheld)
@@ -56,27 +37,23 @@ def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked
     """Raises ``Unreadable``."""
     changed = document.transaction
     translate = _BY_TYPE.get((changed.type, changed.field)) or _BY_TYPE.get((changed.type, ""))
-    return translate(document, ticket, tables) if translate else _NO_COUNTERPART
+    return translate(document, ticket, tables) if translate else asking.NO_COUNTERPART
 
 
 def _reply(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     text, files = _text(document), _files(document, ticket, Visibility.PUBLIC)
     if not text and not files.commands:
-        return Ignored("nothing-new")
-    waits = ticket.status is Status.WAITING_FOR_REPLY
-    entry: list[c.Command] = []
-    if text and waits and document.transaction.by == "requestor":
-        entry = [c.RecordReply(number=ticket.number, text=text)]
-    elif text:
-        entry = [c.Comment(number=ticket.number, text=text)]
+        return asking.NOTHING_NEW
+    by_submitter = document.transaction.by == "requestor"
+    entry = [asking.written(ticket, text, by_submitter=by_submitter)] if text else []
     return Asked([*entry, *files.commands], files.withheld)
 
 
 def _comment(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     text, files = _text(document), _files(document, ticket, Visibility.INTERNAL)
-    entry = [_internal(ticket, text)] if text else []
+    entry = [asking.entry(ticket, text, public=False)] if text else []
     if not entry and not files.commands:
-        return Ignored("nothing-new")
+        return asking.NOTHING_NEW
     return Asked([*entry, *files.commands], files.withheld)
 
 
@@ -88,42 +65,28 @@ def _files(document: Theirs, ticket: Ticket | None, visibility: Visibility) -> T
 def _status(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
     changed = document.transaction
     if changed.new == words.DELETED:
-        return Asked([_internal(ticket, f"The partner deleted its ticket {document.ticket.id}.")])
-    before, said = words.step(tables, changed.old, changed.new, ticket.status)
-    step = None if said is None else action(said, before, ticket.status)
-    if step is None:
-        same = said is None or tables.states.write(ticket.status.value) == changed.new
-        return Ignored("nothing-new" if same else "no-regress")
-    return Asked([_STEPS[step](ticket.number, _fitting(document.reply))])
+        text = f"The partner deleted its ticket {document.ticket.id}."
+        return Asked([asking.entry(ticket, text, public=False)])
+    step = words.step(tables, changed.old, changed.new, ticket.status)
+    reply = asking.fitting(document.reply)
+    return asking.state_changed(tables, ticket, changed.new, step, reply, _SILENT)
 
 
 def _queue(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
-    """Queues stand for support units; a unit that we do not know is withheld by the exchange."""
-    unit = kit.unit(tables, line(document.ticket.queue, NAME_CHARACTERS_MAX))
-    if not unit or unit == ticket.unit:
-        return Ignored("nothing-new")
-    return Asked([c.Assign(number=ticket.number, unit=unit)])
+    """Queues stand for support units."""
+    return asking.unit_changed(tables, ticket, document.ticket.queue)
 
 
 def _priority(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
     priority = words.priority(tables, document.transaction.new)
-    if priority in (None, ticket.priority):
-        return Ignored("nothing-new")
-    return Asked([
-        c.Reclassify(
-            number=ticket.number, field="priority", value=priority.value,
-            justification="As the partner set it.",
-        )
-    ])  # fmt: skip
+    if priority is None or priority is ticket.priority:
+        return asking.NOTHING_NEW
+    return Asked([asking.reclassified(ticket, priority)])
 
 
 def _merged(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     text = f"The partner merged its ticket {document.ticket.id} into {document.merged_into}."
-    return Asked([_internal(ticket, text)])
-
-
-def _internal(ticket: Ticket, text: str) -> c.Comment:
-    return c.Comment(number=ticket.number, text=text, visibility=Visibility.INTERNAL)
+    return Asked([asking.entry(ticket, text, public=False)])
 
 
 _BY_TYPE: Final[Mapping[tuple[str, str], Callable[[Theirs, Ticket, Words], Asked | Ignored]]] = (
@@ -137,21 +100,15 @@ _BY_TYPE: Final[Mapping[tuple[str, str], Callable[[Theirs, Ticket, Words], Asked
     })
 )  # fmt: skip
 
-_STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType({
-    Action.START_WORK: lambda number, _: c.StartWork(number=number),
-    Action.REQUEST_REPLY: lambda number, text: c.RequestReply(
-        number=number, question=text or _NO_REASON
-    ),
-    Action.PUT_ON_HOLD: lambda number, text: c.PutOnHold(number=number, reason=text or _NO_REASON),
-    Action.SOLVE: lambda number, text: c.Solve(number=number, solution=text or _NO_SOLUTION),
-    Action.FIND_UNSOLVABLE: lambda number, text: c.FindUnsolvable(
-        number=number, reason=text or _NO_SOLUTION.replace("resolved", "rejected")
-    ),
-    Action.REOPEN: lambda number, _: c.Reopen(
-        number=number, comment="The partner reopened its ticket."
-    ),
+_NO_REASON: Final = "The partner stalled its ticket without a text for the submitter."
+_SILENT: Final[Mapping[Action, str]] = MappingProxyType({
+    Action.REQUEST_REPLY: _NO_REASON,
+    Action.PUT_ON_HOLD: _NO_REASON,
+    Action.SOLVE: "The partner resolved its ticket without a text for the submitter.",
+    Action.FIND_UNSOLVABLE: "The partner rejected its ticket without a text for the submitter.",
+    Action.REOPEN: "The partner reopened its ticket.",
 })  # fmt: skip
-"""What a change of a state can mean: with the words as shipped nobody asks for a reply."""
+"""What we write where they wrote nothing."""
 
 
 def _text(document: Theirs) -> str:
@@ -159,10 +116,8 @@ def _text(document: Theirs) -> str:
     plain = [each.text for each in document.texts if each.type == "text/plain"]
     parts = plain or [_plain(each.text) for each in document.texts if each.type == "text/html"]
     if document.files:
-        names = ", ".join(line(name, 100) for name in document.files)
-        parts.append(f"[attached at the partner: {names}]")
-    text = storable("\n\n".join(part.strip() for part in parts)).replace("\0", "\ufffd").strip()
-    return _fitting(text)
+        parts.append(asking.attached(document.files))
+    return asking.fitting("\n\n".join(part.strip() for part in parts))
 
 
 def _plain(markup: str) -> str:
@@ -170,7 +125,3 @@ def _plain(markup: str) -> str:
         return "".join(str(part) for part in html.fromstring(markup).itertext())
     except (etree.ParserError, ValueError):
         return ""
-
-
-def _fitting(text: str) -> str:
-    return cut(storable(text), TEXT_CHARACTERS_MAX, _WHERE)

@@ -25,6 +25,7 @@ from adapters.helpdesks.rt.documents import (
     Theirs,
     TheirTicket,
     Transaction,
+    our_number,
     write,
 )  # fmt: skip
 from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionRow, either, instant

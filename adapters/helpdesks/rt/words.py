@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from adapters.kit import steps
 from adapters.kit import words as kit
 from adapters.kit.contract import Unreadable
-from domain.lifecycle import TERMINAL, Status
+from domain.lifecycle import Status
 from domain.vocabulary import Priority
 from domain.words import Table, Words
 
@@ -52,24 +53,18 @@ WORDS: Final = Words(
 
 def inactive(words: Words, state: str) -> bool:
     """Nobody works on a ticket in this state. To leave it is to reopen."""
-    return state == DELETED or words.states.read(state) in _OVER
-
-
-_OVER: Final = frozenset(status.value for status in TERMINAL)
+    return state == DELETED or steps.over(words, state)
 
 
 def step(words: Words, old: str, new: str, ours: Status) -> tuple[Status | None, Status | None]:
     """What a change of their status says of ours: before and after; None where that moves nothing.
 
-    Where they know several of our states by one word, the one that our ticket is in is meant. Raises
-    ``Unreadable``.
+    A ticket that was deleted was over, and is like one that is assigned. Raises ``Unreadable``.
     """
+    if old != DELETED:
+        return steps.step(words, old, new, ours)
     said = kit.status(words, new)
-    if said is not None and inactive(words, old) and not inactive(words, new):
-        said = Status.REOPENED
-    if old == words.states.write(ours.value):
-        return ours, said
-    return (Status.ASSIGNED if old == DELETED else kit.status(words, old)), said
+    return Status.ASSIGNED, said if said is None or inactive(words, new) else Status.REOPENED
 
 
 def priority(words: Words, number: str) -> Priority | None:

@@ -1,0 +1,54 @@
+"""Addresses of partners with an interface: where it is, our account, and what was agreed on beside that.
+
+https://ACCOUNT@desk.example.org/path?TERM=VALUE&TERM=VALUE
+"""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
+
+from adapters.kit.retry import Undelivered
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    root: str
+    """Without a path: ``https://desk.example.org``."""
+    url: str
+    """With the path, that has no slash at its end."""
+    account: str
+    """As it stands there, percent signs and all; empty where there is none."""
+    terms: Mapping[str, Sequence[str]]
+
+    def term(self, name: str, otherwise: str = "") -> str:
+        return next(iter(self.terms.get(name, ())), otherwise)
+
+    def all(self, name: str) -> frozenset[str]:
+        return frozenset(self.terms.get(name, ()))
+
+
+def address_of(address: str, like: str) -> Address:
+    """The parts of an address. It must have an account if ``like``, the example, has one.
+
+    Raises ``Undelivered``.
+    """
+    try:
+        parts = urlsplit(address)
+        host, port, terms = parts.hostname, parts.port, parse_qs(parts.query)
+    except ValueError as error:
+        raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
+    known = bool(parts.username) or "@" not in like
+    if parts.scheme not in ("http", "https") or not host or not known:
+        raise unlike(address, like)
+    root = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    url = root + parts.path.rstrip("/")
+    return Address(root=root, url=url, account=parts.username or "", terms=terms)
+
+
+def unlike(address: str, like: str) -> Undelivered:
+    return Undelivered("bad-address", f"{address!r} is not like {like}", final=True)
+
+
+def term(address: str, name: str, otherwise: str = "") -> str:
+    """What an address says, whatever else stands in it."""
+    return parse_qs(urlsplit(address).query).get(name, [otherwise])[0]
