@@ -83,9 +83,16 @@ class Api:
     """A client of one partner's interface. Cookies are kept; redirections are answers like others."""
 
     def __init__(
-        self, url: str, *, allow_private: bool, bytes_max: int = BYTES_MAX, environment: str = ""
+        self,
+        url: str,
+        *,
+        allow_private: bool,
+        bytes_max: int = BYTES_MAX,
+        in_all_s: float = _IN_ALL_S,
+        environment: str = "",
     ) -> None:
-        self._bytes_max = bytes_max
+        """``in_all_s``: what a call may take, however busy the partner seems to be with answering."""
+        self._bytes_max, self._in_all_s = bytes_max, in_all_s
         self._client = httpx2.AsyncClient(
             base_url=url,
             transport=_Judged(allow_private=allow_private),
@@ -107,7 +114,7 @@ class Api:
     ) -> Answer:
         """Ask, and read the answer whatever its status is. Raises ``Undelivered``."""
         try:
-            async with asyncio.timeout(_IN_ALL_S), self._client.stream(
+            async with asyncio.timeout(self._in_all_s), self._client.stream(
                 method, path, json=json, data=form, params=query, headers=headers
             ) as answer:  # fmt: skip
                 body = bytearray()
