@@ -14,7 +14,7 @@ DATABASE = Template("""production:
 """)
 
 # Projects bear the names of support units; what lands in To_GGUS is meant for us. Behind_A_Wall is
-# private, and our account is no member of it. The role Narrow may not reject issues.
+# private, and our account is no member of it. The role Narrow may not reject issues or edit notes.
 CONTENT = r"""
 Setting.rest_api_enabled = '1'
 Setting.host_name = "127.0.0.1:#{ENV['TICKETLEDGER_PORT']}"
@@ -42,7 +42,7 @@ accounts = %w[bridge supporter customer].map do |login|
 end.to_h
 role = Role.find_by(name: 'Manager') or raise 'no role'
 tracker = Tracker.find_by(name: 'Support') or raise 'no tracker'
-narrow = Role.create!(name: 'Narrow', permissions: role.permissions)
+narrow = Role.create!(name: 'Narrow', permissions: role.permissions - %i[edit_issue_notes edit_own_issue_notes])
 IssueStatus.where.not(name: 'Rejected').each do |old|
   IssueStatus.where.not(name: 'Rejected').each do |new|
     WorkflowTransition.create!(role: narrow, tracker: tracker, old_status: old, new_status: new) unless old == new

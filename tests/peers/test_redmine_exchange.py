@@ -4,6 +4,7 @@ import pytest
 
 from adapters.helpdesks.redmine.courier import RedmineCourier
 from adapters.helpdesks.redmine.observer import RedmineObserver
+from adapters.helpdesks.redmine.words import WORDS
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import Policy
@@ -199,7 +200,7 @@ async def test_who_looks_sees_their_issues_as_they_are_now_and_what_of_ours_arri
     redmine, analyst, admin
 ):
     session = session_of(redmine)
-    courier, observer = RedmineCourier(session, {}), RedmineObserver(session, "T71")
+    courier, observer = RedmineCourier(session, WORDS), RedmineObserver(session, "T71", WORDS)
     theirs = (await courier.deliver(opening(71))).external_id
     change = message(
         71, "said", external_id=theirs, set={"status": "In Progress"}, hops=["NGI-3", "T71-71"]

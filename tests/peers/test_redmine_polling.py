@@ -9,6 +9,7 @@ import pytest
 
 from adapters.helpdesks.redmine.mapping import Redmine
 from adapters.helpdesks.redmine.poller import Cursor, RedminePoller
+from adapters.helpdesks.redmine.words import WORDS
 from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
 from domain import clock
@@ -16,7 +17,7 @@ from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import InterfaceState
 from domain.ticket import Ticket
-from tests.peers.redmine_proxy import Proxy
+from tests.peers.proxy import Proxy
 from tests.peers.redmine_scenarios import Desk, redmine_hub, session_of
 
 WRITERS, ENTRIES = 8, 5
@@ -34,7 +35,7 @@ async def session(redmine):
 
 @pytest.fixture
 async def poller(session):
-    return RedminePoller(session, "T")
+    return RedminePoller(session, "T", WORDS)
 
 
 async def everything(_: str) -> bool:

@@ -19,7 +19,7 @@ from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.exchange import Exchange
 from tests.exchange_scenarios import RULE, by_test
-from tests.peers.redmine_proxy import Proxy
+from tests.peers.proxy import Proxy
 from tests.peers.redmine_scenarios import (
     STATES,
     Desk,

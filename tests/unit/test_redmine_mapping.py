@@ -81,6 +81,8 @@ def test_the_way_of_a_message_stands_in_its_mark(hops):
     note = Note(public=True, text="x")
     ours = Ours(number=1, external_id="GGUS-1", event_id="id@hub.test", hops=hops, note=note)
     assert documents.marked(documents.mark(ours)) == ("id@hub.test", hops)
+    assert documents.marked(documents.mark(ours, "a1b2c3")) == ("id@hub.test", hops)
+    assert documents.mark(ours, "a1b2c3") != documents.mark(ours, "d4e5f6")
     assert ADAPTER.read(documents.write(ours)).hops == tuple(hops)
 
 

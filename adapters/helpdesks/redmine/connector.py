@@ -19,7 +19,7 @@ class RedmineConnector:
         )
         return Line(
             courier=RedmineCourier(session, place.words),
-            poller=RedminePoller(session, place.our_name),
-            observer=RedmineObserver(session, place.our_name),
+            poller=RedminePoller(session, place.our_name, place.words),
+            observer=RedmineObserver(session, place.our_name, place.words),
             close=session.close,
         )

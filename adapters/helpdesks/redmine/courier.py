@@ -2,15 +2,17 @@
 
 Redmine says 204 also to what it refused, has no unique fields, and may die between any two steps. But a text,
 the fields that change with it and the mark of our message are one transaction of its database and one entry
-of the issue's history: so whether a message was done can be asked.
+of the issue's history: so whether a message was done can be asked. What an earlier attempt does after that
+is found later, see ``doubles``.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+import secrets
+from typing import Any
 from weakref import WeakValueDictionary
 
 from adapters.helpdesks.redmine.documents import (
+    ATTRIBUTES,
     EVENT_ID,
     EXTERNAL_ID,
     PRIORITY,
@@ -22,22 +24,18 @@ from adapters.helpdesks.redmine.documents import (
     our_number,
     read,
 )
+from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
 from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
-from adapters.kit.words import status_there
-from domain.lifecycle import Status
 from domain.words import Words
-
-_ATTRIBUTE: Final = {STATUS: "status_id", PRIORITY: "priority_id", PROJECT: "project_id"}
-"""What Redmine calls the fields that we set."""
 
 
 class RedmineCourier:
     def __init__(self, session: Session, words: Words) -> None:
-        self._session, self._words = session, words
+        self._session, self._doubles = session, Doubles(session, words)
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -56,14 +54,14 @@ class RedmineCourier:
     async def _opened(self, document: Ours) -> Delivered:
         said = "found"
         await self._session.check()
-        holders = await self._holders(document.external_id)
+        holders = await self._doubles.holders(document.external_id)
         if not holders:
             made = await self._create(document)
             said = "created"
-            holders = await self._holders(document.external_id) or [made]
-        first, *others = await self._ours_first(holders)
+            holders = await self._doubles.holders(document.external_id) or [made]
+        first, *others = await self._doubles.made_by_us(holders) or holders[:1]
         for each in others:
-            await self._heal(each, first.id)
+            await self._doubles.give_up(each, first.id)
         issue = await self._issue(str(first.id))
         receipt = f"issue {issue.id} {said}" + await self._set(document, issue, None)
         return _delivered(receipt, issue)
@@ -73,54 +71,27 @@ class RedmineCourier:
         fields: dict[str, Any] = dict(document.create)
         for name in (PROJECT, PRIORITY):
             if value := fields.pop(name, ""):
-                fields[_ATTRIBUTE[name]] = await self._session.number(name, value)
+                fields[ATTRIBUTES[name]] = await self._session.number(name, value)
         if tracker := self._session.terms.tracker:
             fields["tracker_id"] = await self._session.number("tracker", tracker)
         custom = [
             {"id": await self._session.field(EXTERNAL_ID), "value": document.external_id},
-            {"id": await self._session.field(EVENT_ID), "value": mark(document)},
+            {
+                "id": await self._session.field(EVENT_ID),
+                "value": mark(document, secrets.token_hex(3)),
+            },
         ]
         for name, value in document.custom.items():
             if number := await self._session.field_if_any(name):
                 custom.append({"id": number, "value": value})
         made = await self._session.create({**fields, "custom_fields": custom})
         if made.custom(EXTERNAL_ID) != document.external_id:
-            await self._give_up(made, "It was created by mistake and bears no number of ours.")
+            await self._doubles.reject(
+                made, "It was created by mistake and bears no number of ours."
+            )
             what = f"the custom field {EXTERNAL_ID} is not there in {made.project.name}, or our account may not set it"
             raise Undelivered("no-field", what, final=True)
         return made
-
-    async def _holders(self, external_id: str) -> list[Issue]:
-        """The issues with our number in their field, oldest first."""
-        number = await self._session.field(EXTERNAL_ID)
-        query: dict[str, str | int] = {f"cf_{number}": f"={external_id}"}
-        found = (await self._session.issues(sort="id:asc", **query)).issues
-        if any(not _same(each.custom(EXTERNAL_ID), external_id) for each in found):
-            # A filter that Redmine does not know is none: it gives all issues.
-            what = f"the custom field {EXTERNAL_ID} must be used as a filter, or tickets would be created twice"
-            raise Undelivered("no-filter", what, final=True)
-        return [each for each in found if each.custom(EXTERNAL_ID) == external_id]
-
-    async def _ours_first(self, holders: Sequence[Issue]) -> list[Issue]:
-        """Those that our account made, the oldest first; else the first that somebody else gave our number.
-
-        A copy that people there make of an issue has its fields, too: it is left alone.
-        """
-        me = await self._session.me()
-        return [each for each in holders if each.author.id == me] or list(holders[:1])
-
-    async def _heal(self, double: Issue, first: int) -> None:
-        """A second issue was made for one ticket: it becomes the duplicate of the first, without our number."""
-        await self._session.duplicate(double.id, first)
-        await self._give_up(double, f"This is the same request as #{first}: it was created twice.")
-
-    async def _give_up(self, issue: Issue, why: str) -> None:
-        fields: dict[str, Any] = {"notes": why, "private_notes": True}
-        if state := status_there(self._words, Status.UNSOLVED):
-            fields["status_id"] = await self._session.number(STATUS, state)
-        if number := issue.field(EXTERNAL_ID):
-            fields["custom_fields"] = [{"id": number, "value": ""}]
-        await self._session.change(issue.id, fields)
 
     # -- changing ------------------------------------------------------------------------------------
 
@@ -140,7 +111,10 @@ class RedmineCourier:
         receipt = f"issue {issue.id} journal {done.id}"
         if not document.note.public and done.notes and not done.private_notes:
             receipt += "; shown to all"
-        return _delivered(receipt + await self._set(document, issue, done), issue)
+        receipt += await self._set(document, issue, done)
+        with as_far_as_possible(issue.id):
+            receipt += await self._doubles.entries(issue)
+        return _delivered(receipt, issue)
 
     async def _write(self, document: Ours, issue: Issue) -> None:
         assert document.note is not None
@@ -150,7 +124,7 @@ class RedmineCourier:
         }
         fields |= await self._attributes(document, issue, set())
         fields["custom_fields"] = [
-            {"id": issue.field(EVENT_ID), "value": mark(document)},
+            {"id": issue.field(EVENT_ID), "value": mark(document, secrets.token_hex(3))},
             *_custom_fields(issue, _wrong_custom(document, issue)),
         ]  # fmt: skip
         await self._session.change(issue.id, fields)
@@ -184,7 +158,7 @@ class RedmineCourier:
         for name, value in document.set.items():
             number = await self._session.number(name, value)
             if number != now[name].id and name not in but:
-                wrong[_ATTRIBUTE[name]] = number
+                wrong[ATTRIBUTES[name]] = number
         if (status := wrong.get("status_id")) and issue.allowed_statuses:
             allowed = {each.id: each.name for each in issue.allowed_statuses}
             if status not in allowed:
@@ -200,7 +174,7 @@ class RedmineCourier:
         later = [each for each in issue.journals if each.id > done.id and each.user.id != me]
         return {
             name
-            for name, attribute in _ATTRIBUTE.items()
+            for name, attribute in ATTRIBUTES.items()
             if any(each.changes("attr", attribute) for each in later)
         }
 
@@ -245,10 +219,6 @@ def _custom_fields(issue: Issue, wrong: dict[str, str]) -> list[dict[str, object
         for name, value in wrong.items()
         if issue.field(name) and not (name == EXTERNAL_ID and taken)
     ]
-
-
-def _same(value: str | None, external_id: str) -> bool:
-    return value is not None and value.strip().casefold() == external_id.casefold()
 
 
 def _no_mark(issue: Issue) -> Undelivered:

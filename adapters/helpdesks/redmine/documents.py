@@ -5,6 +5,7 @@ persons only what they are to the ticket.
 """
 
 import re
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -22,9 +23,14 @@ AFFECTED_SITE: Final = "AffectedSite"
 STATUS: Final = "status"
 PRIORITY: Final = "priority"
 PROJECT: Final = "project"
+ATTRIBUTES: Final = MappingProxyType({
+    STATUS: "status_id", PRIORITY: "priority_id", PROJECT: "project_id",
+})  # fmt: skip
+"""What Redmine calls the fields that we set."""
 
 BYTES_MAX: Final = 2_000_000
 _OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
+_TRY: Final = " try "
 _VIA: Final = " via "
 
 
@@ -119,15 +125,17 @@ def write(document: Ours | Theirs) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
 
-def mark(document: Ours) -> str:
-    """What stands in the custom field ``EventID``: which message it was, and by which way it came."""
-    return document.event_id + (_VIA + " ".join(document.hops) if document.hops else "")
+def mark(document: Ours, attempt: str = "") -> str:
+    """What stands in the custom field ``EventID``: which message it was, which attempt, and by which way it came."""
+    tried = _TRY + attempt if attempt else ""
+    way = _VIA + " ".join(document.hops) if document.hops else ""
+    return document.event_id + tried + way
 
 
 def marked(value: str) -> tuple[str, list[str]]:
-    """The message and the way that such a value names."""
-    event_id, _, way = value.partition(_VIA)
-    return event_id, list(hops_in(way))
+    """The message and the way that such a value names. Older ones, and other hubs', name no attempt."""
+    told, _, way = value.partition(_VIA)
+    return told.partition(_TRY)[0], list(hops_in(way))
 
 
 def our_number(external_id: str) -> int:

@@ -1,23 +1,34 @@
-"""Redmine's issues as they are now, to be compared with our tickets."""
+"""Redmine's issues as they are now, to be compared with our tickets. What is found double is taken back."""
 
 import asyncio
 from collections.abc import Sequence
 
 from adapters.helpdesks.redmine.changes import Reader, marks
 from adapters.helpdesks.redmine.documents import our_number
+from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
+from adapters.helpdesks.redmine.rows import Issue
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.carriers import Seen
+from domain.words import Words
 
 
 class RedmineObserver:
-    def __init__(self, session: Session, our_name: str) -> None:
+    def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._reader = session, Reader(session, our_name)
+        self._doubles = Doubles(session, words)
 
     async def look(self, external_ids: Sequence[str]) -> Sequence[Seen]:
-        return await asyncio.gather(*map(self._seen, external_ids))
+        issues = await asyncio.gather(*map(self._session.issue, external_ids))
+        there = [each for each in issues if each is not None]
+        for issue in there:
+            with as_far_as_possible(issue.id):
+                await self._doubles.entries(issue)
+        if bearing := [each for each in there if self._reader.our_id(each)]:
+            with as_far_as_possible(bearing[0].id):
+                await self._doubles.beside(bearing)
+        return [self._seen(*each) for each in zip(external_ids, issues, strict=True)]
 
-    async def _seen(self, external_id: str) -> Seen:
-        issue = await self._session.issue(external_id)
+    def _seen(self, external_id: str, issue: Issue | None) -> Seen:
         if issue is None:
             return Seen(external_id=external_id, gone=True)
         return Seen(

@@ -3,7 +3,7 @@
 Redmine tells times in seconds, and a change is seen only when it is committed, later than its time. So the
 last minute is asked for again, what was seen there is remembered, and an issue is looked at once more some
 seconds later: another change may have had the same second. Times of Redmine's are compared with such times
-only, since its clock may be wrong. What our own account did is not taken in.
+only, since its clock may be wrong. What our own account did is not taken in; what it did twice is taken back.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,11 +14,13 @@ from msgspec import Struct
 
 from adapters.helpdesks.redmine.changes import Reader
 from adapters.helpdesks.redmine.documents import Author, Change, Theirs, write
+from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
 from adapters.helpdesks.redmine.rows import Issue, in_seconds
 from adapters.helpdesks.redmine.session import PAGE, TOO_LARGE, Session
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.retry import Undelivered
 from domain import clock
+from domain.words import Words
 
 OVERLAP: Final = timedelta(minutes=1)
 """No change is committed later than this after its time."""
@@ -61,8 +63,8 @@ class Cursor(Struct, kw_only=True):
 
 
 class RedminePoller:
-    def __init__(self, session: Session, our_name: str) -> None:
-        self._session = session
+    def __init__(self, session: Session, our_name: str, words: Words) -> None:
+        self._session, self._doubles = session, Doubles(session, words)
         self._reader = Reader(session, our_name)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
@@ -129,7 +131,8 @@ class RedminePoller:
     async def _messages(self, row: Issue, at: Cursor, known: Known) -> tuple[list[Incoming], Seen]:
         unseen = _looked_at(row, _NOT_LOOKED_AT, at)
         intake = await self._session.is_intake(row.project)
-        concerns = bool(self._reader.our_id(row)) or await known(str(row.id))
+        linked = await known(str(row.id))
+        concerns = linked or bool(self._reader.our_id(row))
         if not (concerns or intake):
             return [], unseen
         try:
@@ -140,6 +143,11 @@ class RedminePoller:
             return [_too_large(row)], unseen  # one such issue must not keep the others waiting
         if issue is None:  # deleted just now: whoever writes to it learns that
             return [], unseen
+        with as_far_as_possible(issue.id):
+            if linked:
+                await self._doubles.entries(issue)
+            elif name := self._reader.our_id(issue):
+                await self._doubles.of(issue, name, known)
         messages = []
         for theirs in await self._news(issue, at):
             change = theirs.change

@@ -94,6 +94,16 @@ class Session:
         what = f"others kept changing issue {issue}"
         raise Undelivered("changed-meanwhile", what, final=False)
 
+    async def empty(self, journal: int) -> bool:
+        """Take the text out of an entry of our account's; False where our role does not allow that."""
+        about = {"journal": {"notes": ""}}
+        answer = await self.call("PUT", f"/journals/{journal}.json", about)
+        if answer.status == 403:
+            return False
+        if answer.status != 404:  # an entry that was nothing but its text is gone with it
+            answer.must_succeed()
+        return True
+
     async def duplicate(self, younger: int, older: int) -> str:
         """Let one issue be known as the duplicate of another; what Redmine says against it, if anything."""
         relation = {"issue_to_id": older, "relation_type": "duplicates"}
