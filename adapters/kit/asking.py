@@ -95,6 +95,15 @@ def unit_changed(words: Words, ticket: Ticket, name: str) -> Asked | Ignored:
     return Asked([c.Assign(number=ticket.number, unit=unit)])
 
 
+def priority_changed(words: Words, ticket: Ticket, word: str) -> Asked | Ignored:
+    """A word that stands for several of ours means the one that our ticket has. Raises ``Unreadable``."""
+    priority = kit.priority(words, word)
+    if priority in (None, ticket.priority) or word == kit.priority_there(words, ticket.priority):
+        return NOTHING_NEW
+    assert priority is not None
+    return Asked([reclassified(ticket, priority)])
+
+
 def reclassified(ticket: Ticket, priority: Priority) -> c.Reclassify:
     return c.Reclassify(
         number=ticket.number, field="priority", value=priority.value, justification=_WHY

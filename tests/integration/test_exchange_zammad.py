@@ -9,7 +9,7 @@ import pytest
 
 from adapters.helpdesks.zammad.connector import ZammadConnector
 from adapters.helpdesks.zammad.courier import ZammadCourier
-from adapters.helpdesks.zammad.documents import Note, Ours, write
+from adapters.helpdesks.zammad.documents import DOCUMENTS, Note, Ours
 from adapters.helpdesks.zammad.mapping import Zammad as ZammadAdapter
 from adapters.helpdesks.zammad.observer import ZammadObserver
 from adapters.helpdesks.zammad.poller import ZammadPoller
@@ -60,7 +60,7 @@ def message(number: int, event: str, external_id: str = "", **more) -> Parcel:
         mark=f"GGUS-{number} {event}.1@hub.test", decided_at=clock.now().isoformat(),
         note=Note(public=True, text=more.pop("text", "some text")), **more,
     )  # fmt: skip
-    return Parcel(raw=write(document), external_id=external_id)
+    return Parcel(raw=DOCUMENTS.write(document), external_id=external_id)
 
 
 def opening(number: int, **more) -> Parcel:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.helpdesks.zammad.documents import event_id, hops, mark, our_number
+from adapters.helpdesks.zammad.documents import event_id, hops, mark
 from adapters.helpdesks.zammad.mapping import Zammad
 from adapters.kit.contract import Asked, Before, Reading, Unreadable
+from adapters.kit.documents import our_number
 from domain.commands import Comment, RequestReply
 from domain.lifecycle import Status
 from domain.words import Table, Words

@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.helpdesks.zammad import words
-from adapters.helpdesks.zammad.documents import EXTERNAL_ID, Note, Ours, event_id, read
+from adapters.helpdesks.zammad.documents import DOCUMENTS, EXTERNAL_ID, Note, Ours, event_id
 from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
 from adapters.kit.carriers import Delivered, Parcel
-from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
 from domain import clock
 
@@ -32,7 +31,7 @@ class ZammadCourier:
         self._creating = asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
-        document = _document(parcel.raw)
+        document = DOCUMENTS.to_do(parcel.raw)
         if not parcel.external_id:
             if document.create is None:
                 what = "Zammad was never told of this ticket: the message that opens it was skipped"
@@ -177,16 +176,6 @@ def _no_field(detail: str) -> Undelivered:
         f"Zammad's tickets have no attribute {EXTERNAL_ID}, or our agent may not set it: {detail}"
     )
     return Undelivered("no-field", what, final=True)
-
-
-def _document(raw: bytes) -> Ours:
-    try:
-        document = read(raw)
-    except Unreadable as error:
-        raise Undelivered("unreadable", str(error), final=True) from error
-    if not isinstance(document, Ours):
-        raise Undelivered("unreadable", "this is a message of theirs", final=True)
-    return document
 
 
 def _delivered(receipt: str, ticket: TicketRow) -> Delivered:

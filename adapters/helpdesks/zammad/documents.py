@@ -7,18 +7,14 @@ Zammad's own words and without the persons in it.
 import re
 from typing import Final
 
-import msgspec
 from msgspec import Struct, field
 
-from adapters.kit.contract import Unreadable
-from domain.identifiers import NUMBER_MAX
+from adapters.kit.documents import OUR_ID, Documents
 
 EXTERNAL_ID: Final = "external_id"
 EXTERNAL_URL: Final = "external_url"
 AFFECTED_SITE: Final = "affected_site"
 
-BYTES_MAX: Final = 2_000_000
-_OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
 _EVENT_ID: Final = re.compile(r"[0-9a-z]+\.\d+@\S+")
 
 
@@ -95,25 +91,9 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     merged_into: int = 0
 
 
-def read(raw: bytes) -> Ours | Theirs:
-    """Raises ``Unreadable``."""
-    if len(raw) > BYTES_MAX:
-        raise Unreadable(f"the document has {len(raw)} bytes, at most {BYTES_MAX} are read")
-    try:
-        return msgspec.json.decode(raw, type=Ours | Theirs)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(f"this is none of our documents about Zammad: {error}") from error
-
-
-def write(document: Ours | Theirs) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2)
-
-
-def our_number(external_id: str) -> int:
-    """The ticket of ours that a value of the attribute names; 0 for none."""
-    found = _OUR_ID.fullmatch(external_id.strip())
-    number = int(found[1]) if found else 0
-    return number if number <= NUMBER_MAX else 0
+DOCUMENTS: Final = Documents(
+    Ours, Theirs, no_document="none of our documents about Zammad"
+)  # fmt: skip
 
 
 def mark(hops: tuple[str, ...], external_id: str, event_id: str) -> str:
@@ -125,7 +105,7 @@ def mark(hops: tuple[str, ...], external_id: str, event_id: str) -> str:
 def hops(subject: str) -> tuple[str, ...]:
     """Where the news of an article came through, if its subject is such a mark."""
     *through, last = subject.split() or [""]
-    if not through or not _EVENT_ID.fullmatch(last) or not all(map(_OUR_ID.fullmatch, through)):
+    if not through or not _EVENT_ID.fullmatch(last) or not all(map(OUR_ID.fullmatch, through)):
         return ()
     return tuple(through)
 

@@ -1,17 +1,14 @@
 """The mapping itself: changes in Zammad to commands, and our events to what Zammad is to do."""
 
-from typing import Final
-
 from adapters.helpdesks.zammad import incoming, outgoing
-from adapters.helpdesks.zammad.documents import Ours, Theirs, hops, our_number, read, write
+from adapters.helpdesks.zammad.documents import DOCUMENTS, Ours, hops
 from adapters.helpdesks.zammad.words import WORDS
 from adapters.kit import mail
 from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Place, Reading
+from adapters.kit.documents import our_number
 from adapters.kit.text import line
 from domain.content import JSON
 from domain.ticket import Ticket
-
-_ECHO: Final = Ignored("echo")
 
 
 class Zammad:
@@ -23,7 +20,7 @@ class Zammad:
     media_type = JSON
 
     def read(self, raw: bytes) -> Reading | Ignored:
-        document = read(raw)
+        document = DOCUMENTS.read(raw)
         if isinstance(document, Ours):
             return Reading(number=document.number, hops=hops(document.mark), body=document)
         change, ticket = document.change, document.ticket
@@ -44,13 +41,8 @@ class Zammad:
     def inbound(
         self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
     ) -> Asked | Ignored:
-        document = reading.body
-        if not isinstance(document, Theirs):
-            return _ECHO
-        if ticket is None:
-            return incoming.commands_for_unknown(document, place.words)
-        return incoming.commands_for_known(document, ticket, place.words)
+        known, unknown = incoming.commands_for_known, incoming.commands_for_unknown
+        return DOCUMENTS.asked(reading, ticket, place, unknown, known)
 
     def outbound(self, news: News) -> bytes | Ignored:
-        document = outgoing.whole(news) if news.whole else outgoing.change(news)
-        return document if isinstance(document, Ignored) else write(document)
+        return DOCUMENTS.told(news, outgoing.whole, outgoing.change)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from adapters.helpdesks.zammad import words
-from adapters.helpdesks.zammad.documents import EXTERNAL_ID, event_id, our_number
+from adapters.helpdesks.zammad.documents import EXTERNAL_ID, event_id
 from adapters.helpdesks.zammad.session import Session
 from adapters.kit.carriers import Seen
+from adapters.kit.documents import our_number
 from adapters.kit.retry import Undelivered
 
 

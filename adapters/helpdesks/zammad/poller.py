@@ -17,13 +17,12 @@ from msgspec import Struct, field
 from adapters.helpdesks.zammad import words as tables
 from adapters.helpdesks.zammad.documents import (
     AFFECTED_SITE,
+    DOCUMENTS,
     EXTERNAL_ID,
     Change,
     Theirs,
     TheirTicket,
     hops,
-    our_number,
-    write,
 )
 from adapters.helpdesks.zammad.session import (
     PAGE,
@@ -33,6 +32,7 @@ from adapters.helpdesks.zammad.session import (
     TicketRow,
 )
 from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.documents import our_number
 from adapters.kit.http import Answer
 from adapters.kit.steps import over
 from adapters.kit.text import line
@@ -215,7 +215,7 @@ def _fresh(at: Cursor, ticket: TicketRow, found: list[tuple[datetime, Theirs]]) 
     fresh = [pair for pair in sorted(found, key=_when) if pair[1].change.id not in told.changes]
     told.changes += [document.change.id for _, document in fresh]
     return [
-        Incoming(message_id=document.change.id, raw=write(document), sent_at=when)
+        Incoming(message_id=document.change.id, raw=DOCUMENTS.write(document), sent_at=when)
         for when, document in fresh
     ]
 

@@ -9,11 +9,11 @@ meant for us (any number of them; none: they open no tickets here). The token is
 import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from adapters.kit.addresses import address_of
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -35,17 +35,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, address: str) -> "Terms":
         """Raises ``Undelivered``."""
-        try:
-            parts = urlsplit(address)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
-        if parts.scheme not in ("http", "https") or not host:
-            what = f"{address!r} is not like https://zammad.example.org/"
-            raise Undelivered("bad-address", what, final=True)
-        place = f"[{host}]" if ":" in host else host
-        url = f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
-        return cls(url=url, intake=frozenset(parse_qs(parts.query).get("intake", ())))
+        parts = address_of(address, "https://zammad.example.org/")
+        return cls(url=parts.url, intake=parts.all("intake"))
 
 
 class TicketRow(Struct, frozen=True, kw_only=True):
