@@ -8,12 +8,13 @@ from adapters.kit.assembly import ExchangeParts, Installation, assemble
 from adapters.kit.mail_fetching import MailFetcher
 from adapters.kit.mail_out import MailOut, NoMailOut
 from adapters.registry import ADAPTERS, CONNECTORS
-from adapters.store.alone import EXCHANGE_LOCK, MAILBOX_LOCKS, alone
+from adapters.store.alone import COMPARISON_LOCK, EXCHANGE_LOCK, MAILBOX_LOCKS, alone
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
 from adapters.store.reply_key import ReplyKey
 from adapters.store.secrets import HelpdeskSecrets
 from adapters.store.wakeup import Wakeup
+from api.linked import LinkedTickets
 from api.settings import Settings
 from api.workers import Workers
 from domain.ledger import Ledger
@@ -46,6 +47,9 @@ def exchange_parts(
         poll_every_s=settings.partner_poll_s,
         reply_key=ReplyKey(store),
         mail_bytes_max=settings.mail_bytes_max,
+        linked=LinkedTickets(store),
+        compare_every_s=settings.partner_compare_s,
+        confirm_s=2 * settings.partner_poll_s + 1,
     )
 
 
@@ -91,3 +95,4 @@ def add_exchange_workers(
         workers.add(f"mail of {name}", partial(alone, conninfo, lock, fetcher.run))
     if settings.mail_comes_or_goes or settings.exchange:
         workers.add("exchange", partial(alone, conninfo, EXCHANGE_LOCK, parts.worker.run))
+        workers.add("comparison", partial(alone, conninfo, COMPARISON_LOCK, parts.comparison.run))

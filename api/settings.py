@@ -41,6 +41,8 @@ class Settings(MailSettings):
     """Whether partners may be in private networks; otherwise calls to such addresses are refused."""
     partner_poll_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
     """How often partners that do not tell us by themselves are asked for their changes."""
+    partner_compare_s: Annotated[float, Field(ge=0, le=30 * 86_400)] = 21_600.0
+    """How often the tickets of partners with an interface are compared with ours; 0 for never."""
     partner_messages_per_s_max: Annotated[float, Field(gt=0, le=100_000)] = 200.0
     """Of each partner that sends webhooks; for a short time ten times as many."""
     metrics_open: bool = False

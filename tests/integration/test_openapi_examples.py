@@ -29,6 +29,9 @@ ELSEWHERE = {
     ("post", "/api/v1/partners/{helpdesk}/events"),  # signed by a partner
     ("post", "/api/v1/tickets/{number}/attachments"),  # brings a file
     ("get", "/api/v1/tickets/{number}/attachments/{version}"),
+    ("post", "/api/v1/helpdesks/{name}/comparisons"),  # looks at a partner's tickets
+    ("get", "/api/v1/helpdesks/{name}/comparison"),
+    ("post", "/api/v1/exchanges/{exchange}/divergences/{field}"),
     ("get", "/api/v1/feeds/{helpdesk}/stream"),  # has no end
     ("put", "/api/v1/feeds/{helpdesk}/subscription"),  # looks its host up in the Internet
 }
