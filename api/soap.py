@@ -7,12 +7,13 @@ it reaches the tickets that are exchanged with it, and no others.
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
-from adapters.helpdesks.ggus_soap import answers, envelope
+from adapters.helpdesks.ggus_soap import answers, envelope, files
 from adapters.helpdesks.ggus_soap.mapping import GgusSoap, fields_of, must_have
 from adapters.helpdesks.ggus_soap.operations import (
     HISTORY_MAX,
@@ -27,6 +28,7 @@ from adapters.kit.conversations import CONNECTED
 from adapters.kit.ghd import words
 from adapters.kit.ghd.identity import number_of
 from adapters.kit.waiting import Settlement, Waiting
+from api import soap_files
 from api.auth import NotSignedIn, Scope
 from api.bootstrap import Services
 from domain.directory import identity_key
@@ -95,10 +97,10 @@ class SoapDesk:
         log.info("soap call", helpdesk=partner.name, operation=call.operation)
         if operation.changes:
             kept = envelope.without_password(raw, call.password)
-            return _settled(call, await self._waiting.take(partner, kept))
+            settlement = await self._waiting.take(partner, kept)
+            return _settled(call, settlement, await self._attached(call, settlement))
         fields = fields_of(call)
-        if operation.kind != "attachment":
-            must_have(operation, fields)
+        must_have(operation, fields)
         rows = await self._read(operation.kind, partner, fields)
         if not rows:
             raise Fault(*NO_ENTRY)
@@ -138,9 +140,26 @@ class SoapDesk:
                 return await self._history(partner, fields)
             case "list":
                 return await self._list(partner, fields)
+            case "file":
+                number, version = files.named_file(fields[files.ID])
+                events, viewer, _ = await self._ticket(partner, number)
+                store = self._services.store
+                return await soap_files.rows(store, events, viewer, version=version, with_data=True)
             case _:
-                assert kind == "attachment"
-                raise Fault("attachments-not-supported", "attachments are not kept here")
+                assert kind in ("files", "all-files")
+                events, viewer, _ = await self._ticket(partner, number_of(fields))
+                return await soap_files.rows(
+                    self._services.store, events, viewer, with_data=kind == "all-files"
+                )
+
+    async def _attached(self, call: envelope.Call, settlement: Settlement) -> dict[str, str]:
+        """What the answer tells of the file that a call brought."""
+        if OPERATIONS[call.operation].kind != "attach" or not settlement.number:
+            return {}
+        if settlement.outcome not in ("applied", "ignored"):
+            return {}
+        ticket = await self._services.ledger.ticket(settlement.number)
+        return {files.ID: soap_files.identifier(ticket, fields_of(call))}
 
     async def _get(self, partner: Helpdesk, fields: Mapping[str, str]) -> Rows:
         events, viewer, texts = await self._ticket(partner, number_of(fields))
@@ -209,7 +228,9 @@ class SoapDesk:
         ]  # fmt: skip
 
 
-def _settled(call: envelope.Call, settlement: Settlement) -> Answered:
+def _settled(
+    call: envelope.Call, settlement: Settlement, more: Mapping[str, str] = MappingProxyType({})
+) -> Answered:
     """Agreed rules that kept a wish without effect are no fault: the partner must not try for ever."""
     match settlement.outcome:
         case "refused" if settlement.code == "not-exchanged":
@@ -222,7 +243,7 @@ def _settled(call: envelope.Call, settlement: Settlement) -> Answered:
             raise Fault(settlement.code, "the call is kept; one before it waits for an operator")
         case _ if not settlement.number:
             raise Fault(settlement.code, "no ticket was opened")
-    row = {"GHD_Request-ID": str(settlement.number)}
+    row = {"GHD_Request-ID": str(settlement.number)} | dict(more)
     told = " ".join((settlement.outcome, settlement.code, *settlement.withheld))
     return _answered(call, OPERATIONS[call.operation], [row], " ".join(told.split()))
 

@@ -232,6 +232,8 @@ class Exchange(Aggregate):
         """The partner's exact word for the state, whatever we made of it."""
         withheld: tuple[str, ...] = ()
         """What the message asked for beside, and why that had no effect: ``<command>:<code>``."""
+        understood: bool = True
+        """Whether the next message of the partner is to be compared with this one."""
 
     def apply_message(
         self,
@@ -241,6 +243,7 @@ class Exchange(Aggregate):
         *,
         remote_state: str = "",
         withheld: Iterable[str] = (),
+        understood: bool = True,
     ) -> None:
         self._must_wait(reference)
         self.trigger(
@@ -250,11 +253,15 @@ class Exchange(Aggregate):
             ticket_version=ticket_version,
             remote_state=remote_state,
             withheld=tuple(withheld),
+            understood=understood,
         )
 
     @mutates(Applied)
     def _applied(self, event: Applied) -> None:
-        self._understood(event.reference, event.remote_state)
+        if event.understood:
+            self._understood(event.reference, event.remote_state)
+        else:
+            self.messages.pop(event.reference, None)
 
     class Ignored(Event, tag="exchange.ignored", frozen=True, kw_only=True, gc=False):
         reference: int

@@ -306,6 +306,7 @@ class Application:
                 ticket.version,
                 remote_state=self._reading.state,
                 withheld=withheld,
+                understood=not self._reading.beside,
             )
             return [*persons, exchange]
 
@@ -345,7 +346,7 @@ class Application:
             code=why,
             remote_state=self._reading.state,
             withheld=withheld,
-            understood=True,
+            understood=not self._reading.beside,
             link=link,
             link_key=key,
         )

@@ -71,6 +71,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     hops: tuple[str, ...] = ()
     """Tickets that the change, or with a new ticket the request, came through, the first one first: each is
     an installation's name and its number, such as ``GGUS-42``. Only what the message itself says."""
+    beside: bool = False
+    """It brings a file and no words: the next message is compared with the one before it."""
     body: Any = None
     """The adapter's own."""
 

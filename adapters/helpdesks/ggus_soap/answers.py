@@ -46,7 +46,10 @@ class Viewer(Struct, frozen=True, kw_only=True):
 
 def shown(event: Event, viewer: Viewer) -> bool:
     """Whether the viewer knows of it: told, or its own doing."""
-    if isinstance(event, Ticket.Commented) and event.visibility != Visibility.PUBLIC.value:
+    if (
+        isinstance(event, Ticket.Commented | Ticket.Attached)
+        and event.visibility != Visibility.PUBLIC.value
+    ):
         return False
     verdict = told(event, viewer.helpdesk, viewer.policy)
     return isinstance(event, Ticket.Opened) or verdict.disclosed or verdict is ECHO

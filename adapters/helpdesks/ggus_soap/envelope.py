@@ -18,11 +18,14 @@ from adapters.kit.text import decode, storable
 
 NAMESPACE: Final = "urn:GGUS"
 MEDIA_TYPE: Final = "text/xml"
-BYTES_MAX: Final = 1_000_000
+BYTES_MAX: Final = 6_000_000
+"""A file of four million bytes fits in."""
 MENDED_BYTES_MAX: Final = 200_000
 """Mending is slow, and an honest envelope is far smaller than this."""
 DEPTH_MAX: Final = 12
 ELEMENTS_MAX: Final = 500
+_MARKS_MAX: Final = 10 * ELEMENTS_MAX
+"""Of ``<``, elements or not: counted before anything is built from them."""
 
 SOAP_11: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12: Final = "http://www.w3.org/2003/05/soap-envelope"
@@ -72,6 +75,8 @@ def read(raw: bytes) -> Call:
 def _parsed(raw: bytes) -> "etree._Element":
     if len(raw) > BYTES_MAX:
         raise Malformed(f"the envelope has {len(raw)} bytes, at most {BYTES_MAX} are read")
+    if raw.count(b"<") > _MARKS_MAX:
+        raise Malformed(f"the envelope has more than {ELEMENTS_MAX} elements")
     try:
         root = _strictly(raw)
     except (etree.XMLSyntaxError, ValueError) as error:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from adapters.helpdesks.ggus_soap import envelope
+from adapters.helpdesks.ggus_soap import envelope, files
 from adapters.helpdesks.ggus_soap.operations import OPERATIONS, Operation, on_the_wire
 from adapters.kit.contract import (
     Asked,
@@ -14,6 +14,7 @@ from adapters.kit.contract import (
     Reading,
     Unreadable,
 )
+from adapters.kit.files import taken
 from adapters.kit.ghd import names, outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
@@ -52,6 +53,7 @@ class GgusSoap:
             hops=_hops(fields) if created else (),
             state=fields.get("GHD_Status", Status.NEW.value if created else "")[:100],
             submitter=submitter(fields) if created else None,
+            beside=operation.kind == "attach",
             body=fields | {"operation": call.operation},
         )
 
@@ -68,6 +70,8 @@ class GgusSoap:
                 return commands_for_unknown(fields, place.words)
             if ticket is None:
                 raise Malformed("there is no ticket to be modified yet")
+            if operation.kind == "attach":
+                return _attach(fields, ticket)
             return commands_for_known(fields, ticket, before, place.words)
         except Unreadable as error:  # whoever calls is there to be told
             raise Malformed(str(error)) from error
@@ -89,14 +93,27 @@ class GgusSoap:
         return envelope.write("TicketCreate" if news.whole else "TicketModify", written)
 
 
+def _attach(fields: dict[str, str], ticket: Ticket) -> Asked | Ignored:
+    found = taken([files.brought(fields)], ticket)
+    if found.withheld:
+        raise Malformed(f"the file is not taken: {', '.join(found.withheld)}")
+    return Asked(found.commands) if found.commands else Ignored("nothing-new")
+
+
 def fields_of(call: envelope.Call) -> dict[str, str]:
     """The fields that are not empty, by canonical name. Raises ``Malformed``."""
     found: dict[str, str] = {}
     try:
-        for name, text in call.values:
-            names.gather(found, name, text)
+        for written, text in call.values:
+            name = files.canonical(written)
+            if name == files.DATA:
+                found[name] = text  # long, and no words
+            else:
+                names.gather(found, name, text)
     except Unreadable as error:
         raise Malformed(str(error)) from error
+    if files.NUMBER in found:
+        found.setdefault("GHD_Request-ID", found[files.NUMBER])
     return found
 
 

@@ -9,6 +9,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from adapters.helpdesks.ggus_soap import files
+
 LIST_MAX: Final = 500
 HISTORY_MAX: Final = 1000
 
@@ -80,9 +82,31 @@ _HISTORY: Final = Operation(
     answer=WHOLE,
     rows="getListValues",
 )
-_ATTACHMENT: Final = Operation(
-    kind="attachment", optional=("GHD_Request-ID", "Attachment_ID", "Attachment_Name", "Attachment_Data")
-)  # fmt: skip
+_ATTACH: Final = Operation(
+    kind="attach",
+    needed=(files.NUMBER, files.NAME, files.DATA, files.MODIFIER, files.LOGIN),
+    optional=(files.SIZE, files.GROUP),
+    answer=(files.ID,),
+    changes=True,
+)
+_FILES: Final = Operation(
+    kind="files",
+    needed=(files.NUMBER,),
+    answer=(files.LISTED_ID, files.TOLD_NAME, files.TOLD_SIZE, files.MODIFIER),
+    rows="getListValues",
+)
+_FILE: Final = Operation(
+    kind="file",
+    needed=(files.ID,),
+    optional=(files.NUMBER,),
+    answer=(files.ID, files.TOLD_NAME, files.TOLD_DATA, files.TOLD_SIZE, files.MODIFIER),
+)
+_ALL_FILES: Final = Operation(
+    kind="all-files",
+    needed=(files.NUMBER,),
+    answer=(files.LISTED_ID, files.TOLD_NAME, files.TOLD_DATA, files.TOLD_SIZE, files.MODIFIER),
+    rows="getListValues",
+)
 
 OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({
     "TicketCreate": _CREATE,    "OpCreate": _CREATE,
@@ -90,7 +114,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({
     "TicketGet": _GET,          "OpGet": _GET,
     "TicketGetList": _LIST,     "OpGetList": _LIST,
     "OpGetTicketHist": _HISTORY,
-    "AddAttachment": _ATTACHMENT, "GetAttachIDs": _ATTACHMENT, "GetOneAttachment": _ATTACHMENT,
+    "AddAttachment": _ATTACH,   "GetAttachIDs": _FILES,
+    "GetOneAttachment": _FILE,  "GetAttachments": _ALL_FILES,
 })  # fmt: skip
 
 

@@ -1,13 +1,19 @@
 """The description of the interface for programs (WSDL 1.1, document/literal), made from the table."""
 
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
+from adapters.helpdesks.ggus_soap import files
 from adapters.helpdesks.ggus_soap.envelope import NAMESPACE
 from adapters.helpdesks.ggus_soap.operations import OPERATIONS, Operation, on_the_wire
 
-_INTEGERS: Final = frozenset({"startRecord", "maxLimit"})
+_TYPES: Final = MappingProxyType({
+    "startRecord": "integer", "maxLimit": "integer", files.SIZE: "integer", files.TOLD_SIZE: "integer",
+    files.DATA: "base64Binary", files.TOLD_DATA: "base64Binary",
+})  # fmt: skip
+"""Of fields that are no text."""
 _HEADER: Final = '<soap:header message="tns:AuthenticationInfo" part="header" use="literal"/>'
 
 
@@ -80,7 +86,7 @@ def _sequence(fields: list[str]) -> str:
 
 
 def _element(name: str, *, optional: bool = False) -> str:
-    kind = "integer" if name in _INTEGERS else "string"
+    kind = _TYPES.get(name, "string")
     occurs = ' minOccurs="0"' if optional else ""
     return f'<xsd:element name="{on_the_wire(name)}" type="xsd:{kind}"{occurs}/>'
 
