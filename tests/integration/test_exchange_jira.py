@@ -9,7 +9,7 @@ import pytest
 
 from adapters.helpdesks.jira.connector import JiraConnector
 from adapters.helpdesks.jira.courier import JiraCourier
-from adapters.helpdesks.jira.documents import Mark, Note, Ours, write
+from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Note, Ours
 from adapters.helpdesks.jira.mapping import Jira as JiraAdapter
 from adapters.helpdesks.jira.observer import JiraObserver
 from adapters.helpdesks.jira.poller import JiraPoller
@@ -81,7 +81,7 @@ def message(number: int, event: str, external_id: str = "", **more) -> Parcel:
         decided_at=clock.now().isoformat(), note=Note(public=True, text=more.pop("text", "some text")),
         **more,
     )  # fmt: skip
-    return Parcel(raw=write(document), external_id=external_id)
+    return Parcel(raw=DOCUMENTS.write(document), external_id=external_id)
 
 
 def opening(number: int, **more) -> Parcel:

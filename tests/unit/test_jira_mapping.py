@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.helpdesks.jira.documents import marked, our_number, property_of, read
+from adapters.helpdesks.jira.documents import DOCUMENTS, marked, property_of
 from adapters.helpdesks.jira.mapping import Jira
 from adapters.helpdesks.jira.outgoing import whole
 from adapters.helpdesks.jira.rich_text import document, reading
 from adapters.kit.contract import News, Unreadable
+from adapters.kit.documents import our_number
 from domain.clock import now
 from domain.lifecycle import Status
 from domain.words import Table, Words
@@ -89,7 +90,7 @@ def _told(**terms) -> dict[str, str]:
     )  # fmt: skip
     told = whole(news)
     assert told.mark.hops == ["EGI-3", f"GGUS-{ticket.number}"]
-    assert read(ADAPTER.outbound(news) or b"") == told  # type: ignore[arg-type]
+    assert DOCUMENTS.read(ADAPTER.outbound(news) or b"") == told  # type: ignore[arg-type]
     return told.create or {}
 
 

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.helpdesks.jira.documents import Mark, Ours, marked, property_of, read
+from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Ours, marked, property_of
 from adapters.helpdesks.jira.rich_text import document as rich
 from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition, instant
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.carriers import Delivered, Parcel
-from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
 from domain import clock
 
@@ -35,7 +34,7 @@ class JiraCourier:
         self._creating = asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
-        document = _document(parcel.raw)
+        document = DOCUMENTS.to_do(parcel.raw)
         if not parcel.external_id:
             if document.create is None:
                 what = "Jira was never told of this ticket: the message that opens it was skipped"
@@ -250,16 +249,6 @@ def _comment(document: Ours) -> dict[str, Any]:
 def _property(document: Ours) -> dict[str, Any]:
     mark: Mark = document.mark
     return {"key": property_of(mark.external_id), "value": msgspec.to_builtins(mark)}
-
-
-def _document(raw: bytes) -> Ours:
-    try:
-        document = read(raw)
-    except Unreadable as error:
-        raise Undelivered("unreadable", str(error), final=True) from error
-    if not isinstance(document, Ours):
-        raise Undelivered("unreadable", "this is a message of theirs", final=True)
-    return document
 
 
 def _delivered(receipt: str, issue: IssueRow) -> Delivered:

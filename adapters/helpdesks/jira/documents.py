@@ -4,17 +4,13 @@ Jira answers with issues, comments and change logs; the poller puts the pieces o
 Jira's own words and without the persons in it.
 """
 
-import re
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
 
-from adapters.kit.contract import Unreadable
-from domain.identifiers import NUMBER_MAX
+from adapters.kit.documents import OUR_ID, Documents
 
-BYTES_MAX: Final = 2_000_000
-_OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
 _HOPS_MAX: Final = 20
 
 
@@ -92,25 +88,7 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     """With a change of the status: what their team last wrote in public."""
 
 
-def read(raw: bytes) -> Ours | Theirs:
-    """Raises ``Unreadable``."""
-    if len(raw) > BYTES_MAX:
-        raise Unreadable(f"the document has {len(raw)} bytes, at most {BYTES_MAX} are read")
-    try:
-        return msgspec.json.decode(raw, type=Ours | Theirs)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(f"this is none of our documents about Jira: {error}") from error
-
-
-def write(document: Ours | Theirs) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2)
-
-
-def our_number(external_id: str) -> int:
-    """The ticket of ours that a label names; 0 for none."""
-    found = _OUR_ID.fullmatch(external_id)
-    number = int(found[1]) if found else 0
-    return number if number <= NUMBER_MAX else 0
+DOCUMENTS: Final = Documents(Ours, Theirs, no_document="none of our documents about Jira")
 
 
 def property_of(external_id: str) -> str:
@@ -126,6 +104,6 @@ def marked(properties: dict[str, Any], key: str = "") -> Mark | None:
                 mark = msgspec.convert(value, Mark)
             except msgspec.ValidationError:
                 continue  # somebody else's, or spoilt by somebody: it says nothing
-            if len(mark.hops) <= _HOPS_MAX and all(map(_OUR_ID.fullmatch, mark.hops)):
+            if len(mark.hops) <= _HOPS_MAX and all(map(OUR_ID.fullmatch, mark.hops)):
                 return mark
     return None

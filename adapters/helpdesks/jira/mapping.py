@@ -1,17 +1,14 @@
 """The mapping itself: changes in Jira to commands, and our events to what Jira is to do."""
 
-from typing import Final
-
 from adapters.helpdesks.jira import incoming, outgoing
-from adapters.helpdesks.jira.documents import Ours, Theirs, our_number, read, write
+from adapters.helpdesks.jira.documents import DOCUMENTS, Ours
 from adapters.helpdesks.jira.words import WORDS
 from adapters.kit import mail
 from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Place, Reading
+from adapters.kit.documents import our_number
 from adapters.kit.text import line
 from domain.content import JSON
 from domain.ticket import Ticket
-
-_ECHO: Final = Ignored("echo")
 
 
 class Jira:
@@ -23,7 +20,7 @@ class Jira:
     media_type = JSON
 
     def read(self, raw: bytes) -> Reading | Ignored:
-        document = read(raw)
+        document = DOCUMENTS.read(raw)
         if isinstance(document, Ours):
             return Reading(number=document.number, hops=tuple(document.mark.hops), body=document)
         change, issue = document.change, document.issue
@@ -41,13 +38,8 @@ class Jira:
     def inbound(
         self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
     ) -> Asked | Ignored:
-        document = reading.body
-        if not isinstance(document, Theirs):
-            return _ECHO
-        if ticket is None:
-            return incoming.commands_for_unknown(document, place.words)
-        return incoming.commands_for_known(document, ticket, place.words)
+        known, unknown = incoming.commands_for_known, incoming.commands_for_unknown
+        return DOCUMENTS.asked(reading, ticket, place, unknown, known)
 
     def outbound(self, news: News) -> bytes | Ignored:
-        document = outgoing.whole(news) if news.whole else outgoing.change(news)
-        return document if isinstance(document, Ignored) else write(document)
+        return DOCUMENTS.told(news, outgoing.whole, outgoing.change)

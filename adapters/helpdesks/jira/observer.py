@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from adapters.helpdesks.jira.documents import marked, our_number, property_of
+from adapters.helpdesks.jira.documents import marked, property_of
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.carriers import Seen
+from adapters.kit.documents import our_number
 
 
 class JiraObserver:

@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
-from adapters.helpdesks.jira.documents import Change, TheirIssue, Theirs, marked, our_number, write
+from adapters.helpdesks.jira.documents import DOCUMENTS, Change, TheirIssue, Theirs, marked
 from adapters.helpdesks.jira.rows import CommentRow, HistoryRow, IssueRow, Item, Person, instant
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.documents import our_number
 from adapters.kit.http import Answer
 from adapters.kit.steps import over
 from adapters.kit.text import line
@@ -215,7 +216,7 @@ def _fresh(at: Cursor, issue: IssueRow, found: list[tuple[datetime, Theirs]]) ->
     fresh = [pair for pair in sorted(found, key=_when) if pair[1].change.id not in told.changes]
     told.changes += [document.change.id for _, document in fresh]
     return [
-        Incoming(message_id=document.change.id, raw=write(document), sent_at=when)
+        Incoming(message_id=document.change.id, raw=DOCUMENTS.write(document), sent_at=when)
         for when, document in fresh
     ]
 

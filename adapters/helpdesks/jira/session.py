@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +30,7 @@ from adapters.helpdesks.jira.rows import (
     Transitions,
     instant,
 )
+from adapters.kit.addresses import address_of, unlike
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -58,26 +59,18 @@ class Terms(Struct, frozen=True, kw_only=True):
     def of(cls, address: str) -> "Terms":
         """Raises ``Undelivered``."""
         like = "https://ACCOUNT@site.atlassian.net/?project=KEY"
-        try:
-            parts = urlsplit(address)
-            host, port, account = parts.hostname, parts.port, parts.username
-        except ValueError as error:
-            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
-        asked = parse_qs(parts.query)
-        intake = asked.get("intake", [])
-        projects = tuple(dict.fromkeys([*asked.get("project", []), *intake]))
+        parts = address_of(address, like)
+        intake = parts.terms.get("intake", ())
+        projects = tuple(dict.fromkeys([*parts.terms.get("project", ()), *intake]))
         keys = all(each.replace("_", "").isalnum() and each.isascii() for each in projects)
-        if (
-            parts.scheme not in ("http", "https")
-            or not (host and account and asked.get("project"))
-            or not keys
-        ):
-            raise Undelivered("bad-address", f"{address!r} is not like {like}", final=True)
-        place = f"[{host}]" if ":" in host else host
-        url = f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+        if not parts.term("project") or not keys:
+            raise unlike(address, like)
         return cls(
-            url=url, account=unquote(account), projects=projects, intake=frozenset(intake)
-        )  # fmt: skip
+            url=parts.url,
+            account=unquote(parts.account),
+            projects=projects,
+            intake=frozenset(intake),
+        )
 
 
 class Session:
