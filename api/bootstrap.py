@@ -12,20 +12,22 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from adapters.kit.assembly import ExchangeParts
 from adapters.kit.mail_fetching import MailFetcher
-from adapters.store.alone import PUSH_LOCK, alone
+from adapters.store.alone import CONFORMANCE_LOCK, PUSH_LOCK, alone
+from adapters.store.checkpoints import Checkpoints
 from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
 from adapters.store.embedded import EmbeddedServer
 from adapters.store.engine import PostgresStore
 from adapters.store.migrate import migrate
 from adapters.store.wakeup import Wakeup
 from api.auth import Tokens
+from api.conformance.doors import Doors
 from api.exchanging import add_exchange_workers, exchange_parts, mail_fetchers
 from api.feed_hub import FeedHub
 from api.feed_pushing import FeedPushing
 from api.hints import Hints
 from api.settings import Settings
 from api.views import TicketReader
-from api.workers import Workers
+from api.workers import Work, Workers
 from domain.errors import StoreUnavailable
 from domain.ledger import Ledger
 from projections.runner import Projector
@@ -50,6 +52,7 @@ class Services:
     wakeup: Wakeup
     projector: Projector
     exchange: ExchangeParts
+    doors: Doors
     mail_fetchers: list[MailFetcher]
     hints: Hints
     feed_hub: FeedHub
@@ -108,7 +111,8 @@ async def running(
         wakeup = await stack.enter_async_context(Wakeup(conninfo))
         ledger = Ledger(store)
         projector = Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup)
-        exchange = exchange_parts(settings, ledger, store, wakeup)
+        doors = Doors(Checkpoints(store), settings.environment.value)
+        exchange = exchange_parts(settings, ledger, store, wakeup, doors)
         services = Services(
             settings=settings,
             conninfo=conninfo,
@@ -119,6 +123,7 @@ async def running(
             wakeup=wakeup,
             projector=projector,
             exchange=exchange,
+            doors=doors,
             mail_fetchers=mail_fetchers(settings, exchange) if work else [],
             hints=Hints(store),
             feed_hub=FeedHub(partial(ask, store), wakeup, projector),
@@ -141,6 +146,9 @@ def add_workers(services: Services) -> None:
     services.workers.add("feeds", services.feed_hub.run)
     pusher = services.feed_pushing.pusher(services.feed_hub)
     services.workers.add("push", partial(alone, services.conninfo, PUSH_LOCK, pusher.run))
+    services.workers.add(
+        "conformance", partial(alone, services.conninfo, CONFORMANCE_LOCK, conformance(services))
+    )
     add_exchange_workers(
         services.settings,
         services.workers,
@@ -148,6 +156,13 @@ def add_workers(services: Services) -> None:
         services.mail_fetchers,
         services.conninfo,
     )
+
+
+def conformance(services: Services) -> Work:
+    """Goes on with conformance runs. Its cases are imported here: they know all services."""
+    from api.conformance.driver import Driver  # noqa: PLC0415
+
+    return Driver(services).run
 
 
 def _database(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 from zlib import crc32
 
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
+from adapters.kit.doorkeeping import Doorkeeper
 from adapters.kit.mail_fetching import MailFetcher
 from adapters.kit.mail_out import MailOut, NoMailOut
 from adapters.registry import ADAPTERS, CONNECTORS
@@ -21,7 +22,11 @@ from domain.ledger import Ledger
 
 
 def exchange_parts(
-    settings: Settings, ledger: Ledger, store: PostgresStore, wakeup: Wakeup
+    settings: Settings,
+    ledger: Ledger,
+    store: PostgresStore,
+    wakeup: Wakeup,
+    doorkeeper: Doorkeeper | None = None,
 ) -> ExchangeParts:
     relay = settings.mail_relay_port
     page = f"{settings.public_url.rstrip('/')}/tickets/{{number}}" if settings.public_url else ""
@@ -50,6 +55,7 @@ def exchange_parts(
         linked=LinkedTickets(store),
         compare_every_s=settings.partner_compare_s,
         confirm_s=2 * settings.partner_poll_s + 1,
+        doorkeeper=doorkeeper,
     )
 
 

@@ -51,13 +51,14 @@ class WebhookDoor:
         self._conversations = services.exchange.conversations
         self._secrets = HelpdeskSecrets(services.store)
         self._measure = Measure(services.settings.partner_messages_per_s_max)
+        self._doors = services.doors
 
     async def take(
         self, helpdesk: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Received | None:
         """Keep a request of a partner; None when it was kept before. ``headers``: names in lower case.
 
-        Raises ``Stranger``, ``TooMany``, ``Unreadable``, ``IdReused``, ``StoreUnavailable``.
+        Raises ``Stranger``, ``TooMany``, ``Shut``, ``Unreadable``, ``IdReused``, ``StoreUnavailable``.
         """
         partner = await self._partner(helpdesk)
         try:
@@ -70,6 +71,7 @@ class WebhookDoor:
             log.warning("webhook not believed", helpdesk=helpdesk, why=str(error))
             raise Stranger from error
         self._measure.must_keep(helpdesk)
+        await self._doors.admit(partner)
         raw = kept.received(target, headers, body)
         envelope = kept.taken_apart(raw).envelope()
         received = await self._exchange.inbox.receive(
@@ -77,6 +79,7 @@ class WebhookDoor:
         )
         if received is None:
             await self._must_be_the_same(partner, envelope.id, body)
+            await self._doors.repeated(partner)
         else:
             self._exchange.worker.stir(received.exchange, received.position)
         return received

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from domain import directory, exchange, helpdesk, publications, subscriptions, ticket
+from domain import conformance, directory, exchange, helpdesk, publications, subscriptions, ticket
 from domain.aggregate import Aggregate, Event
 
 AGGREGATES: Final[tuple[type[Aggregate], ...]] = (
     ticket.Ticket, exchange.Exchange, helpdesk.Helpdesk, subscriptions.Subscription,
+    conformance.ConformanceRun,
     directory.SupportUnit, directory.Site, directory.VirtualOrganisation, directory.Person,
     publications.CalendarVersions, publications.PolicyVersions,
 )  # fmt: skip

@@ -10,6 +10,7 @@ from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets,
 from adapters.kit.comparing_runs import CONFIRM_S, Comparison, Linked, Nothing
 from adapters.kit.contract import Adapter, Place, Stamping
 from adapters.kit.conversations import Conversations
+from adapters.kit.doorkeeping import Doorkeeper
 from adapters.kit.inbox import Inbox
 from adapters.kit.mail_door import BYTES_MAX, MailDoor
 from adapters.kit.mail_in import MailIn
@@ -84,6 +85,7 @@ def assemble(
     linked: Linked | None = None,
     compare_every_s: float = 0,
     confirm_s: float = CONFIRM_S,
+    doorkeeper: Doorkeeper | None = None,
 ) -> ExchangeParts:
     """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start.
 
@@ -111,6 +113,7 @@ def assemble(
     addresses = ReplyAddresses(installation.mail_domain, reply_key)
     outbox = Outbox(conversations, carriers, patience, addresses)
     repairing = Repairing(conversations, outbox)
+    inbox.tell_again = repairing.tell
     comparison = Comparison(
         conversations,
         carriers,
@@ -131,6 +134,7 @@ def assemble(
         installation.mail_domain,
         addresses,
         bytes_max=mail_bytes_max,
+        doorkeeper=doorkeeper,
     )
     return ExchangeParts(
         conversations=conversations,

@@ -18,6 +18,7 @@ from adapters.kit import mail
 from adapters.kit.bounces import returned_id
 from adapters.kit.contract import Unreadable
 from adapters.kit.conversations import Conversations
+from adapters.kit.doorkeeping import Doorkeeper, OpenDoors, Shut
 from adapters.kit.inbox import Inbox, Received
 from adapters.kit.mail_marks import number_in, our_ids, references
 from adapters.kit.reply_addresses import ReplyAddresses
@@ -74,8 +75,10 @@ class MailDoor:
         addresses: ReplyAddresses,
         *,
         bytes_max: int = BYTES_MAX,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
         self._conversations, self._inbox = conversations, inbox
+        self._doorkeeper = doorkeeper or OpenDoors()
         self._addresses = addresses
         self.domain, self.bytes_max = domain.lower(), bytes_max
         self._seen: OrderedDict[tuple[UUID, bool], deque[datetime]] = OrderedDict()
@@ -109,6 +112,10 @@ class MailDoor:
         partner = welcome.partner
         if len(raw) > self.bytes_max:
             raise NotTaken("too-large", f"at most {self.bytes_max} bytes are taken")
+        try:
+            await self._doorkeeper.admit(partner)
+        except Shut as shut:
+            raise NotTaken("shut", str(shut), later=True) from shut
         message = None
         try:
             message = mail.parse(raw)
@@ -121,7 +128,10 @@ class MailDoor:
             automatic = message is not None and bool(adapter.unmeant(message))
             self._must_be_in_measure(about, automatic=automatic)
         sent_at = mail.sent_at(message) if message is not None else None
-        return await self._inbox.receive(partner, raw, mail.identity(raw), sent_at, about=about)
+        received = await self._inbox.receive(partner, raw, mail.identity(raw), sent_at, about=about)
+        if received is None:
+            await self._doorkeeper.repeated(partner)
+        return received
 
     async def _partner(self, name: str) -> Helpdesk | None:
         if not name.isidentifier():

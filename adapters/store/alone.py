@@ -12,6 +12,7 @@ TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%b::bigint)"
 STILL_THERE: Final = "SELECT 1"
 EXCHANGE_LOCK: Final = 5640100004
 PUSH_LOCK: Final = 5640100005
+CONFORMANCE_LOCK: Final = 5640100006
 COMPARISON_LOCK: Final = 5640100009
 MAILBOX_LOCKS: Final = 1_440_000_000_000
 """From here on 2^32 locks, one for each mailbox."""

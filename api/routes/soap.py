@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from adapters.helpdesks.ggus_soap import envelope
 from adapters.helpdesks.ggus_soap.wsdl import wsdl
+from adapters.kit.doorkeeping import Shut
 from api.bootstrap import Services
 from api.problems import problem
 from api.soap import OUTCOME_HEADER, SoapDesk
@@ -32,7 +33,11 @@ async def call(request: Request) -> Response:
         raw = await request.body()
     except HTTPException as error:
         return problem(error.status_code, "too-large", "the envelope is too large")
-    answered = await _desk(request.app.state).answer(raw)
+    try:
+        answered = await _desk(request.app.state).answer(raw)
+    except Shut as shut:
+        headers = {"Retry-After": str(shut.retry_after_s)}
+        return problem(503, "shut", str(shut), headers=headers)
     headers = {OUTCOME_HEADER: answered.outcome} if answered.outcome else {}
     kind = envelope.media_type(soap_12=answered.soap_12)
     return Response(answered.body, 500 if answered.fault else 200, headers, media_type=kind)

@@ -11,6 +11,7 @@ from starlette.datastructures import State
 from adapters.helpdesks.webhook.events import TicketEvent
 from adapters.helpdesks.webhook.message import STRUCTURED
 from adapters.kit.contract import Unreadable
+from adapters.kit.doorkeeping import Shut
 from adapters.kit.webhook import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from api.dependencies import answer
 from api.documentation import PROBLEMS, answers, schema_of
@@ -91,23 +92,29 @@ async def take(helpdesk: HelpdeskPath, request: Request) -> Response:
         return problem(415, "encoded", "send the body as it is, without Content-Encoding")
     try:
         received = await _door(request.app.state).take(helpdesk, request.url.path, headers, body)
-    except Stranger:
-        return problem(
-            401,
-            "not-signed",
-            "this is not the address of a partner, or not signed with its key lately",
-        )
-    except TooMany as error:
-        return problem(
-            429, "too-many", str(error), headers={"Retry-After": str(error.retry_after_s)}
-        )
-    except Unreadable as error:
-        return problem(422, "no-cloud-event", str(error))
+    except (Stranger, TooMany, Shut, Unreadable) as error:
+        return _refusal(error)
     if received is None:
         return Response(status_code=204)
     taken = answer(Taken(received.exchange, received.position, clock.now()))
     taken.status_code = 202
     return taken
+
+
+def _refusal(error: Exception) -> Response:
+    match error:
+        case TooMany():
+            after = {"Retry-After": str(error.retry_after_s)}
+            return problem(429, "too-many", str(error), headers=after)
+        case Shut():
+            after = {"Retry-After": str(error.retry_after_s)}
+            return problem(503, "shut", str(error), headers=after)
+        case Unreadable():
+            return problem(422, "no-cloud-event", str(error))
+        case _:
+            assert isinstance(error, Stranger)
+            what = "this is not the address of a partner, or not signed with its key lately"
+            return problem(401, "not-signed", what)
 
 
 def _door(state: State) -> WebhookDoor:

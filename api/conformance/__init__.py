@@ -1,0 +1,1 @@
+"""Conformance runs: cases that a partner goes through, the program that drives them, and the reports."""

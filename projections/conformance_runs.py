@@ -1,0 +1,48 @@
+"""Which conformance runs there are. The claims on their numbers tell, so nothing lags behind the log."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import AsyncConnection
+
+from domain.conformance import CLAIM, run_key
+
+_NUMBER_MAX: Final = 999_999
+
+# Keys end with the number in six digits: they sort like numbers in every collation.
+OF_HELPDESK: Final = """
+    SELECT key, originator_id FROM ledger.claim
+     WHERE kind = %b AND starts_with(key, %b) AND key < %b
+     ORDER BY key DESC LIMIT %b::bigint
+"""
+LAST: Final = """
+    SELECT DISTINCT ON (split_part(key, '/', 1)) key, originator_id FROM ledger.claim
+     WHERE kind = %b ORDER BY split_part(key, '/', 1), key DESC
+"""
+
+
+class Place(Struct, frozen=True):
+    helpdesk: str
+    number: int
+    stream: UUID
+
+
+async def runs_of(
+    connection: AsyncConnection[Any], helpdesk: str, *, before: int = _NUMBER_MAX, limit: int
+) -> list[Place]:
+    """Runs with numbers below ``before``, the last one first."""
+    asked = (CLAIM, f"{helpdesk}/", run_key(helpdesk, before), limit)
+    cursor = await connection.execute(OF_HELPDESK, asked, binary=True)
+    return [_place(*row) for row in await cursor.fetchall()]
+
+
+async def last_runs(connection: AsyncConnection[Any]) -> list[Place]:
+    """The last run of each helpdesk: no other can still go on."""
+    cursor = await connection.execute(LAST, (CLAIM,), binary=True)
+    return [_place(*row) for row in await cursor.fetchall()]
+
+
+def _place(key: str, stream: UUID) -> Place:
+    helpdesk, _, number = key.rpartition("/")
+    return Place(helpdesk, int(number), stream)
