@@ -17,7 +17,7 @@ async def session(request_tracker):
 
 
 async def opened(session, number: int) -> str:
-    return (await RtCourier(session).deliver(opening(number))).external_id
+    return (await RtCourier(session, settle_s=0).deliver(opening(number))).external_id
 
 
 async def seen(session, number: int, *external_ids: str):
@@ -27,7 +27,7 @@ async def seen(session, number: int, *external_ids: str):
 async def test_state_priority_queue_number_and_our_messages_are_seen(session, supporter: Desk):
     theirs = await opened(session, 7001)
     note: Parcel = message(7001, "note-7001", external_id=theirs)
-    await RtCourier(session).deliver(note)
+    await RtCourier(session, settle_s=0).deliver(note)
     await supporter.reply(theirs, "Not one of ours.")
     await supporter.change(theirs, Status="stalled", Priority="40")
     [found] = await seen(session, 7001, theirs)
@@ -59,7 +59,7 @@ async def test_deleted_merged_and_unknown_tickets_are_told_apart(
 async def test_of_tickets_with_too_many_messages_it_is_not_told_which(session, monkeypatch):
     theirs = await opened(session, 7005)
     for n in range(2):
-        await RtCourier(session).deliver(message(7005, f"n{n}", external_id=theirs))
+        await RtCourier(session, settle_s=0).deliver(message(7005, f"n{n}", external_id=theirs))
     monkeypatch.setattr(observer, "_PAGES_MAX", 1)
     monkeypatch.setattr(observer, "PAGE", 2)
     [found] = await seen(session, 7005, theirs)

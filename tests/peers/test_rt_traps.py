@@ -32,7 +32,7 @@ async def session(request_tracker):
 
 @pytest.fixture
 async def courier(session):
-    return RtCourier(session)
+    return RtCourier(session, settle_s=0)
 
 
 async def everything(_: str) -> bool:
@@ -192,7 +192,7 @@ async def _open_and_solve(request_tracker, number: int) -> str:
     """As a fresh process would."""
     session = session_of(request_tracker)
     try:
-        courier = RtCourier(session)
+        courier = RtCourier(session, settle_s=0)
         theirs = (await courier.deliver(opening(number, subject=f"crash {number}"))).external_id
         await courier.deliver(
             message(

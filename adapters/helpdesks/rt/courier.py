@@ -3,12 +3,16 @@
 RT answers 200 and 201 also to what it refused, keeps its unique field unique only mostly, and may die between
 any two steps. So every step can be asked for afterwards: a ticket by our number in its field, a text by
 our message's identifier in its subject (written with it in one transaction of RT's database), a field
-by its value.
+by its value. What an attempt that we gave up does after we looked can neither be prevented nor be taken back:
+so where there was one, the next waits a while.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
+
+import structlog
 
 from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import EVENT_ID, EXTERNAL_ID, Ours, read
@@ -18,11 +22,15 @@ from adapters.helpdesks.rt.session import (
     TransactionRow,
     either,
     instant,
+    marked,
     quoted,
 )
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
+from adapters.kit.settling import Settling
+
+log = structlog.get_logger()
 
 _NOTES_LOOKED_AT: Final = 20
 """Of ours, the newest: in one conversation a message is sent again before the next one is sent."""
@@ -31,8 +39,9 @@ _SET: Final = {"Status": "Status", "Queue": "Set", "Priority": "Set"}
 
 
 class RtCourier:
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, *, settle_s: float) -> None:
+        """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
+        self._session, self._settling = session, Settling(settle_s)
         self._creating = asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -52,7 +61,9 @@ class RtCourier:
         said = "found"
         holders = await self._holders(document.external_id)
         if not holders:
-            made = await self._create(document)
+            self._settling.be_certain(document.event_id, document.decided_at)
+            with self._settling.attempt(document.event_id):
+                made = await self._create(document)
             said = "created"
             holders = await self._holders(document.external_id)
             if made not in holders:
@@ -106,20 +117,35 @@ class RtCourier:
         if ticket.status == words.DELETED:
             raise Undelivered("deleted-there", f"RT's ticket {ticket.id} was deleted", final=True)
         streams = sorted({ticket.id, int(external_id)})
-        note = await self._note(document, streams)
+        notes = await self._notes(streams)
+        note = _note_of(document, notes)
         if note is None:
-            await self._write(document, ticket.id)
-            note = await self._note(document, streams)
+            self._settling.be_certain(document.event_id, document.decided_at)
+            with self._settling.attempt(document.event_id):
+                await self._write(document, ticket.id)
+            notes = await self._notes(streams)
+            note = _note_of(document, notes)
             if note is None:
                 raise Undelivered("refused", "RT said yes and did not keep the text", final=True)
         receipt = f"ticket {ticket.id} transaction {note.id}"
         if document.set or document.custom:
             ticket = await self._ticket(external_id)
             receipt += await self._set(document, ticket, after=note.id)
-        return _delivered(receipt, ticket)
+        return _delivered(receipt + self._twice(ticket.id, notes), ticket)
 
-    async def _note(self, document: Ours, streams: list[int]) -> TransactionRow | None:
-        """The text of this message, if RT has it."""
+    def _twice(self, ticket: int, notes: Sequence[TransactionRow]) -> str:
+        """What to add to the receipt about texts that stand there twice: RT lets nobody take them back."""
+        first: dict[str, int] = {}
+        said = ""
+        for each in notes:
+            mark = marked(each)
+            if mark and first.setdefault(mark, each.id) != each.id:
+                said += f"; transaction {each.id} repeats {first[mark]}"
+                log.error("text stands there twice", ticket=ticket, transaction=each.id)
+        return said
+
+    async def _notes(self, streams: list[int]) -> list[TransactionRow]:
+        """Texts of ours that the ticket has, the newest ones, oldest first."""
         account = quoted(self._session.terms.account)
         kinds = "(Type = 'Correspond' OR Type = 'Comment')"
         newest = await self._session.transactions(
@@ -127,10 +153,7 @@ class RtCourier:
             newest_first=True,
             per_page=_NOTES_LOOKED_AT,
         )
-        marks = (document.event_id, _subject(document))
-        return next(
-            (each for each in newest if each.custom(EVENT_ID) in marks or each.data in marks), None
-        )
+        return sorted(newest, key=lambda each: each.id)
 
     async def _write(self, document: Ours, ticket: int) -> None:
         fields: dict[str, Any] = {
@@ -222,6 +245,11 @@ def _another(ticket: TicketRow, document: Ours, linked_at: datetime | None) -> b
         return True  # it is with another ticket of ours
     made_at = instant(ticket.created)
     return made_at is not None and linked_at is not None and made_at > linked_at
+
+
+def _note_of(document: Ours, notes: Sequence[TransactionRow]) -> TransactionRow | None:
+    """The text of this message, if RT has it."""
+    return next((each for each in notes if marked(each) == document.event_id), None)
 
 
 def _subject(document: Ours) -> str:

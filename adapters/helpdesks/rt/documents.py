@@ -52,6 +52,8 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     """Our ticket, in the custom field that keeps it unique."""
     event_id: str
     """Of this message; stands at RT's transaction, so that whether it was done can be asked."""
+    decided_at: str = ""
+    """Since when it may have been tried."""
     create: dict[str, str] | None = None
     """Fields of a ticket that RT does not have yet."""
     note: Note

@@ -1,15 +1,23 @@
 """Reads RT's tickets as they are now, for comparing them with ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
-from adapters.helpdesks.rt.documents import EVENT_ID, EXTERNAL_ID, our_number
-from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, instant, quoted
+import structlog
+
+from adapters.helpdesks.rt.documents import EXTERNAL_ID, EXTERNAL_URL, our_number
+from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, instant, marked, quoted
 from adapters.helpdesks.rt.words import DELETED
 from adapters.kit.carriers import Seen
 
+log = structlog.get_logger()
+
 _PAGES_MAX: Final = 20
 """Of our messages; of tickets with more of them it is not told which had their effect."""
+
+_PAGES_AT_ONCE: Final = 10
+"""Addresses of ours in one question."""
 
 
 class RtObserver:
@@ -26,6 +34,7 @@ class RtObserver:
         for number in numbers:
             if number not in found:
                 found[number] = await self._session.ticket(number)
+        await self._merge_doubles(found)
         messages = await self._messages(numbers)
         return [
             await self._seen(
@@ -55,6 +64,19 @@ class RtObserver:
             messages=messages,
         )
 
+    async def _merge_doubles(self, found: Mapping[int, TicketRow | None]) -> None:
+        """Merge what an attempt that we gave up made later: without our number, but pointing to our page."""
+        pages = {row.custom(EXTERNAL_URL): row.id for row in found.values() if row}
+        pages.pop("", None)
+        account = quoted(self._session.terms.account)
+        for some in _some(pages):
+            named = " OR ".join(f"'CF.{{{EXTERNAL_URL}}}' = {quoted(page)}" for page in some)
+            for each in await self._session.tickets(f"Creator = {account} AND ({named})"):
+                first = pages.get(each.custom(EXTERNAL_URL))
+                if first and each.id not in found and each.id != first:
+                    said = await self._session.change(each.id, {"MergeInto": first})
+                    log.warning("ticket was made twice", ticket=first, double=each.id, said=said)
+
     async def _messages(self, numbers: Sequence[int]) -> Mapping[int, frozenset[str]] | None:
         """Our messages that stand at these tickets; None where there are too many to read.
 
@@ -70,10 +92,16 @@ class RtObserver:
         for _ in range(_PAGES_MAX):
             rows = await self._session.transactions(f"{query} AND id > {after}")
             for row in rows:
-                # The custom field, or the end of the subject, which is written with the text itself.
-                mark = row.custom(EVENT_ID) or (row.data or "").rpartition(" ")[2]
-                marks[row.object_id] = marks.get(row.object_id, frozenset()) | {f"<{mark}>"}
+                mark = f"<{marked(row)}>"
+                marks[row.object_id] = marks.get(row.object_id, frozenset()) | {mark}
             if len(rows) < PAGE:
                 return marks
             after = rows[-1].id
         return None
+
+
+def _some(pages: Mapping[str, int]) -> Iterator[Sequence[str]]:
+    """As many as an address can hold."""
+    rest = iter(pages)
+    while some := list(islice(rest, _PAGES_AT_ONCE)):
+        yield some

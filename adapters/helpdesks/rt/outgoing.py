@@ -90,6 +90,7 @@ def _ours(
         number=news.ticket.number,
         external_id=telling.our_id(news),
         event_id=telling.event_id(news),
+        decided_at=news.at.isoformat(),
         create=create,
         note=note,
         set=telling.filled(set),

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Struct, structs
 
+from adapters.helpdesks.rt.documents import EVENT_ID
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -290,6 +291,11 @@ def instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return at.astimezone(UTC) if at.tzinfo else None
+
+
+def marked(row: TransactionRow) -> str:
+    """The message of ours that wrote a text: in a field, or at the end of the subject that is written with it."""
+    return row.custom(EVENT_ID) or (row.data or "").rpartition(" ")[2]
 
 
 def quoted(text: str) -> str:
