@@ -9,7 +9,7 @@ from msgspec import structs
 
 from adapters.helpdesks.servicenow.connector import ServiceNowConnector
 from adapters.helpdesks.servicenow.courier import ServiceNowCourier
-from adapters.helpdesks.servicenow.documents import Ours, write
+from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours
 from adapters.helpdesks.servicenow.mapping import ServiceNow as ServiceNowAdapter
 from adapters.helpdesks.servicenow.observer import ServiceNowObserver
 from adapters.helpdesks.servicenow.poller import ServiceNowPoller
@@ -60,7 +60,7 @@ def message(number: int, event: str, external_id: str = "", **more) -> Parcel:
         number=number, external_id=f"GGUS-{number}", event_id=f"{event}.1@hub.test",
         text=more.pop("text", "some text"), **more,
     )  # fmt: skip
-    return Parcel(raw=write(document), external_id=external_id)
+    return Parcel(raw=DOCUMENTS.write(document), external_id=external_id)
 
 
 def opening(number: int) -> Parcel:

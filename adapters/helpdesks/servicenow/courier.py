@@ -7,10 +7,9 @@ are written in one request: where the text stands, the columns were set.
 
 import asyncio
 
-from adapters.helpdesks.servicenow.documents import Ours, event_id, marked, read
+from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, event_id, marked
 from adapters.helpdesks.servicenow.session import Incident, Session
 from adapters.kit.carriers import Delivered, Parcel
-from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
 
 
@@ -21,7 +20,7 @@ class ServiceNowCourier:
         self._groups: dict[str, str] = {}
 
     async def deliver(self, parcel: Parcel) -> Delivered:
-        document = _document(parcel.raw)
+        document = DOCUMENTS.to_do(parcel.raw)
         if parcel.external_id:
             return await self._changed(document, parcel.external_id)
         if not document.create:
@@ -98,16 +97,6 @@ class ServiceNowCourier:
             del self._groups[document.group]
             return fields, f"; there is no group {document.group}"
         return fields | {"assignment_group": group}, ""
-
-
-def _document(raw: bytes) -> Ours:
-    try:
-        document = read(raw)
-    except Unreadable as error:
-        raise Undelivered("unreadable", str(error), final=True) from error
-    if not isinstance(document, Ours):
-        raise Undelivered("unreadable", "this is a message of theirs", final=True)
-    return document
 
 
 def _delivered(receipt: str, incident: Incident) -> Delivered:

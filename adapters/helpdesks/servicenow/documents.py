@@ -3,14 +3,10 @@
 import re
 from typing import Final
 
-import msgspec
 from msgspec import Struct, field
 
-from adapters.kit.contract import Unreadable
-from domain.identifiers import NUMBER_MAX
+from adapters.kit.documents import Documents
 
-BYTES_MAX: Final = 2_000_000
-_OUR_ID: Final = re.compile(r"([A-Z][A-Z0-9]{1,15})-(\d{1,9})")
 _MARK: Final = re.compile(r"\[[A-Z][A-Z0-9]{1,15}-\d{1,9} ([0-9a-zA-Z.@_-]{1,200})\]\s*\Z")
 
 
@@ -72,26 +68,7 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     entry: Entry | None = None
 
 
-def read(raw: bytes) -> Ours | Theirs:
-    """Raises ``Unreadable``."""
-    if len(raw) > BYTES_MAX:
-        raise Unreadable(f"the document has {len(raw)} bytes, at most {BYTES_MAX} are read")
-    try:
-        return msgspec.json.decode(raw, type=Ours | Theirs)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(f"this is no document of this adapter: {error}"[:500]) from error
-
-
-def write(document: Ours | Theirs) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2)
-
-
-def named(external_id: str) -> tuple[str, int]:
-    """Installation and number of a ticket like ``GGUS-42``; empty and 0 for anything else."""
-    found = _OUR_ID.fullmatch(external_id.strip())
-    if found is None or not 0 < int(found[2]) <= NUMBER_MAX:
-        return "", 0
-    return found[1], int(found[2])
+DOCUMENTS: Final = Documents(Ours, Theirs)
 
 
 def marked(document: Ours) -> str:

@@ -1,29 +1,23 @@
 """What a change at ServiceNow asks of us: an incident as it is now is compared with what was said before."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from adapters.helpdesks.servicenow import words
 from adapters.helpdesks.servicenow.documents import Entry, Theirs
+from adapters.kit import asking
 from adapters.kit import words as kit
-from adapters.kit.contract import Asked, Before, Ignored, Unreadable
+from adapters.kit.contract import Asked, Before, Ignored
 from adapters.kit.states import action
-from adapters.kit.text import cut, line, storable
+from adapters.kit.text import line
 from domain import commands as c
 from domain.lifecycle import OPEN, TERMINAL, Action, Status
-from domain.ticket import Particulars, Ticket
-from domain.vocabulary import (
-    NAME_CHARACTERS_MAX,
-    SUBJECT_CHARACTERS_MAX,
-    TEXT_CHARACTERS_MAX,
-    Priority,
-    Visibility,
-)
+from domain.ticket import Ticket
+from domain.vocabulary import NAME_CHARACTERS_MAX
 from domain.words import Words
 
 _DONE: Final = TERMINAL - {Status.UNSOLVED}
-_WHERE: Final = "it stands in the partner's message, which is kept"
 
 
 def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
@@ -33,18 +27,14 @@ def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
         return Ignored("unknown-ticket")
     if words.status(tables, ticket.state) in TERMINAL:
         return Ignored("over-before-known")
-    description = _fitting(ticket.description)
-    subject = line(ticket.short_description or description, SUBJECT_CHARACTERS_MAX)
-    if not subject:
-        raise Unreadable("the incident has neither a short description nor a description")
     priority = kit.priority(tables, ticket.priority) if ticket.priority else None
-    return Asked([
-        c.OpenTicket(
-            subject=subject,
-            description=description,
-            particulars=Particulars(priority=(priority or Priority.LESS_URGENT).value),
-        )
-    ])  # fmt: skip
+    opening = asking.opened(
+        ticket.short_description,
+        asking.fitting(ticket.description),
+        priority=priority,
+        nothing="the incident has neither a short description nor a description",
+    )
+    return Asked([opening])
 
 
 def commands_for_known(
@@ -60,20 +50,20 @@ def commands_for_known(
     commands: list[c.Command] = _fields(document, last, ticket, tables)
     step, regress = _state(document, ticket, before, tables)
     if step is not None:
-        commands.append(_STEPS[step](ticket.number, _fitting(document.ticket.close_notes)))
+        notes = asking.fitting(document.ticket.close_notes) if step in _NOTED else ""
+        commands.append(asking.STEPS[step](ticket.number, notes or _SILENT.get(step, "")))
     if commands:
         return Asked(commands)
     return Ignored("no-regress" if regress else "nothing-new")
 
 
 def _entry(entry: Entry, ticket: Ticket) -> Asked | Ignored:
-    text = _fitting(entry.text)
+    text = asking.fitting(entry.text)
     if not text:
-        return Ignored("nothing-new")
-    if entry.public and entry.by_caller and ticket.status is Status.WAITING_FOR_REPLY:
-        return Asked([c.RecordReply(number=ticket.number, text=text)])
-    visibility = Visibility.PUBLIC if entry.public else Visibility.INTERNAL
-    return Asked([c.Comment(number=ticket.number, text=text, visibility=visibility)])
+        return asking.NOTHING_NEW
+    if entry.public:
+        return Asked([asking.written(ticket, text, by_submitter=entry.by_caller)])
+    return Asked([asking.entry(ticket, text, public=False)])
 
 
 def _fields(
@@ -91,12 +81,7 @@ def _fields(
         and (known.priority != theirs.priority if known is not None else not document.by_us)
     ):
         assert priority is not None
-        why = "As the partner set it."
-        commands.append(
-            c.Reclassify(
-                number=ticket.number, field="priority", value=priority.value, justification=why
-            )
-        )
+        commands.append(asking.reclassified(ticket, priority))
     unit = kit.unit(tables, line(theirs.group, NAME_CHARACTERS_MAX)) if theirs.group else ""
     if unit and unit != ticket.unit and known is not None and known.group != theirs.group:
         commands.append(c.Assign(number=ticket.number, unit=unit))
@@ -136,25 +121,13 @@ def _ours_still(document: Theirs, before: Before, tables: Words) -> bool:
     return document.by_us or bool(told and words.known(tables, told) != set_by_us)
 
 
-_STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType({
-    Action.START_WORK: lambda number, _: c.StartWork(number=number),
-    Action.REQUEST_REPLY: lambda number, _: c.RequestReply(
-        number=number, question="The partner waits for the caller: see what it wrote."
-    ),
-    Action.PUT_ON_HOLD: lambda number, _: c.PutOnHold(
-        number=number, reason="The partner put its incident on hold: see what it wrote."
-    ),
-    Action.SOLVE: lambda number, text: c.Solve(
-        number=number, solution=text or "The partner resolved its incident without close notes."
-    ),
-    Action.FIND_UNSOLVABLE: lambda number, text: c.FindUnsolvable(
-        number=number, reason=text or "The partner canceled its incident without close notes."
-    ),
-    Action.REOPEN: lambda number, _: c.Reopen(
-        number=number, comment="The partner reopened its incident."
-    ),
+_NOTED: Final = frozenset({Action.SOLVE, Action.FIND_UNSOLVABLE})
+"""What close notes belong to."""
+_SILENT: Final[Mapping[Action, str]] = MappingProxyType({
+    Action.REQUEST_REPLY: "The partner waits for the caller: see what it wrote.",
+    Action.PUT_ON_HOLD: "The partner put its incident on hold: see what it wrote.",
+    Action.SOLVE: "The partner resolved its incident without close notes.",
+    Action.FIND_UNSOLVABLE: "The partner canceled its incident without close notes.",
+    Action.REOPEN: "The partner reopened its incident.",
 })  # fmt: skip
-
-
-def _fitting(text: str) -> str:
-    return cut(storable(text).replace("\0", "\ufffd").strip(), TEXT_CHARACTERS_MAX, _WHERE)
+"""What we write where no close notes do."""

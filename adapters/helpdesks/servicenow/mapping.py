@@ -1,17 +1,14 @@
 """The mapping itself: ServiceNow's incidents and journal entries to commands, and our events to what it is to do."""
 
-from typing import Final
-
 from adapters.helpdesks.servicenow import incoming, outgoing
-from adapters.helpdesks.servicenow.documents import Ours, Theirs, named, read, write
+from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, Theirs
 from adapters.helpdesks.servicenow.words import WORDS
 from adapters.kit import mail
 from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Place, Reading
+from adapters.kit.documents import ECHO, our_id
 from adapters.kit.text import line
 from domain.content import JSON
 from domain.ticket import Ticket
-
-_ECHO: Final = Ignored("echo")
 
 
 class ServiceNow:
@@ -23,11 +20,11 @@ class ServiceNow:
     media_type = JSON
 
     def read(self, raw: bytes) -> Reading | Ignored:
-        document = read(raw)
+        document = DOCUMENTS.read(raw)
         if isinstance(document, Ours):
             return Reading(number=document.number, state=document.state, body=document)
         ticket = document.ticket
-        installation, number = named(ticket.correlation_id)
+        installation, number = our_id(ticket.correlation_id)
         address = mail.address(ticket.caller_mail)
         return Reading(
             external_id=ticket.sys_id,
@@ -44,11 +41,10 @@ class ServiceNow:
     ) -> Asked | Ignored:
         document = reading.body
         if not isinstance(document, Theirs):
-            return _ECHO
+            return ECHO
         if ticket is None:
             return incoming.commands_for_unknown(document, place.words)
         return incoming.commands_for_known(document, ticket, before, place.words)
 
     def outbound(self, news: News) -> bytes | Ignored:
-        document = outgoing.whole(news) if news.whole else outgoing.change(news)
-        return document if isinstance(document, Ignored) else write(document)
+        return DOCUMENTS.told(news, outgoing.whole, outgoing.change)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from adapters.helpdesks.servicenow.documents import event_id, named
+from adapters.helpdesks.servicenow.documents import event_id
 from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session
 from adapters.kit.carriers import Seen
+from adapters.kit.documents import our_id
 
 _PAGES_MAX = 20
 
@@ -44,7 +45,7 @@ class ServiceNowObserver:
         return found, False
 
     def _seen(self, row: Incident, entries: Sequence[JournalRow] | None) -> Seen:
-        installation, number = named(row.correlation_id)
+        installation, number = our_id(row.correlation_id)
         marks = None
         if entries is not None:
             account = self._session.terms.account

@@ -11,15 +11,15 @@ import msgspec
 from msgspec import Struct, structs
 
 from adapters.helpdesks.servicenow.documents import (
+    DOCUMENTS,
     Entry,
     Theirs,
     TheirTicket,
     event_id,
-    named,
-    write,
 )
 from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session
 from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
 
 OVERLAP: Final = timedelta(seconds=60)
@@ -90,7 +90,7 @@ class ServiceNowPoller:
 
     async def _concerns(self, row: Incident, known: Known) -> bool:
         return (
-            named(row.correlation_id)[0] == self._our_name
+            our_id(row.correlation_id)[0] == self._our_name
             or row.group in self._session.terms.intake
             or await known(row.sys_id)
         )
@@ -147,7 +147,7 @@ class ServiceNowPoller:
             by_us=self._our_own(row),
         )  # fmt: skip
         return Incoming(
-            message_id=f"incident:{_key(row)}", raw=write(document), sent_at=_instant(row.sys_updated_on)
+            message_id=f"incident:{_key(row)}", raw=DOCUMENTS.write(document), sent_at=_instant(row.sys_updated_on)
         )  # fmt: skip
 
     def _entry(self, row: Incident, entry: JournalRow) -> Incoming:
@@ -161,7 +161,7 @@ class ServiceNowPoller:
             ),
         )  # fmt: skip
         return Incoming(
-            message_id=f"journal:{entry.sys_id}", raw=write(document), sent_at=_instant(entry.sys_created_on)
+            message_id=f"journal:{entry.sys_id}", raw=DOCUMENTS.write(document), sent_at=_instant(entry.sys_created_on)
         )  # fmt: skip
 
     def _ticket(self, row: Incident) -> TheirTicket:
@@ -176,7 +176,7 @@ class ServiceNowPoller:
 
     def _our_id(self, row: Incident) -> str:
         """Our number; not another installation's."""
-        return row.correlation_id if named(row.correlation_id)[0] == self._our_name else ""
+        return row.correlation_id if our_id(row.correlation_id)[0] == self._our_name else ""
 
 
 def _told_state(row: Incident, our_name: str) -> str:
