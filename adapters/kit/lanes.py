@@ -26,16 +26,23 @@ class Lane:
         self._outbox, self._patience = outbox, patience
         self.turns = Turns(self._deliver, at_once=_AT_ONCE, most=most)
         self._failing: set[UUID] = set()
-        self._probes = 0
+        self.probes = 0
+        """How often the partner was tried since it is down."""
 
     @property
     def down(self) -> bool:
-        return len(self._failing) >= _DOWN_AFTER
+        return bool(self.probes) or len(self._failing) >= _DOWN_AFTER
+
+    def resume(self, behind: int, probes: int) -> None:
+        """As before a restart: what waits since ``behind`` is in the log, and a partner that was down is tried once."""
+        self.turns.behind, self.probes = behind, probes
+        if self.down:
+            self.turns.hold(0)
 
     def wake(self) -> None:
         """The partner's terms have changed: try everything again."""
         self._failing.clear()
-        self._probes = 0
+        self.probes = 0
         self.turns.release(wake=True)
 
     async def _deliver(self, stream: UUID) -> float | None:
@@ -48,14 +55,14 @@ class Lane:
             return 0
         if attempt.answered:
             self._failing.clear()
-            self._probes = 0
+            self.probes = 0
             self.turns.release()
             return attempt.pause_s
         if len(self._failing) < _DOWN_AFTER:
             self._failing.add(stream)
         if self.down:
-            self._probes += 1
-            self.turns.hold(self._patience.pause_s(self._probes, attempt.retry_after_s))
+            self.probes += 1
+            self.turns.hold(self._patience.pause_s(self.probes, attempt.retry_after_s))
         elif attempt.retry_after_s:
             self.turns.hold(attempt.retry_after_s)
         return attempt.pause_s

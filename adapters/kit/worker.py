@@ -1,8 +1,7 @@
 """The exchange at work: follows the log and keeps every conversation moving, each on its own.
 
-The log is the queue. A checkpoint says from where to read it after a restart: just before the oldest
-event whose conversation still has something to do. Reading again is harmless, because every decision
-is recorded with the position it is about.
+The log is the queue. A checkpoint says from where to read it after a restart, and from where to fetch what
+waited then. Reading again is harmless, because every decision is recorded with the position it is about.
 """
 
 import asyncio
@@ -11,7 +10,6 @@ from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from adapters.kit.conversations import Conversations
@@ -19,6 +17,7 @@ from adapters.kit.inbox import Inbox, Received
 from adapters.kit.lanes import Lane
 from adapters.kit.outbox import Outbox
 from adapters.kit.polling import Checkpoints, Pollers
+from adapters.kit.progress import Progress
 from adapters.kit.retry import Patience
 from adapters.kit.turns import Turns
 from domain.exchange import Exchange
@@ -72,21 +71,18 @@ class ExchangeWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the log until ``stop`` is set. After an exception it may be run again."""
         self.position, memory = await self._checkpoints.load(NAME)
-        saved = self.position
-        self._in = Turns(self._apply, at_once=_AT_ONCE, most=_MOST)
+        saved = (self.position, memory)
         self._running = True
         try:
-            for name in msgspec.json.decode(memory or b"[]", type=list[str]):
-                await self._meet(name)
+            await self._resume(Progress.read(memory))
             while not stop.is_set():
                 page = await self._store.log(self.position, _PAGE)
                 await self._follow(page)
                 fetched = await self._catch_up()
-                safe = self._safe()
-                if safe > saved and (page or not self._waiting()):
-                    names = msgspec.json.encode(sorted(self._partners))
-                    await self._checkpoints.save(NAME, safe, names)
-                    saved = safe
+                state = (self.position, self._progress().written())
+                if state != saved and (page or fetched or not self._waiting()):
+                    await self._checkpoints.save(NAME, *state)
+                    saved = state
                 if not page and not fetched:
                     await self._wakeup.wait(self.position, _IDLE_S)
         finally:
@@ -118,10 +114,24 @@ class ExchangeWorker:
     def _waiting(self) -> bool:
         return any(turns.waiting for turns in self._all_turns())
 
-    def _safe(self) -> int:
-        """All up to this position is done with."""
-        oldest = [each for turns in self._all_turns() if (each := turns.oldest()) is not None]
-        return min(oldest, default=self.position + 1) - 1
+    async def _resume(self, progress: Progress) -> None:
+        """Meet the partners; what waits stays in the log until there is a place for it."""
+        self._in = Turns(self._apply, at_once=_AT_ONCE, most=_MOST)
+        self._in.behind = progress.incoming
+        for name in progress.outgoing:
+            self._lanes[name] = Lane(self._outbox, self._patience)
+            self._lanes[name].resume(progress.outgoing[name], progress.probes.get(name, 0))
+        for name in progress.partners:
+            await self._meet(name)
+
+    def _progress(self) -> Progress:
+        oldest = {name: each.turns.oldest() for name, each in sorted(self._lanes.items())}
+        return Progress(
+            partners=sorted(self._partners),
+            incoming=self._in.oldest() or 0,
+            outgoing={name: position for name, position in oldest.items() if position},
+            probes={name: self._lanes[name].probes for name in oldest if self._lanes[name].probes},
+        )
 
     async def _lane(self, stream: UUID) -> Lane:
         name = self._with.get(stream)

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.helpdesks.osg_mail.document import parse
 from adapters.kit import mail as kit_mail
+from adapters.kit.progress import Progress
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
@@ -187,7 +188,8 @@ async def _nowhere(_) -> list:
 async def _work_until_it_crashes(ours) -> None:
     """Follow the log as the worker does, and deliver in this task, where the crash is felt."""
     worker = ours.parts.worker
-    worker._turns_for, worker._safe = _nowhere, lambda: 0  # all is decided, and nothing is done
+    worker._turns_for = _nowhere  # all is decided, and nothing is done
+    worker._progress = lambda: Progress(partners=["osg"], outgoing={"osg": 1})
     stop = asyncio.Event()
     follower = asyncio.create_task(worker.run(stop))
     [decided] = await ours.wait_for(Exchange.DispatchDecided)
