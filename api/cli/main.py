@@ -8,6 +8,7 @@ import typer
 
 from api.cli import (
     adapter,
+    conformance,
     demo,
     directory,
     exchange,
@@ -61,6 +62,7 @@ app.add_typer(exchange.app, name="exchange")
 app.add_typer(adapter.app, name="adapter")
 mapping_replay.install(mapping.app)
 app.add_typer(mapping.app, name="mapping")
+app.add_typer(conformance.app, name="conformance")
 app.add_typer(feed.app, name="feed")
 app.add_typer(levels.app, name="levels")
 

@@ -105,17 +105,24 @@ def interface(
     if state not in possible:
         raise UnknownValue("interface", state, possible)
 
-    async def do(services: "Services") -> "tuple[Helpdesk, Receipt]":
+    async def do(services: "Services") -> "tuple[Helpdesk, Receipt, str]":
+        from api.conformance.runs import ConformanceRuns  # noqa: PLC0415
+
         with as_operator():
-            return await services.exchange.by_hand.set_interface(
+            entry, receipt = await services.exchange.by_hand.set_interface(
                 operator(), helpdesk, InterfaceState(state), reason
             )
+        return entry, receipt, await ConformanceRuns(services).warning(entry)
 
-    entry, receipt = run(context, do)
+    entry, receipt, warning = run(context, do)
     if json:
-        print_json({"name": entry.name, "state": state, "position": receipt.position})
+        print_json({
+            "name": entry.name, "state": state, "position": receipt.position, "warning": warning,
+        })  # fmt: skip
     else:
         print(f"the interface to {entry.name} is {state} since position {receipt.position}")
+        if warning:
+            print(f"warning: {warning}")
 
 
 def secret(context: typer.Context, helpdesk: HelpdeskArgument) -> None:

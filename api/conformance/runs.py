@@ -12,7 +12,7 @@ from api.conformance.cases import CASES
 from api.conformance.changing import changed
 from domain.conformance import ASKED, ConformanceRun, Result, Signal, Terms
 from domain.errors import AlreadyClaimed, EntryNotFound, NotNow, UnknownValue
-from domain.helpdesk import Helpdesk
+from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import random_id
 from domain.store import Receipt
 from projections.conformance_runs import Place, runs_of
@@ -108,6 +108,13 @@ class ConformanceRuns:
             ):
                 return ""
         return f"no conformance run of {partner.name} was passed with the mapping {mapping}"
+
+    async def warning(self, partner: Helpdesk) -> str:
+        """What to say to whoever let messages flow; empty where there is nothing to warn of."""
+        known = partner.adapter in self._conversations.adapters
+        if partner.interface is not InterfaceState.LIVE or not known:
+            return ""
+        return await self.unproved(partner)
 
     async def _change(
         self, helpdesk: str, number: int, decide: Callable[[ConformanceRun], None]

@@ -8,6 +8,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.kit.by_hand import REASON_CHARACTERS_MAX
+from api.conformance.runs import ConformanceRuns
 from api.dependencies import After, Cursor, Limit, Reader, Writer, answer
 from api.direct import DirectRoute
 from api.documentation import COMMAND_HEADERS, answers
@@ -41,6 +42,8 @@ class InterfaceAnswer(Struct, frozen=True):
     """Of the helpdesk's entry."""
     position: int
     recorded_at: datetime
+    warning: str
+    """A live interface that no conformance run has proved with its present mapping; empty otherwise."""
 
 
 @router.get("", summary="How partners do", responses=answers(Listing[PartnerStatus]))
@@ -80,6 +83,7 @@ async def set_interface(name: Name, body: InterfaceChange, desk: Writer) -> Resp
             entry.version,
             receipt.position,
             receipt.recorded_at,
+            await ConformanceRuns(desk.services).warning(entry),
         ),
         {"ETag": f'"{entry.version}"'},
     )
