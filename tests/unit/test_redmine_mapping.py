@@ -13,6 +13,7 @@ from adapters.helpdesks.redmine.mapping import Redmine
 from adapters.helpdesks.redmine.terms import Terms
 from adapters.kit.contract import Asked, Before, Ignored, Unreadable
 from adapters.kit.retry import Undelivered
+from adapters.kit.steps import step
 from domain.commands import Comment, PutOnHold, Solve
 from domain.lifecycle import Status
 from domain.words import Table
@@ -39,7 +40,7 @@ def test_whatever_comes_is_read_or_refused(raw):
 def test_an_unknown_state_is_loud_and_never_guessed(old, new, ours):
     known = words.WORDS.states.theirs
     with suppress(Unreadable):
-        words.step(words.WORDS, old, new, ours)
+        step(words.WORDS, old, new, ours)
         assert new in known
         assert old in known or old == words.WORDS.states.write(ours.value)
 

@@ -4,16 +4,13 @@ Redmine speaks of states, priorities and projects by number; the poller writes d
 persons only what they are to the ticket.
 """
 
-import re
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
 from msgspec import Struct, field
 
-from adapters.kit.contract import Unreadable
+from adapters.kit import documents
 from adapters.kit.hops import hops_in
-from domain.identifiers import NUMBER_MAX
 
 EXTERNAL_ID: Final = "ExternalID"
 EXTERNAL_URL: Final = "ExternalURL"
@@ -28,8 +25,6 @@ ATTRIBUTES: Final = MappingProxyType({
 })  # fmt: skip
 """What Redmine calls the fields that we set."""
 
-BYTES_MAX: Final = 2_000_000
-_OUR_ID: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-(\d{1,9})")
 _TRY: Final = " try "
 _VIA: Final = " via "
 
@@ -111,18 +106,8 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     """With a change of the status: the changes before it that said something, the newest first."""
 
 
-def read(raw: bytes) -> Ours | Theirs:
-    """Raises ``Unreadable``."""
-    if len(raw) > BYTES_MAX:
-        raise Unreadable(f"the document has {len(raw)} bytes, at most {BYTES_MAX} are read")
-    try:
-        return msgspec.json.decode(raw, type=Ours | Theirs)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(f"this is no document of this adapter: {error}"[:500]) from error
-
-
-def write(document: Ours | Theirs) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2)
+DOCUMENTS: Final = documents.Documents(Ours, Theirs)
+read, write, our_number = DOCUMENTS.read, DOCUMENTS.write, documents.our_number
 
 
 def mark(document: Ours, attempt: str = "") -> str:
@@ -136,10 +121,3 @@ def marked(value: str) -> tuple[str, list[str]]:
     """The message and the way that such a value names. Older ones, and other hubs', name no attempt."""
     told, _, way = value.partition(_VIA)
     return told.partition(_TRY)[0], list(hops_in(way))
-
-
-def our_number(external_id: str) -> int:
-    """The ticket of ours that a value of the field names; 0 for none."""
-    found = _OUR_ID.fullmatch(external_id.strip())
-    number = int(found[1]) if found else 0
-    return number if number <= NUMBER_MAX else 0

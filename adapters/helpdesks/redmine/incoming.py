@@ -1,28 +1,20 @@
 """What a change of an issue asks of us. One change may be several things: a text, a state, a priority, a move."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from adapters.helpdesks.redmine.documents import Change, Theirs
-from adapters.helpdesks.redmine.words import over, step
+from adapters.kit import asking
 from adapters.kit import words as kit
-from adapters.kit.contract import Asked, Ignored, Unreadable
+from adapters.kit.contract import Asked, Ignored
 from adapters.kit.states import action
-from adapters.kit.text import cut, line, storable
+from adapters.kit.steps import over, step
+from adapters.kit.text import line
 from domain import commands as c
 from domain.lifecycle import FINAL, OPEN, Action, Status
-from domain.ticket import Particulars, Ticket
-from domain.vocabulary import (
-    NAME_CHARACTERS_MAX,
-    SUBJECT_CHARACTERS_MAX,
-    TEXT_CHARACTERS_MAX,
-    Priority,
-    Visibility,
-)
+from domain.ticket import Ticket
+from domain.vocabulary import NAME_CHARACTERS_MAX
 from domain.words import Words
 
-_WHERE: Final = "it stands in the partner's message, which is kept"
 _SILENT: Final = "The partner's state is {state!r}; it wrote no public text with that."
 
 
@@ -31,18 +23,12 @@ def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
     change, issue = document.change, document.issue
     if change.id and not change.project:
         return Ignored("unknown-ticket")
-    description = _text(change)
-    subject = line(issue.subject or description, 10_000)
-    if not subject:
-        raise Unreadable("the issue has neither a subject nor a description")
-    priority = kit.priority(tables, issue.priority) if issue.priority else None
-    opening = c.OpenTicket(
-        subject=cut(subject, SUBJECT_CHARACTERS_MAX).replace("\n", " "),
-        description=description,
-        particulars=Particulars(
-            priority=(priority or Priority.LESS_URGENT).value,
-            affected_site=line(issue.affected_site, NAME_CHARACTERS_MAX),
-        ),
+    opening = asking.opened(
+        issue.subject,
+        _text(change),
+        priority=kit.priority(tables, issue.priority) if issue.priority else None,
+        site=issue.affected_site,
+        nothing="the issue has neither a subject nor a description",
     )
     return Asked([opening])
 
@@ -60,12 +46,12 @@ def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked
     if reply:
         entry = [reply]
     elif moves is not None and moves is not Action.START_WORK and change.public and text:
-        steps = [_STEPS[moves](ticket.number, text)]
+        steps = [asking.STEPS[moves](ticket.number, text)]
     else:
         if text:
-            entry = [_entry(ticket, text, public=change.public)]
+            entry = [asking.entry(ticket, text, public=change.public)]
         if moves is not None:
-            steps = [_STEPS[moves](ticket.number, _last_word(document, tables))]
+            steps = [asking.STEPS[moves](ticket.number, _last_word(document, tables))]
     particulars, withheld = _particulars(change, ticket, tables, reopened=moves is Action.REOPEN)
     first = moves is Action.REOPEN
     commands = [*steps, *particulars, *entry] if first else [*particulars, *entry, *steps]
@@ -108,18 +94,8 @@ def _particulars(
             if ticket.status in FINAL:
                 withheld.append("Reclassify:over")
             else:
-                commands.append(
-                    c.Reclassify(
-                        number=ticket.number, field="priority", value=priority.value,
-                        justification="As the partner set it.",
-                    )
-                )  # fmt: skip
+                commands.append(asking.reclassified(ticket, priority))
     return commands, withheld
-
-
-def _entry(ticket: Ticket, text: str, *, public: bool) -> c.Comment:
-    visibility = Visibility.PUBLIC if public else Visibility.INTERNAL
-    return c.Comment(number=ticket.number, text=text, visibility=visibility)
 
 
 def _last_word(document: Theirs, tables: Words) -> str:
@@ -131,7 +107,7 @@ def _last_word(document: Theirs, tables: Words) -> str:
         if each.status and over(tables, each.status.old) and not over(tables, each.status.new):
             break
         if each.by == "staff" and each.public and each.text:
-            return _fitting(each.text)
+            return asking.fitting(each.text)
     assert document.change.status is not None
     return _SILENT.format(state=line(document.change.status.new, NAME_CHARACTERS_MAX))
 
@@ -143,25 +119,7 @@ def _why_not(change: Change, ticket: Ticket, tables: Words) -> str:
     return "nothing-new" if same else "no-regress"
 
 
-_STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType({
-    Action.START_WORK: lambda number, _: c.StartWork(number=number),
-    Action.REQUEST_REPLY: lambda number, text: c.RequestReply(number=number, question=text),
-    Action.PUT_ON_HOLD: lambda number, text: c.PutOnHold(number=number, reason=text),
-    Action.SOLVE: lambda number, text: c.Solve(number=number, solution=text),
-    Action.FIND_UNSOLVABLE: lambda number, text: c.FindUnsolvable(number=number, reason=text),
-    Action.REOPEN: lambda number, text: c.Reopen(number=number, comment=text),
-})  # fmt: skip
-"""What a partner's state can ask for."""
-
-
 def _text(change: Change) -> str:
     """The text as it was typed, markup and all; and which files hang on it."""
-    text = storable(change.text).replace("\0", "\ufffd").strip()
-    if change.files:
-        names = ", ".join(line(name, 100) for name in change.files)
-        text = f"{text}\n\n[attached at the partner: {names}]".strip()
-    return _fitting(text)
-
-
-def _fitting(text: str) -> str:
-    return cut(storable(text).strip(), TEXT_CHARACTERS_MAX, _WHERE)
+    parts = [change.text.strip(), asking.attached(change.files)]
+    return asking.fitting("\n\n".join(filter(None, parts)))

@@ -1,18 +1,15 @@
 """The mapping itself: changes of issues to commands, and our events to what Redmine is to do."""
 
-from typing import Final
-
 from adapters.helpdesks.redmine import incoming, outgoing
-from adapters.helpdesks.redmine.documents import Ours, Theirs, our_number, read, write
+from adapters.helpdesks.redmine.documents import DOCUMENTS, Ours
 from adapters.helpdesks.redmine.words import WORDS
 from adapters.kit import mail
 from adapters.kit.contract import Asked, Before, Contact, Ignored, News, Place, Reading
+from adapters.kit.documents import our_number
 from adapters.kit.text import line
 from domain.content import JSON
 from domain.ticket import Ticket
 from domain.vocabulary import NAME_CHARACTERS_MAX
-
-_ECHO: Final = Ignored("echo")
 
 
 class Redmine:
@@ -24,7 +21,7 @@ class Redmine:
     media_type = JSON
 
     def read(self, raw: bytes) -> Reading | Ignored:
-        document = read(raw)
+        document = DOCUMENTS.read(raw)
         if isinstance(document, Ours):
             return Reading(number=document.number, hops=tuple(document.hops), body=document)
         status, author = document.change.status, document.author
@@ -45,13 +42,8 @@ class Redmine:
     def inbound(
         self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
     ) -> Asked | Ignored:
-        document = reading.body
-        if not isinstance(document, Theirs):
-            return _ECHO
-        if ticket is None:
-            return incoming.commands_for_unknown(document, place.words)
-        return incoming.commands_for_known(document, ticket, place.words)
+        known, unknown = incoming.commands_for_known, incoming.commands_for_unknown
+        return DOCUMENTS.asked(reading, ticket, place, unknown, known)
 
     def outbound(self, news: News) -> bytes | Ignored:
-        document = outgoing.whole(news) if news.whole else outgoing.change(news)
-        return document if isinstance(document, Ignored) else write(document)
+        return DOCUMENTS.told(news, outgoing.whole, outgoing.change)

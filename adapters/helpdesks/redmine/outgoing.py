@@ -1,9 +1,8 @@
 """What Redmine is to do in consequence of an event of ours."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from typing import Final
 
 from adapters.helpdesks.redmine.documents import (
     AFFECTED_SITE,
@@ -15,105 +14,53 @@ from adapters.helpdesks.redmine.documents import (
     Note,
     Ours,
 )
+from adapters.kit import telling
 from adapters.kit.contract import Ignored, News
-from adapters.kit.text import cut, line
-from adapters.kit.words import priority_there, status_there, unit_there
-from domain.content import Sealed
-from domain.lifecycle import TERMINAL, Status
+from domain.lifecycle import Status
 from domain.ticket import Ticket
-from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX
 
-_ERASED: Final = "(erased)"
-_WHOLE_CHARACTERS_MAX: Final = 20_000
-
-_MOVES: Final[Mapping[type, tuple[Status, str, str]]] = MappingProxyType({
-    # event                   state afterwards           its text    what is said where it has none
-    Ticket.WorkStarted:      (Status.IN_PROGRESS,       "note",     "Work started at {name}."),
-    Ticket.ReplyRequested:   (Status.WAITING_FOR_REPLY, "question", "{name} waits for the submitter."),
-    Ticket.SubmitterReplied: (Status.IN_PROGRESS,       "text",     "The submitter replied."),
-    Ticket.PutOnHold:        (Status.ON_HOLD,           "reason",   "{name} put the ticket on hold."),
-    Ticket.Solved:           (Status.SOLVED,            "solution", "Solved at {name}."),
-    Ticket.FoundUnsolvable:  (Status.UNSOLVED,          "solution", "Unsolved at {name}."),
-    Ticket.Reopened:         (Status.REOPENED,          "comment",  "Reopened at {name}."),
-    Ticket.Verified:         (Status.VERIFIED,          "",         "The submitter verified the outcome at {name}."),
-    Ticket.Closed:           (Status.CLOSED,            "",         "Nobody objected to the outcome at {name}."),
+_FINAL: Final[Mapping[type, tuple[Status, str]]] = MappingProxyType({
+    Ticket.Verified: (Status.VERIFIED, "The submitter verified the outcome at {name}."),
+    Ticket.Closed: (Status.CLOSED, "Nobody objected to the outcome at {name}."),
 })  # fmt: skip
-"""What moves their state along with ours."""
+"""Redmine has a state for this, that most others have not."""
 
 
 def whole(news: News) -> Ours:
     """Create the issue. Who the submitter is stays with us: Redmine knows its own people only."""
-    ticket = news.ticket
-    parts = [_text(news, ticket.description) or "(no description)", *news.diary]
+    opening = telling.opening(news)
     create = {
-        PROJECT: _project(news) or _project_for_others(news),
-        "subject": line(_text(news, ticket.subject), SUBJECT_CHARACTERS_MAX) or "(no subject)",
-        "description": cut("\n\n".join(parts), _WHOLE_CHARACTERS_MAX, _where(news)),
-        PRIORITY: priority_there(news.place.words, ticket.priority),
-    }  # fmt: skip
-    site = ticket.notified_site or ticket.affected_site
-    over = status_there(news.place.words, ticket.status) if ticket.status in TERMINAL else ""
+        PROJECT: telling.unit_for(news, "project"),
+        "subject": opening.subject,
+        "description": opening.text,
+        PRIORITY: opening.priority,
+    }
     return _ours(
         news,
         None,
-        create={name: said for name, said in create.items() if said},
-        set=_field(STATUS, over),
-        custom={EXTERNAL_URL: _where(news)} | _field(AFFECTED_SITE, site),
+        create=telling.filled(create),
+        set={STATUS: opening.state},
+        custom={EXTERNAL_URL: telling.where(news)} | telling.filled({AFFECTED_SITE: opening.site}),
     )
 
 
 def change(news: News) -> Ours | Ignored:
     """Bring their issue along."""
-    kind = type(news.event)
-    if kind in _MOVES:
-        return _moved(news)
-    tell = _OTHERS.get(kind)
-    return tell(news, news.event) if tell else Ignored("no-counterpart")
-
-
-def _moved(news: News) -> Ours:
-    status, name, otherwise = _MOVES[type(news.event)]
-    text = _text(news, getattr(news.event, name)) if name else ""
-    note = _note(news, text or otherwise.format(name=news.place.our_name), public=bool(text))
-    return _ours(news, note, set=_field(STATUS, status_there(news.place.words, status)))
-
-
-def _cross_reference(news: News, _: Ticket.Opened) -> Ours:
-    """They opened it: they learn its number and who has it."""
-    text = f"This is {_named(news)} now, with {news.ticket.unit}. {_where(news)}"
-    custom = {EXTERNAL_ID: _external_id(news), EXTERNAL_URL: _where(news)}
-    return _ours(news, _note(news, text, public=False), custom=custom)
-
-
-def _assigned(news: News, event: Ticket.Assigned) -> Ours:
-    text = f"Assigned to {event.unit} at {news.place.our_name}."
-    if note := _text(news, event.note):
-        text += f"\n\n{note}"
-    return _ours(news, _note(news, text, public=False), set=_field(PROJECT, _project(news)))
-
-
-def _commented(news: News, event: Ticket.Commented) -> Ours:
-    return _ours(news, _note(news, _text(news, event.text), public=True))
-
-
-def _reclassified(news: News, event: Ticket.Reclassified) -> Ours | Ignored:
-    why = _text(news, event.justification)
-    text = f"{event.field} at {news.place.our_name}: {event.value}" + (f"\n\n{why}" if why else "")
-    note = _note(news, text, public=False)
-    if event.field == "priority":
-        priority = priority_there(news.place.words, news.ticket.priority)
-        return _ours(news, note, set=_field(PRIORITY, priority))
-    if event.field == "affected_site":
-        return _ours(news, note, custom={AFFECTED_SITE: event.value})
-    return Ignored("no-counterpart")
-
-
-_OTHERS: Final[Mapping[type, Callable[[News, Any], Ours | Ignored]]] = MappingProxyType({
-    Ticket.Opened: _cross_reference,
-    Ticket.Assigned: _assigned,
-    Ticket.Commented: _commented,
-    Ticket.Reclassified: _reclassified,
-})  # fmt: skip
+    final = _FINAL.get(type(news.event))
+    told = telling.moved(news, final[0], "", final[1]) if final else telling.told(news)
+    if isinstance(told, Ignored):
+        return told
+    custom = {}
+    if told.linked:
+        custom = {EXTERNAL_ID: telling.our_id(news), EXTERNAL_URL: telling.where(news)}
+    elif told.site is not None:
+        custom = {AFFECTED_SITE: told.site}
+    return _ours(
+        news,
+        Note(public=told.public, text=told.text),
+        set={STATUS: told.state, PROJECT: told.unit, PRIORITY: told.priority},
+        custom=custom,
+    )
 
 
 def _ours(
@@ -121,54 +68,16 @@ def _ours(
     note: Note | None,
     *,
     create: dict[str, str] | None = None,
-    set: dict[str, str] | None = None,  # noqa: A002 - it is the word of the document
-    custom: dict[str, str] | None = None,
+    set: dict[str, str],  # noqa: A002 - it is the word of the document
+    custom: dict[str, str],
 ) -> Ours:
     return Ours(
         number=news.ticket.number,
-        external_id=_external_id(news),
-        event_id=news.message_id.strip("<>"),
+        external_id=telling.our_id(news),
+        event_id=telling.event_id(news),
         hops=list(news.hops),
         create=create,
         note=note,
-        set=set or {},
-        custom=custom or {},
+        set=telling.filled(set),
+        custom=custom,
     )
-
-
-def _field(name: str, value: str) -> dict[str, str]:
-    return {name: value} if value else {}
-
-
-def _external_id(news: News) -> str:
-    return f"{news.place.our_name}-{news.ticket.number}"
-
-
-def _project(news: News) -> str:
-    """The project of the unit that has the ticket, where that is one of theirs."""
-    unit = news.ticket.unit
-    return unit_there(news.place.words, unit) if unit in news.place.their_units else ""
-
-
-def _project_for_others(news: News) -> str:
-    """Where tickets of other units go that are sent there by hand."""
-    if named := parse_qs(urlsplit(news.place.their_address).query).get("project"):
-        return named[0]
-    units = news.place.their_units
-    return unit_there(news.place.words, units[0]) if units else ""
-
-
-def _note(news: News, text: str, *, public: bool) -> Note:
-    return Note(public=public, text=cut(text, TEXT_CHARACTERS_MAX, _where(news)))
-
-
-def _text(news: News, sealed: Sealed | None) -> str:
-    return "" if sealed is None else news.texts.get(sealed.id, _ERASED)
-
-
-def _named(news: News) -> str:
-    return f"{news.place.our_name} ticket {news.ticket.number}"
-
-
-def _where(news: News) -> str:
-    return news.place.page.format(number=news.ticket.number) or _named(news)

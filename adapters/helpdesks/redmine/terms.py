@@ -9,10 +9,10 @@ issue. The key of the account is the helpdesk's secret.
 """
 
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
+from adapters.kit.addresses import address_of
 from adapters.kit.retry import Undelivered
 
 
@@ -27,21 +27,12 @@ class Terms(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, address: str) -> "Terms":
         """Raises ``Undelivered``."""
+        parts = address_of(address, "https://redmine.example.org/")
+        named = (each.split(":", 1) for each in parts.terms.get("field", ()))
         try:
-            parts = urlsplit(address)
-            host, port = parts.hostname, parts.port
-            query = parse_qs(parts.query)
-            named = (each.split(":", 1) for each in query.get("field", ()))
             fields = {name: int(number) for name, number in named}
         except ValueError as error:
             raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
-        if parts.scheme not in ("http", "https") or not host:
-            what = f"{address!r} is not like https://redmine.example.org/"
-            raise Undelivered("bad-address", what, final=True)
-        place = f"[{host}]" if ":" in host else host
         return cls(
-            url=f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}",
-            intake=frozenset(query.get("intake", ())),
-            tracker=query.get("tracker", [""])[0],
-            fields=fields,
+            url=parts.url, intake=parts.all("intake"), tracker=parts.term("tracker"), fields=fields
         )

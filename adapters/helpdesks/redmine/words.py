@@ -1,9 +1,8 @@
-"""Redmine's words as shipped, and how its states are read. What is in no table is nobody's: it is parked."""
+"""Redmine's words as shipped. What is in no table is nobody's: it is parked."""
 
 from typing import Final
 
-from adapters.kit import words as kit
-from domain.lifecycle import TERMINAL, Status
+from domain.lifecycle import Status
 from domain.vocabulary import Priority
 from domain.words import Table, Words
 
@@ -47,22 +46,3 @@ WORDS: Final = Words(
     ),
 )
 """What a new Redmine is filled with, in English. Every name can be changed there."""
-
-_OVER: Final = frozenset(status.value for status in TERMINAL)
-
-
-def over(words: Words, state: str) -> bool:
-    """Nobody works on an issue in this state. To leave it is to reopen."""
-    return words.states.read(state) in _OVER
-
-
-def step(words: Words, old: str, new: str, ours: Status) -> tuple[Status | None, Status | None]:
-    """What a change of their state says of ours: before and after; None where that moves nothing.
-
-    Where they know several of our states by one word, the one that our ticket is in is meant. Raises
-    ``Unreadable``.
-    """
-    said = kit.status(words, new)
-    if said is not None and over(words, old) and not over(words, new):
-        said = Status.REOPENED
-    return (ours if old == words.states.write(ours.value) else kit.status(words, old)), said
