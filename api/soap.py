@@ -73,7 +73,7 @@ class SoapDesk:
         self._waiting = Waiting(parts.conversations, parts.inbox)
 
     async def answer(self, raw: bytes) -> Answered:
-        """The answer to an envelope, or the fault that says why there is none."""
+        """The answer to an envelope, or the fault that says why there is none. Raises ``Shut``."""
         soap_12 = False
         try:
             call = envelope.read(raw)
@@ -96,6 +96,7 @@ class SoapDesk:
         partner = await self._partner(call, Scope.WRITE if operation.changes else Scope.READ)
         log.info("soap call", helpdesk=partner.name, operation=call.operation)
         if operation.changes:
+            await self._services.doors.admit(partner)
             kept = envelope.without_password(raw, call.password)
             settlement = await self._waiting.take(partner, kept)
             return _settled(call, settlement, await self._attached(call, settlement))
