@@ -123,14 +123,15 @@ def _raw_header(head: bytes, name: bytes) -> str:
 
 def texts(mail: Message) -> list[str]:
     """The text parts, attachments left aside. Raises ``Unreadable`` when a mail has too many parts."""
-    found = []
-    for part in parts(mail):
-        kind = part.get_content_type()
-        if part.is_multipart() or not (kind.startswith("text/") or kind.endswith("xml")):
-            continue
-        if text := text_of(part):
-            found.append(text)
-    return found
+    return [text for part in parts(mail) if (text := text_in(part))]
+
+
+def text_in(part: Message) -> str:
+    """The text of a part that is one; else, and where there is nothing to see in it, empty."""
+    kind = part.get_content_type()
+    if part.is_multipart() or not (kind.startswith("text/") or kind.endswith("xml")):
+        return ""
+    return text_of(part)
 
 
 def parts(mail: Message) -> list[Message]:

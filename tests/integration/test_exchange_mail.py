@@ -2,6 +2,7 @@
 
 import asyncio
 from email import message_from_bytes
+from email.policy import SMTP
 
 import aiosmtplib
 import pytest
@@ -458,6 +459,40 @@ async def test_a_word_about_a_final_ticket_is_refused_and_keeps_nobody_busy(data
         await ours.send(mail("ISSUE=7 PROJ=71", Request_ID=number, Public_Diary="Too late."))
         [refused] = await ours.wait_for(Exchange.MessageRefused)
         assert refused.code == "not-now"
+
+
+async def test_a_file_goes_to_a_machine_in_a_mail_of_its_own_and_theirs_come_beside_the_document(
+    database, mailbox
+):
+    async with hub(database, mailbox) as ours:
+        ours.work()
+        number = await ours.open_ticket("ROC_US")
+        await mailbox.wait_for(1)
+        log = b"ERROR 5\n"
+        await ours.execute(
+            c.Attach(number=number, name="our.log", media_type="text/plain", body=log),
+            c.Attach(
+                number=number, name="core", media_type="application/x-core", body=b"x" * 4_000_001
+            ),
+        )
+        mails = await mailbox.wait_for(3, 60)
+        [file] = message_from_bytes(mails[1], policy=SMTP).iter_attachments()
+        assert (file.get_filename(), file.get_payload(decode=True)) == ("our.log", log)
+        assert fields(mails[1])["GHD_Request-ID"] == str(number)
+        assert f"https://hub.test/tickets/{number}" in fields(mails[2])["GHD_Public_Diary"]
+
+        theirs = message_from_bytes(
+            mail("ISSUE=7 PROJ=71", Request_ID=number, Public_Diary="See."), policy=SMTP
+        )
+        theirs.add_attachment(b"\0\xff", maintype="image", subtype="png", filename="a.png")
+        theirs.add_attachment(log, maintype="text", subtype="plain", filename="a copy.log")
+        await ours.send(theirs.as_bytes())
+        attached = await ours.wait_for(Ticket.Attached, 3, 60)
+        found = await ours.store.contents([attached[2].file.id])
+        assert found[attached[2].file.id].body == b"\0\xff"
+        await ours.wait_for(Exchange.Applied)
+        assert len((await ours.ledger.ticket(number)).files) == 3, "a copy of ours is no news"
+        assert len(mailbox.mails) == 3
 
 
 async def test_a_helpdesk_with_an_adapter_that_we_do_not_have_stops_nobody(database, mailbox):

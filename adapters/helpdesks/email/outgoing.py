@@ -1,25 +1,22 @@
 """Mails that people read: one a piece of news, in plain words, answered by replying."""
 
 from collections.abc import Mapping
-from email.message import EmailMessage
 from types import MappingProxyType
 from typing import Final
 
 from adapters.helpdesks.email.words import MARKER_LINE
 from adapters.kit.contract import Ignored, News
-from adapters.kit.files import file_name
+from adapters.kit.mail_files import FILE_BYTES_MAX, add_file
 from adapters.kit.mail_marks import conversation_id, envelope_of, mark
 from adapters.kit.text import cut, line, storable
 from domain.aggregate import Event
-from domain.content import Sealed, sha256_of
+from domain.content import Sealed
 from domain.lifecycle import Action
 from domain.ticket import Ticket
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX
 
 OURS: Final = "X-Ticket-Ledger"
 """Says that a mail is one of ours, wherever lists and forwards send it."""
-FILE_BYTES_MAX: Final = 4_000_000
-"""Mail systems refuse much more than 5 MB, and mail makes of 3 bytes 4."""
 _ERASED: Final = "(erased)"
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 
@@ -63,21 +60,8 @@ def write(news: News, words: Mapping[str, Action]) -> bytes | Ignored:
         storable(f"{MARKER_LINE}\n\n{body}\n\n{_foot(news)}\n"), cte="quoted-printable"
     )
     if isinstance(news.event, Ticket.Attached) and not news.whole:
-        _add_file(message, news, news.event)
+        add_file(message, news, news.event, _text(news, news.event.name))
     return message.as_bytes()
-
-
-def _add_file(message: EmailMessage, news: News, event: Ticket.Attached) -> None:
-    """One file a mail, so that what fails because of it fails alone."""
-    body = news.files.get(event.file.id)
-    if body is not None and len(body) <= FILE_BYTES_MAX:
-        kind, _, subtype = event.file.media_type.partition("/")
-        if kind in {"message", "multipart"}:  # it arrives as it is, whatever is in it
-            kind, subtype = "application", "octet-stream"
-        name = file_name(_text(news, event.name))
-        message.add_attachment(body, maintype=kind, subtype=subtype, filename=name)
-        # Not a random one: the same news are the same bytes. Neither part can hold it in its encoding.
-        message.set_boundary(f"=_{sha256_of(news.message_id.encode())[:32]}")
 
 
 def _change(news: News) -> str | Ignored:

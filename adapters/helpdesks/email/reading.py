@@ -11,7 +11,8 @@ from adapters.helpdesks.email.reply import reply
 from adapters.kit import mail
 from adapters.kit.contract import Unreadable
 from adapters.kit.files import ReceivedFile
-from adapters.kit.text import line, storable
+from adapters.kit.mail_files import file_of, is_file, name_of
+from adapters.kit.text import storable
 
 _HTML_CHARACTERS_MAX: Final = 600_000
 _FILES_MAX: Final = 50
@@ -43,16 +44,15 @@ def said(message: Message) -> Said:
     for part in mail.parts(message):
         if part.is_multipart():
             continue
-        kind, name = part.get_content_type(), _name(part)
-        if part.get_content_disposition() == "attachment" or not kind.startswith("text/"):
-            if kind not in ("application/pgp-signature", "application/pkcs7-signature"):
-                files.append(_file(part, name or kind))
+        kind = part.get_content_type()
+        if is_file(part):
+            files.append(file_of(part))
         elif kind == "text/plain":
             plain.append(mail.text_of(part))
         elif kind == "text/html":
             html.append(mail.text_of(part))
-        elif name:
-            files.append(_file(part, name))
+        elif kind.startswith("text/") and name_of(part):
+            files.append(file_of(part))
     if not plain and not html and not files:
         raise Unreadable("the mail has no body")
     body = "\n".join(plain)
@@ -63,21 +63,9 @@ def said(message: Message) -> Said:
     return Said(text=text, word=word, files=tuple(files[:_FILES_MAX]))
 
 
-def _file(part: Message, name: str) -> ReceivedFile:
-    return ReceivedFile(name, part.get_content_type(), mail.bytes_of(part))
-
-
 def _word(text: str) -> tuple[str, str]:
     found = _WORD.match(text)
     return (found[1].lower(), text[found.end() :].strip()) if found else ("", text)
-
-
-def _name(part: Message) -> str:
-    try:
-        name = part.get_filename() or ""
-    except (LookupError, ValueError, TypeError):
-        return "a file whose name cannot be read"
-    return line(mail.decoded(name.encode("utf-8", "replace").decode()), 120)
 
 
 def text_of_html(html: str) -> str:

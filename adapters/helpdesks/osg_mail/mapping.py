@@ -1,22 +1,27 @@
 """The mapping itself: a mail with a ``<Ticket>`` document to commands, and our events to such mails."""
 
 import re
+from email.message import Message
 from typing import Final
 
+from msgspec import Struct, structs
+
 from adapters.helpdesks.osg_mail import document
-from adapters.helpdesks.osg_mail.outgoing import write
+from adapters.helpdesks.osg_mail.outgoing import write, write_file
 from adapters.kit import mail
 from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading, Unreadable
+from adapters.kit.files import ReceivedFile, taken
 from adapters.kit.ghd import outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
 from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.ghd.words import WORDS
 from adapters.kit.hops import hops_in, parted
+from adapters.kit.mail_files import files_of
 from adapters.kit.mail_marks import HOPS, installation_in, number_in, unmarked
 from adapters.kit.text import line
 from domain.ticket import Ticket
 
-BYTES_MAX: Final = 1_000_000
+BYTES_MAX: Final = 8_000_000
 
 _ISSUE: Final = re.compile(r"\bISSUE=(\d{1,12})\b", re.IGNORECASE)
 _PROJECT: Final = re.compile(r"\bPROJ(?:ECT)?=(\d{1,9})\b", re.IGNORECASE)
@@ -36,7 +41,8 @@ class OsgMail:
         message = mail.parse(raw)
         if why := mail.automatic(message):
             return Ignored(why)
-        fields = _ticket_document(mail.texts(message))
+        told = _told(message)
+        fields = told.fields
         subject = mail.header(message, "Subject")
         fields.setdefault("GHD_Short_Description", _spoken(subject))
         number = number_of(fields) or number_in(subject)
@@ -54,29 +60,58 @@ class OsgMail:
             hops=hops,
             state=fields.get("GHD_Status", "")[:100],
             submitter=submitter(fields),
-            body=fields,
+            body=told,
         )
 
     def inbound(
         self, reading: Reading, ticket: Ticket | None, before: Before, place: Place
     ) -> Asked | Ignored:
+        told: _Told = reading.body
         if ticket is None:
-            return commands_for_unknown(reading.body, place.words)
-        return commands_for_known(
-            reading.body, ticket, before, place.words, knows_all=bool(reading.hops)
+            asked = commands_for_unknown(told.fields, place.words)
+            return asked if isinstance(asked, Ignored) else _with_files(asked, told, None)
+        known = Before(_document(before.heard), _document(before.told), before.state)
+        asked = commands_for_known(
+            told.fields, ticket, known, place.words, knows_all=bool(reading.hops)
         )
+        return _with_files(asked, told, ticket)
 
     def outbound(self, news: News) -> bytes | Ignored:
+        if isinstance(news.event, Ticket.Attached) and not news.whole:
+            return write_file(news, news.event)
         fields = outgoing.whole(news) if news.whole else outgoing.change(news)
         return fields if isinstance(fields, Ignored) else write(news, fields)
 
 
-def _ticket_document(texts: list[str]) -> dict[str, str]:
-    """The document in the first part that holds one; the complaint is about the first part otherwise."""
+class _Told(Struct, frozen=True):
+    """What a mail holds."""
+
+    fields: dict[str, str]
+    files: tuple[ReceivedFile, ...]
+
+
+def _document(reading: Reading | None) -> Reading | None:
+    """Without the files, as the document is compared."""
+    return None if reading is None else structs.replace(reading, body=reading.body.fields)
+
+
+def _with_files(asked: Asked | Ignored, told: _Told, ticket: Ticket | None) -> Asked | Ignored:
+    files = taken(told.files, ticket)
+    if isinstance(asked, Asked):
+        return Asked([*asked.commands, *files.commands], [*asked.withheld, *files.withheld])
+    return Asked(files.commands, files.withheld) if files.commands else asked
+
+
+def _told(message: Message) -> _Told:
+    """The document in the first part that holds one, and the files; the complaint is about the first part."""
+    parts = mail.parts(message)
+    texts = [(part, text) for part in parts if (text := mail.text_in(part))]
     if not texts:
         raise Unreadable("the mail has no body")
-    with_tags = [text for text in texts if "GHD_" in text.upper() or "GHD-" in text.upper()]
-    return document.parse((with_tags or texts)[0])
+    with_tags = [each for each in texts if "GHD_" in each[1].upper() or "GHD-" in each[1].upper()]
+    document_part, text = (with_tags or texts)[0]
+    files = files_of([part for part in parts if part is not document_part])
+    return _Told(document.parse(text), files)
 
 
 def _external(subject: str, origin: str, number: int) -> tuple[str, str]:

@@ -1,18 +1,40 @@
 """The mail around a document, in the one canonical form."""
 
+from email.message import EmailMessage
 from typing import Final
 
 from adapters.helpdesks.osg_mail import document
 from adapters.kit.contract import News
-from adapters.kit.ghd.outgoing import text_of
+from adapters.kit.ghd.outgoing import identifying, text_of
+from adapters.kit.mail_files import FILE_BYTES_MAX, add_file
 from adapters.kit.mail_marks import envelope_of, mark
 from adapters.kit.text import line
+from domain.ticket import Ticket
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX
 
 _LINE_CHARACTERS_MAX: Final = 900
 
 
 def write(news: News, fields: dict[str, str]) -> bytes:
+    return _mail(news, fields).as_bytes()
+
+
+def write_file(news: News, event: Ticket.Attached) -> bytes:
+    """What identifies the ticket, and the file beside it. One that is too large for mail is told in words."""
+    fields = identifying(news)
+    name = text_of(news, event.name)
+    if event.file.size > FILE_BYTES_MAX:
+        where = news.place.page.format(number=news.ticket.number)
+        fields["GHD_Public_Diary"] = (
+            f"A file was attached: {name}. It is too large for a mail: {where}"
+        )
+        return write(news, fields)
+    message = _mail(news, fields)
+    add_file(message, news, event, name)
+    return message.as_bytes()
+
+
+def _mail(news: News, fields: dict[str, str]) -> EmailMessage:
     title = line(text_of(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
     words = (mark(news), news.external_reference, title)
     message = envelope_of(news, " ".join(part for part in words if part))
@@ -20,4 +42,4 @@ def write(news: News, fields: dict[str, str]) -> bytes:
     # Old scripts read the body as it stands, so it is encoded only where it must be.
     plain = text.isascii() and max(map(len, text.splitlines())) <= _LINE_CHARACTERS_MAX
     message.set_content(text, cte="7bit" if plain else "quoted-printable")
-    return message.as_bytes()
+    return message

@@ -41,7 +41,7 @@ _CLASSIFIED: Final = MappingProxyType({
 def whole(news: News) -> dict[str, str]:
     """Every element. Who the submitter is stays with us: the partner must not mail the same person too."""
     ticket = news.ticket
-    fields = dict.fromkeys(DOCUMENT, "") | _always(news)
+    fields = dict.fromkeys(DOCUMENT, "") | identifying(news)
     fields |= {
         "GHD_Experiment": ticket.vo or "none",
         "GHD_Responsible_Unit": unit_there(news.place.words, ticket.unit),
@@ -62,7 +62,7 @@ def whole(news: News) -> dict[str, str]:
 def change(news: News) -> dict[str, str] | Ignored:
     """The elements that the event changes."""
     event = news.event
-    fields = _always(news)
+    fields = identifying(news)
     match event:
         case Ticket.Opened():  # of a ticket that they opened: they learn its number and who has it
             return fields | {"GHD_Responsible_Unit": unit_there(news.place.words, news.ticket.unit)}
@@ -80,7 +80,7 @@ def change(news: News) -> dict[str, str] | Ignored:
     return fields
 
 
-def _always(news: News) -> dict[str, str]:
+def identifying(news: News) -> dict[str, str]:
     """What identifies the ticket in every message."""
     return {
         "GHD_Request-ID": str(news.ticket.number),
