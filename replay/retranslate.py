@@ -2,9 +2,10 @@
 
 What the eyes are is the caller's: this module reads the log and knows nothing of formats. It goes conversation by
 conversation, in order of their identifiers, so that it can stop anywhere and go on from there; memory holds
-one page of conversations without their messages, and of those some megabytes at a time.
+two pages of conversations without their messages, and of those some megabytes at a time.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, Generic, LiteralString, TypeVar
@@ -37,7 +38,7 @@ BEGINNING: Final = UUID(int=0)
 _LISTED: Final = 10_000
 _PAGE_MESSAGES: Final = 1_000
 _CHUNK_BYTES: Final = 8_000_000
-_CHUNK_MESSAGES: Final = 500
+_CHUNK_MESSAGES: Final = _PAGE_MESSAGES
 
 Outcome = Exchange.Applied | Exchange.Ignored | Exchange.MessageRefused | Exchange.Parked
 
@@ -122,9 +123,18 @@ async def retranslate(
 ) -> AsyncIterator[Conversation[T]]:
     """Every conversation in which the partner said something, whether or not there is anything to tell."""
     while listed := await ask(CONVERSATIONS, [f"message:{helpdesk}", after, _LISTED]):
-        for page in _pages(listed):
-            async for conversation in _page(ask, page, judge):
-                yield conversation
+        first, *others = _pages(listed)
+        coming = asyncio.create_task(_fetch(ask, first))
+        try:
+            for following in [*others, None]:
+                page = await coming
+                if following is not None:  # the database works on it while this one is judged
+                    coming = asyncio.create_task(_fetch(ask, following))
+                async for conversation in _judged(page, judge):
+                    yield conversation
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
         after = listed[-1][0]
 
 
@@ -141,17 +151,23 @@ def _pages(listed: Sequence[tuple[Any, ...]]) -> list[list[UUID]]:
     return pages
 
 
-async def _page(ask: Ask, streams: list[UUID], judge: Judge[T]) -> AsyncIterator[Conversation[T]]:
+async def _fetch(ask: Ask, streams: list[UUID]) -> "_Page":
     exchanges = await _events(ask, streams)
     walked = {stream: _walk(stream, exchanges[stream]) for stream in streams}
     numbers = {exchange.number for exchange, _ in walked.values() if exchange.number}
     tickets = await _events(ask, [ticket_id(number) for number in numbers])
     bodies = _Bodies(ask, [seen for _, all_seen in walked.values() for seen in all_seen])
-    for stream, (exchange, all_seen) in walked.items():
-        history = _History(exchange.number, tickets)
+    await bodies.ahead()
+    return _Page(exchanges, walked, tickets, bodies)
+
+
+async def _judged(page: "_Page", judge: Judge[T]) -> AsyncIterator[Conversation[T]]:
+    for stream, (exchange, all_seen) in page.walked.items():
+        await asyncio.sleep(0)
+        history = _History(exchange.number, page.tickets)
         told, erased = [], 0
         for seen in all_seen:
-            case = await _case(seen, history, bodies)
+            case = await _case(seen, history, page.bodies)
             if case is None:
                 erased += 1
             elif (what := judge(case)) is not None:
@@ -163,7 +179,7 @@ async def _page(ask: Ask, streams: list[UUID], judge: Judge[T]) -> AsyncIterator
             number=exchange.number,
             external_id=exchange.external_id,
             remote_state=exchange.remote_state,
-            state_position=_state_position(exchanges[stream]),
+            state_position=_state_position(page.exchanges[stream]),
             messages=len(all_seen),
             erased=erased,
             told=told,
@@ -235,6 +251,15 @@ async def _case(seen: _Seen, history: "_History", bodies: "_Bodies") -> Case | N
     )
 
 
+class _Page(Struct):
+    """Some conversations, with all that is needed to judge them."""
+
+    exchanges: dict[UUID, list[Recorded]]
+    walked: dict[UUID, tuple[Exchange, list[_Seen]]]
+    tickets: dict[UUID, list[Recorded]]
+    bodies: "_Bodies"
+
+
 class _History:
     """A ticket that moves on from case to case."""
 
@@ -280,12 +305,13 @@ class _Bodies:
         if sealed is None:
             return None
         if sealed.id not in self._asked:
-            await self._ahead()
+            await self.ahead()
         assert sealed.id in self._asked, "contents are asked for in the order of the cases"
         body = self._held.get(sealed.id)
         return None if body is None else Kept(sealed.id, body)
 
-    async def _ahead(self) -> None:
+    async def ahead(self) -> None:
+        """Fetch what comes next."""
         size, ids = 0, set[UUID]()
         first = self._at
         while self._at < len(self._needed) and (
