@@ -4,12 +4,20 @@ Who crashed, or was not answered, does not know what the partner does with the r
 proof, so it is for partners where what stands there twice cannot be taken back, or is found late.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
 
 from adapters.kit.retry import Undelivered
 from domain import clock
+
+log = structlog.get_logger()
+
+TEXT_S: Final = 15.0
+"""For a text: it is written within a second or two, and what was not is mostly gone with its connection."""
 
 
 class Settling:
@@ -47,3 +55,17 @@ class Settling:
                 self._doubtful[name] = clock.now()
             raise
         del self._doubtful[name]
+
+
+def twice(what: str, ticket: str, marks: Iterable[tuple[str, str]]) -> str:
+    """What to add to a receipt about texts that stand there twice.
+
+    ``marks``: of each text of ours, oldest first, the message that it is and its number there.
+    """
+    first: dict[str, str] = {}
+    said = ""
+    for mark, number in marks:
+        if mark and first.setdefault(mark, number) != number:
+            said += f"; {what} {number} repeats {first[mark]}"
+            log.error("text stands there twice", ticket=ticket, number=number, repeats=first[mark])
+    return said

@@ -367,7 +367,7 @@ async def _open_and_finish(jira: Jira, parcel: Parcel, end: Parcel) -> str:
     async with session_of(jira) as session:
         courier = JiraCourier(session, settle_s=0.4)
         theirs = (await _patiently(courier, parcel)).external_id
-        await courier.deliver(Parcel(raw=end.raw, external_id=theirs))
+        await _patiently(courier, Parcel(raw=end.raw, external_id=theirs))
         return theirs
 
 

@@ -338,7 +338,7 @@ async def _open_and_close(zammad: Zammad, parcel: Parcel, end: Parcel) -> str:
     async with session_of(zammad) as session:
         courier = ZammadCourier(session, settle_s=0.4)
         theirs = (await _patiently(courier, parcel)).external_id
-        await courier.deliver(Parcel(raw=end.raw, external_id=theirs))
+        await _patiently(courier, Parcel(raw=end.raw, external_id=theirs))
         return theirs
 
 

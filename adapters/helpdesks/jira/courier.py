@@ -18,7 +18,7 @@ from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition, insta
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
-from domain import clock
+from adapters.kit.settling import TEXT_S, Settling, twice
 
 _FIELD: Final = {"status": "status", "priority": "priority", "component": "Component"}
 """How the change log names what we set."""
@@ -27,10 +27,7 @@ _FIELD: Final = {"status": "status", "priority": "priority", "component": "Compo
 class JiraCourier:
     def __init__(self, session: Session, *, settle_s: float) -> None:
         self._session = session
-        self._settle = timedelta(seconds=settle_s)
-        self._born_at = clock.now()
-        self._doubtful: dict[str, datetime] = {}
-        """Issues that may have been made although that failed, and when."""
+        self._issues, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
         self._creating = asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -49,12 +46,11 @@ class JiraCourier:
         name, said = document.mark.external_id, "found"
         holders = await self._holders(name)
         if not holders:
-            self._be_certain(document)
+            self._issues.be_certain(name, document.decided_at)
             holders, said = [await self._create(document)], "created"
         first, *others = holders
         for other in others:
             await self._take_back(document, other, first)
-        self._doubtful.pop(name, None)
         receipt = f"issue {first.key} {said}"
         if others:
             receipt += f"; taken back: {', '.join(each.key for each in others)}"
@@ -71,23 +67,9 @@ class JiraCourier:
             "description": rich(document.note.text),
             "labels": [document.mark.external_id],
         }
-        try:
+        with self._issues.attempt(document.mark.external_id):
             made = await self._session.create(fields, [_property(document)])
-        except Undelivered as failure:
-            if not failure.final:
-                self._doubtful[document.mark.external_id] = clock.now()
-            raise
         return await self._issue(made)
-
-    def _be_certain(self, document: Ours) -> None:
-        """Raise ``Undelivered`` as long as their search may not know yet what an attempt has made."""
-        since = self._doubtful.get(document.mark.external_id)
-        if since is None and datetime.fromisoformat(document.decided_at) < self._born_at:
-            since = self._born_at  # another process may have tried until just before
-        left_s = 0.0 if since is None else (since + self._settle - clock.now()).total_seconds()
-        if left_s > 0:
-            what = f"an earlier attempt may have made the issue; looking again in {left_s:.0f} s"
-            raise Undelivered("settling", what, final=False, retry_after_s=left_s)
 
     async def _holders(self, name: str) -> list[IssueRow]:
         """The issues with our label, oldest first. The search may know former labels: look at each."""
@@ -108,13 +90,19 @@ class JiraCourier:
 
     async def _changed(self, document: Ours, number: str) -> Delivered:
         issue = await self._issue(number)
-        said, note = "found", await self._written(document, issue)
+        said, comments = "found", await self._ours(document, issue)
+        note = comments.get(document.mark.event_id, [None])[0]
         if note is None:
-            await self._session.write(issue.id, _comment(document))
-            said, note = "written", await self._written(document, issue)
+            self._texts.be_certain(document.mark.event_id, document.decided_at)
+            with self._texts.attempt(document.mark.event_id):
+                await self._session.write(issue.id, _comment(document))
+            said, comments = "written", await self._ours(document, issue)
+            note = comments.get(document.mark.event_id, [None])[0]
             if note is None:
                 raise Undelivered("refused", "Jira said yes and did not keep the text", final=True)
         receipt = f"issue {issue.key} comment {note.id} {said}"
+        marks = [(mark, each.id) for mark, found in comments.items() for each in found]
+        receipt += twice("comment", issue.key, marks)
         if document.page:  # the answer to an issue of theirs: it gets our number
             await self._label(document, issue)
             receipt += await self._point(document, issue)
@@ -139,17 +127,18 @@ class JiraCourier:
             return "; not taken: link"
         return ""
 
-    async def _written(self, document: Ours, issue: IssueRow) -> CommentRow | None:
-        """The comment with the text of this message, if Jira has it."""
+    async def _ours(self, document: Ours, issue: IssueRow) -> dict[str, list[CommentRow]]:
+        """The comments of our account since a day before this message, by the message that they are; oldest first."""
         account = await self._session.account()
         key = property_of(document.mark.external_id)
         since = datetime.fromisoformat(document.decided_at) - timedelta(days=1)
-        for each in await self._session.comments(issue.id, since):
+        found: dict[str, list[CommentRow]] = {}
+        comments = await self._session.comments(issue.id, since)
+        for each in sorted(comments, key=lambda each: int(each.id)):
             mark = marked(each.values, key)
-            mine = each.author is not None and each.author.account_id == account
-            if mine and mark is not None and mark.event_id == document.mark.event_id:
-                return each
-        return None
+            if mark is not None and each.author is not None and each.author.account_id == account:
+                found.setdefault(mark.event_id, []).append(each)
+        return found
 
     async def _set(self, document: Ours, issue: IssueRow, note: CommentRow | None) -> str:
         """Make the fields so, apart from those that somebody there changed meanwhile; what to add to the receipt."""

@@ -1,20 +1,16 @@
 """The line to one RT: courier, poller and observer share its session."""
 
-from typing import Final
-
 from adapters.helpdesks.rt.courier import RtCourier
 from adapters.helpdesks.rt.observer import RtObserver
 from adapters.helpdesks.rt.poller import RtPoller
 from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.carriers import Line
 from adapters.kit.contract import Place
-
-_SETTLE_S: Final = 15.0
-"""RT writes within a second; what a busy one has not done by then went with a connection that broke."""
+from adapters.kit.settling import TEXT_S
 
 
 class RtConnector:
-    def __init__(self, *, settle_s: float = _SETTLE_S) -> None:
+    def __init__(self, *, settle_s: float = TEXT_S) -> None:
         self._settle_s = settle_s
 
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import structlog
-
 from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import EVENT_ID, EXTERNAL_ID, Ours, read
 from adapters.helpdesks.rt.session import (
@@ -28,9 +26,7 @@ from adapters.helpdesks.rt.session import (
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
-from adapters.kit.settling import Settling
-
-log = structlog.get_logger()
+from adapters.kit.settling import Settling, twice
 
 _NOTES_LOOKED_AT: Final = 20
 """Of ours, the newest: in one conversation a message is sent again before the next one is sent."""
@@ -131,18 +127,8 @@ class RtCourier:
         if document.set or document.custom:
             ticket = await self._ticket(external_id)
             receipt += await self._set(document, ticket, after=note.id)
-        return _delivered(receipt + self._twice(ticket.id, notes), ticket)
-
-    def _twice(self, ticket: int, notes: Sequence[TransactionRow]) -> str:
-        """What to add to the receipt about texts that stand there twice: RT lets nobody take them back."""
-        first: dict[str, int] = {}
-        said = ""
-        for each in notes:
-            mark = marked(each)
-            if mark and first.setdefault(mark, each.id) != each.id:
-                said += f"; transaction {each.id} repeats {first[mark]}"
-                log.error("text stands there twice", ticket=ticket, transaction=each.id)
-        return said
+        marks = [(marked(each), str(each.id)) for each in notes]
+        return _delivered(receipt + twice("transaction", str(ticket.id), marks), ticket)
 
     async def _notes(self, streams: list[int]) -> list[TransactionRow]:
         """Texts of ours that the ticket has, the newest ones, oldest first."""

@@ -6,7 +6,7 @@ whose index is late: so where a ticket may have been made just now, it is waited
 """
 
 import asyncio
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 from typing import Any, Final
 
 from adapters.helpdesks.zammad import words
@@ -14,7 +14,7 @@ from adapters.helpdesks.zammad.documents import DOCUMENTS, EXTERNAL_ID, Note, Ou
 from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
-from domain import clock
+from adapters.kit.settling import TEXT_S, Settling, twice
 
 _MERGES_MAX: Final = 5
 _SHOWN: Final = frozenset({"state", "group", "priority"})
@@ -24,10 +24,7 @@ _SHOWN: Final = frozenset({"state", "group", "priority"})
 class ZammadCourier:
     def __init__(self, session: Session, *, settle_s: float) -> None:
         self._session = session
-        self._settle = timedelta(seconds=settle_s)
-        self._born_at = clock.now()
-        self._doubtful: dict[str, datetime] = {}
-        """Tickets that may have been made although that failed, and when."""
+        self._tickets, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
         self._creating = asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -46,13 +43,12 @@ class ZammadCourier:
         holders = await self._holders(document.external_id)
         said = "found"
         if not holders:
-            self._be_certain(document)
+            self._tickets.be_certain(document.external_id, document.decided_at)
             await self._must_have_field()
             holders, said = [await self._create(document)], "created"
         first, *others = holders
         for other in others:
             await self._take_back(other, first)
-        self._doubtful.pop(document.external_id, None)
         receipt = f"ticket {first.id} {said}"
         if others:
             receipt += f"; taken back: {', '.join(str(each.id) for each in others)}"
@@ -67,25 +63,11 @@ class ZammadCourier:
             "customer_id": await self._session.account(),
             "article": _article(document, document.note),
         }
-        try:
+        with self._tickets.attempt(document.external_id):
             made = await self._session.create(fields)
-        except Undelivered as failure:
-            if not failure.final:
-                self._doubtful[document.external_id] = clock.now()
-            raise
         if made.custom(EXTERNAL_ID) != document.external_id:
             raise _no_field(f"ticket {made.id} was made without it")
         return made
-
-    def _be_certain(self, document: Ours) -> None:
-        """Raise ``Undelivered`` as long as their search may not know yet what an attempt has made."""
-        since = self._doubtful.get(document.external_id)
-        if since is None and datetime.fromisoformat(document.decided_at) < self._born_at:
-            since = self._born_at  # another process may have tried until just before
-        left_s = 0.0 if since is None else (since + self._settle - clock.now()).total_seconds()
-        if left_s > 0:
-            what = f"an earlier attempt may have made the ticket; looking again in {left_s:.0f} s"
-            raise Undelivered("settling", what, final=False, retry_after_s=left_s)
 
     async def _must_have_field(self) -> None:
         some = await self._session.any_ticket()
@@ -110,14 +92,18 @@ class ZammadCourier:
 
     async def _changed(self, document: Ours, number: int) -> Delivered:
         ticket = await self._present(number)
-        found = await self._written(document, ticket.id)
-        if found is not None:
-            return _delivered(f"ticket {ticket.id} article {found.id} found", ticket)
+        articles = await self._ours(ticket.id)
+        if found := _of(document, articles):
+            said = f"ticket {ticket.id} article {found.id} found"
+            return _delivered(said + _twice(ticket, articles), ticket)
+        self._texts.be_certain(document.event_id, document.decided_at)
         fields: dict[str, Any] = {**document.set, **document.custom}
-        ticket = await self._session.update(
-            ticket.id, {**fields, "article": _article(document, document.note)}
-        )
-        found = await self._written(document, ticket.id)
+        with self._texts.attempt(document.event_id):
+            ticket = await self._session.update(
+                ticket.id, {**fields, "article": _article(document, document.note)}
+            )
+        articles = await self._ours(ticket.id)
+        found = _of(document, articles)
         if found is None:
             raise Undelivered("refused", "Zammad said yes and did not keep the text", final=True)
         if EXTERNAL_ID in document.custom and ticket.custom(EXTERNAL_ID) != document.external_id:
@@ -128,6 +114,7 @@ class ZammadCourier:
             if name in _SHOWN and getattr(ticket, name) != value
         ]
         receipt = f"ticket {ticket.id} article {found.id}{_lost(document, ticket)}"
+        receipt += _twice(ticket, articles)
         return _delivered(receipt + (f"; overruled: {', '.join(other)}" if other else ""), ticket)
 
     async def _present(self, number: int) -> TicketRow:
@@ -146,13 +133,22 @@ class ZammadCourier:
             "merged-there", "it cannot be told into which ticket theirs was merged", final=True
         )
 
-    async def _written(self, document: Ours, ticket: int) -> ArticleRow | None:
-        """The article with the text of this message, if Zammad has it."""
+    async def _ours(self, ticket: int) -> list[ArticleRow]:
+        """The articles that our agent wrote, oldest first."""
         account = await self._session.account()
-        for each in await self._session.articles(ticket):
-            if each.created_by_id == account and event_id(each.subject or "") == document.event_id:
-                return each
-        return None
+        found = await self._session.articles(ticket)
+        return sorted((e for e in found if e.created_by_id == account), key=lambda each: each.id)
+
+
+def _of(document: Ours, articles: Sequence[ArticleRow]) -> ArticleRow | None:
+    """The article with the text of this message, if Zammad has it."""
+    found = (each for each in articles if event_id(each.subject or "") == document.event_id)
+    return next(found, None)
+
+
+def _twice(ticket: TicketRow, articles: Sequence[ArticleRow]) -> str:
+    marks = [(event_id(each.subject or ""), str(each.id)) for each in articles]
+    return twice("article", str(ticket.id), marks)
 
 
 def _article(document: Ours, note: Note) -> dict[str, Any]:
