@@ -19,7 +19,7 @@ _HEADERS: Final = [
 _NO_STORE: Final = (b"cache-control", b"no-store")
 PLAIN_SEND: Final = "ticketledger.send"
 """In the scope of a request: what sends an answer's body past the layers that look at its head alone."""
-FILES: Final = ("/attachments", "/soap/ggus")
+FILES: Final = ("/attachments", "/soap/ggus", "/events")
 """How paths end to which files are sent."""
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 

@@ -16,7 +16,7 @@ Name = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 Text = Annotated[str, Meta(max_length=100_000)]
 EventId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]*$")]
 Change = Literal[
-    "opened", "linked", "updated", "replied", "commented", "merged", "deleted"
+    "opened", "linked", "updated", "replied", "commented", "attached", "merged", "deleted"
 ]  # fmt: skip
 Field = Literal["state", "unit", "priority", "category", "issue_type", "vo", "affected_site"]
 
@@ -51,6 +51,21 @@ class EventTicket(Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: Text = ""
 
 
+class EventFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file: what it is called and known by, and where it is small enough the file itself."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=500)]
+    media_type: Annotated[str, Meta(max_length=200)] = ""
+    size: Annotated[int, Meta(ge=1, lt=2**53)]
+    """Bytes."""
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    """Of the bytes, hexadecimal: a file that the receiver has already is no news."""
+    url: Annotated[str, Meta(max_length=500)] = ""
+    """Where people find it."""
+    data_base64: Annotated[str, Meta(max_length=6_000_000)] = ""
+    """The bytes. Missing where they are more than 4,000,000."""
+
+
 class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened."""
 
@@ -69,6 +84,8 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """With ``opened``: public entries so far, the oldest first."""
     submitter: EventPerson | None = None
     """With ``opened``."""
+    file: EventFile | None = None
+    """With ``attached``."""
     into: Name = ""
     """With ``merged``: the sender goes on with this ticket of its own."""
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import structs
 
+from adapters.helpdesks.webhook.attached import attached
 from adapters.helpdesks.webhook.events import EventData, EventTicket, TicketEvent
 from adapters.kit import words
 from adapters.kit.contract import Asked, Before, Ignored, Unreadable
@@ -35,7 +36,7 @@ def commands_for_unknown(data: EventData, tables: Words) -> Asked | Ignored:
         if data.change == "opened":
             raise Unreadable("the ticket has neither a subject nor a description")
         return Ignored("unknown-ticket")
-    if data.change in ("merged", "deleted"):
+    if data.change in ("attached", "merged", "deleted"):
         return Ignored("unknown-ticket")
     if ticket.state and words.status(tables, ticket.state) in TERMINAL:
         return Ignored("over-before-known")
@@ -74,6 +75,8 @@ def commands_for_known(
         case "deleted":
             text = f"The partner deleted its ticket {data.ticket.id}."
             return Asked([c.Comment(number=number, text=text, visibility=Visibility.INTERNAL)])
+        case "attached":
+            return attached(data, ticket)
         case "commented" | "replied" | "updated":
             return _changed(data, ticket, before, tables)
 

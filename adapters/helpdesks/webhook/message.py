@@ -18,7 +18,8 @@ from adapters.kit.webhook import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 
 MEDIA_TYPE: Final = "message/http"
 STRUCTURED: Final = "application/cloudevents+json"
-BYTES_MAX: Final = 2_000_000
+BYTES_MAX: Final = 8_000_000
+"""A file of four million bytes fits in."""
 _HEAD_BYTES_MAX: Final = 16_384
 _KEPT: Final = frozenset({"content-type", ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER})
 _END: Final = b"\r\n\r\n"

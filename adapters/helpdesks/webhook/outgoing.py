@@ -6,7 +6,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
+from adapters.helpdesks.webhook.attached import told
 from adapters.helpdesks.webhook.events import (
     SPECVERSION,
     TYPE_PREFIX,
@@ -92,6 +94,10 @@ def _commented(news: News, event: Ticket.Commented) -> EventData:
     return _data(news, "commented", text=_text(news, event.text))
 
 
+def _attached(news: News, event: Ticket.Attached) -> EventData:
+    return structs.replace(_data(news, "attached"), file=told(news, event, _text(news, event.name)))
+
+
 def _reclassified(news: News, event: Ticket.Reclassified) -> EventData | Ignored:
     if event.field not in _FIELDS:
         return Ignored("no-counterpart")
@@ -103,6 +109,7 @@ _OTHERS: Final[Mapping[type, Callable[[News, Any], EventData | Ignored]]] = Mapp
     Ticket.Opened: _linked,
     Ticket.Assigned: _assigned,
     Ticket.Commented: _commented,
+    Ticket.Attached: _attached,
     Ticket.Reclassified: _reclassified,
 })  # fmt: skip
 

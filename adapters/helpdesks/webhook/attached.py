@@ -1,0 +1,60 @@
+"""Files in events: each by its name, size and hash, and with its bytes where they are not too many."""
+
+import base64
+import binascii
+from typing import Final
+
+from adapters.helpdesks.webhook.events import EventData, EventFile
+from adapters.kit.contract import Asked, Ignored, News, Unreadable
+from adapters.kit.files import ReceivedFile, file_name, taken
+from domain import commands as c
+from domain.content import sha256_of
+from domain.ticket import Ticket
+from domain.vocabulary import Visibility
+
+FILE_BYTES_MAX: Final = 4_000_000
+"""Of a file whose bytes are in the event."""
+
+
+def told(news: News, event: Ticket.Attached, name: str) -> EventFile:
+    """A file of ours. One that was erased meanwhile, or is too large, comes without its bytes."""
+    body = news.files.get(event.file.id, b"")
+    return EventFile(
+        name=file_name(name),
+        media_type=event.file.media_type,
+        size=event.file.size,
+        sha256=event.file.sha256,
+        url=news.place.page.format(number=news.ticket.number),
+        data_base64=base64.b64encode(body).decode() if len(body) <= FILE_BYTES_MAX else "",
+    )
+
+
+def attached(data: EventData, ticket: Ticket) -> Asked | Ignored:
+    """A file of theirs. Raises ``Unreadable`` where it is not what the event says of it."""
+    file = data.file
+    if file is None:
+        raise Unreadable("data.file is missing: what was attached?")
+    visibility = Visibility.INTERNAL if data.internal else Visibility.PUBLIC
+    if ticket.has_file(file.sha256, visibility):
+        return Ignored("nothing-new")
+    if not file.data_base64:
+        where = f": {file.url}" if file.url else "."
+        text = f"The partner attached {file_name(file.name)} ({file.size} bytes){where}"
+        return Asked(
+            [c.Comment(number=ticket.number, text=text, visibility=visibility)],
+            ["file:without-data"],
+        )
+    found = taken([ReceivedFile(file.name, file.media_type, _body(file))], ticket, visibility)
+    if found.withheld:
+        return Ignored(found.withheld[0])
+    return Asked(found.commands)
+
+
+def _body(file: EventFile) -> bytes:
+    try:
+        body = base64.b64decode(file.data_base64, validate=True)
+    except (binascii.Error, ValueError):
+        raise Unreadable("data.file.data_base64 is not base64") from None
+    if len(body) != file.size or sha256_of(body) != file.sha256:
+        raise Unreadable("size or sha256 of data.file are not those of its data")
+    return body
