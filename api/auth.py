@@ -67,7 +67,7 @@ class Scope(Enum):
     METRICS = "metrics"
     """Read what Prometheus is told, which names partners and counts messages."""
     FEED = "feed"
-    """Read the feed of a partner helpdesk: the only thing that a token of a helpdesk is good for."""
+    """Read the feed of a partner helpdesk. A token of a helpdesk has this one; it drives its conformance runs too."""
 
 
 class NotSignedIn(Exception):
@@ -111,7 +111,7 @@ class Tokens:
     async def create_for_helpdesk(
         self, helpdesk: str, lifetime: timedelta, label: str = ""
     ) -> tuple[UUID, str]:
-        """A token with which a partner reads its own feed, and nothing else."""
+        """A token with which a partner reads its own feed and drives its conformance runs, and nothing else."""
         return await self._create(None, helpdesk, frozenset({Scope.FEED}), lifetime, label)
 
     async def _create(

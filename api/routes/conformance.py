@@ -30,7 +30,7 @@ Name = Annotated[
 RunNumber = Annotated[
     int, Path(ge=1, le=999_999, description="Of the run with this helpdesk.", examples=[1])
 ]
-_SIGNAL: Any = {"case": "their-open", "signal": "ready"}
+_SIGNAL: Any = {"case": "their-open", "signal": "skip"}
 
 
 class Beginning(BaseModel):

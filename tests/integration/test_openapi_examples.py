@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from api.bootstrap import Services
+from api.conformance.runs import ConformanceRuns
 from api.feed_pushing import FeedPushing
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
@@ -68,6 +69,9 @@ async def test_the_example_of_an_operation_works(
         assert (await client.do(1, step, **fields)).status_code == 200
     if {"exchange", "feeds"} & set(operation["tags"]):
         await partner_with_a_parked_message(services)
+    if "/conformance-runs/" in path:
+        with attributed(Actor.rule("setup@1")):
+            await ConformanceRuns(services).start("osg", ["their-open"])
     if "feeds" in operation["tags"]:
         await pushing_to_nowhere(services, paused=path.endswith("/resume"))
     assert await services.projector.wait_for(await services.store.head(), 5)

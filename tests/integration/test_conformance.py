@@ -1,0 +1,268 @@
+"""Conformance runs with partners over real sockets: a good one passes, a flawed one fails where it is flawed."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.bootstrap import Services
+from api.conformance.cases import CASES
+from api.conformance.report import RunReport, lines, report
+from api.conformance.runs import ConformanceRuns
+from domain.conformance import ConformanceRun, Terms, Verdict
+from domain.errors import NotNow
+from domain.exchange import Exchange
+from domain.helpdesk import Helpdesk, InterfaceState
+from domain.identifiers import named_id
+from domain.ticket import Ticket
+from domain.words import Table, Tables
+from tests.conformance_partner import Desk, Flaw, desk
+from tests.exchange_scenarios import by_test
+from tests.peers.webhook_scenarios import Hub, hub
+
+PATIENT = Terms(answer_s=60, wait_s=120, quiet_s=1, slow_s=1, down_s=2)
+SHORT = Terms(answer_s=60, wait_s=15, quiet_s=2, slow_s=1, down_s=2)
+"""For a case that is to fail by waiting."""
+
+
+async def introduce(ours: Hub, partner: Desk) -> None:
+    """Let the two find each other."""
+    _, token = await ours.services.tokens.create_for_helpdesk("desk", timedelta(hours=1))
+    runs = f"{ours.url}/api/v1/helpdesks/desk/conformance-runs"
+    partner.face(ours.address("desk"), runs, token)
+    if await ours.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "desk")) is None:
+        await ours.partner("desk", partner.address, ["ROC_US"])
+
+
+@asynccontextmanager
+async def partner_of(ours: Hub, flaw: Flaw = Flaw.NONE) -> AsyncIterator[None]:
+    async with desk(flaw) as partner:
+        await introduce(ours, partner)
+        yield
+
+
+async def tried(ours: Hub, cases: Sequence[str] = (), terms: Terms = PATIENT) -> RunReport:
+    runs = ConformanceRuns(ours.services)
+    with by_test():
+        run, _ = await runs.start("desk", cases, terms)
+    await ours.wait_for(ConformanceRun.Finished, run.number, 300)
+    return await report(ours.services, await runs.run("desk", run.number))
+
+
+def verdicts(found: RunReport) -> dict[str, Any]:
+    return {each.case: each.code or each.verdict for each in found.cases}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_a_good_partner_passes_every_case(database):
+    async with hub(database, "GGUS") as ours, partner_of(ours):
+        found = await tried(ours)
+        assert verdicts(found) == dict.fromkeys(CASES, "passed"), "\n".join(lines(found))
+        assert (found.result, found.adapter, found.mapping) == ("passed", "webhook", "webhook@1")
+        log = {each.position: each.event for each in await ours.store.log(0, 10_000)}
+        for case in found.cases:
+            assert case.detail
+            assert case.positions
+            kinds = {type(log[position]) for position in case.positions}
+            assert kinds <= {*Ticket.mutators, *Exchange.mutators}, case.case
+        partner = await ours.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "desk"))
+        assert partner.interface is InterfaceState.LIVE, "left as it was"
+        assert not (await ours.services.exchange.conversations.load(case.exchanges[0])).messages
+        assert await ConformanceRuns(ours.services).warning(partner) == ""
+
+        # when the words change, nothing is proved of the new ones
+        with by_test():
+            partner.publish_mapping(
+                "webhook@1", Tables(categories=Table(theirs={"x": "y"}, ours={}))
+            )
+            await ours.ledger.save(partner)
+        assert "webhook@1/1" in await ConformanceRuns(ours.services).warning(partner)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("flaw", "cases", "expected"),
+    [
+        (Flaw.SECOND_TICKET, ("open", "duplicate", "update"), {"duplicate": "second-ticket"}),
+        (Flaw.LOSES_UPDATES, ("open", "update", "ask", "solve"), {"update": "no-answer"}),
+        (Flaw.DIES_AT_GARBAGE, ("open", "update", "garbage"), {"garbage": "not-taken"}),
+        (Flaw.NEVER_RETRIES, ("open", "their-update", "slow", "down"), {"down": "no-answer"}),
+        (Flaw.REPEATS_ANEW, ("their-update", "their-duplicate"), {"their-duplicate": "second-effect"}),
+    ],
+)  # fmt: skip
+async def test_a_flawed_partner_fails_the_case_about_its_flaw(database, flaw, cases, expected):
+    terms = SHORT if flaw is not Flaw.DIES_AT_GARBAGE else Terms(answer_s=15, quiet_s=1)
+    async with hub(database, "GGUS") as ours, partner_of(ours, flaw):
+        found = await tried(ours, cases, terms)
+        good = dict.fromkeys(cases, "passed")
+        assert verdicts(found) == good | expected, "\n".join(lines(found))
+        assert found.result == "failed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_a_run_whose_process_ends_in_a_case_goes_on_in_the_next_one(database):
+    cases = ("open", "reorder", "their-update", "down")
+    async with desk() as partner:
+        for stage in range(7):
+            async with hub(database, "GGUS") as ours:
+                await introduce(ours, partner)
+                if not stage:
+                    with by_test():
+                        await ConformanceRuns(ours.services).start("desk", cases, PATIENT)
+                # Each time a little more happens before the end: also between two steps of a case.
+                await _a_few_more_events(ours, 7)
+        async with hub(database, "GGUS") as ours:
+            await introduce(ours, partner)
+            await ours.wait_for(ConformanceRun.Finished, 1, 300)
+    async with hub(database, "GGUS") as ours:
+        run = await ConformanceRuns(ours.services).run("desk", 1)
+        found = await report(ours.services, run)
+        assert verdicts(found) == dict.fromkeys(cases, "passed"), "\n".join(lines(found))
+        assert found.result == "incomplete", "not all cases were chosen"
+        begun = await ours.events(ConformanceRun.CaseBegun)
+        assert [each.case for each in begun] == list(cases), "each once"
+        opened = [
+            e
+            for e in await ours.events(Ticket.Opened)
+            if "conformance:" in e.provenance.correlation_id
+        ]
+        assert len(opened) == len(cases), "no step was taken twice"
+        partner = await ours.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "desk"))
+        assert partner.interface is InterfaceState.LIVE
+
+
+async def _a_few_more_events(ours: Hub, count: int) -> None:
+    head = await ours.store.head()
+    while await ours.store.head() < head + count:
+        if await ours.events(ConformanceRun.Finished):
+            return
+        await ours.services.wakeup.wait(await ours.store.head(), 0.05)
+
+
+# -- who may do what, and when ---------------------------------------------------------------------
+
+
+RUNS = "/api/v1/helpdesks/desk/conformance-runs"
+
+
+async def register(services: Services, state: InterfaceState, environment: str = "") -> Helpdesk:
+    partner = Helpdesk(named_id(Helpdesk.KIND, "desk"))
+    with by_test():
+        partner.register(
+            "desk", "osg_mail", [], address="desk@osg.test", sender="desk@osg.test",
+            environment=environment,
+        )  # fmt: skip
+        partner.set_interface(state)
+        await services.ledger.save(partner)
+    return partner
+
+
+async def test_the_partner_itself_starts_a_run_follows_it_and_ends_it(services, stranger):
+    await register(services, InterfaceState.TESTING)
+    _, token = await services.tokens.create_for_helpdesk("desk", timedelta(hours=1))
+    _, other = await services.tokens.create_for_helpdesk("other", timedelta(hours=1))
+    own, foreign = ({"Authorization": f"Bearer {each}"} for each in (token, other))
+    started = await stranger.post(RUNS, json={"cases": ["their-open"]}, headers=own)
+    assert started.status_code == 201, started.text
+    assert started.headers["location"] == f"{RUNS}/1"
+    again = await stranger.post(RUNS, json={}, headers=own)
+    assert (again.status_code, again.json()["code"]) == (409, "not-now")
+
+    found = await until_asked(stranger, own)
+    assert found["current"] == "their-open"
+    assert found["cases"][0]["word"] in found["cases"][0]["do"]
+
+    said = {"case": "their-open", "signal": "skip"}
+    assert (await stranger.post(f"{RUNS}/1/signals", json=said, headers=own)).is_success
+    while (found := (await stranger.get(f"{RUNS}/1", headers=own)).json())["result"] == "running":
+        await services.wakeup.wait(await services.store.head(), 0.1)
+    assert (found["result"], found["cases"][0]["code"]) == ("incomplete", "asked")
+
+    assert (await stranger.post(RUNS, json={}, headers=own)).status_code == 201
+    assert (await stranger.post(f"{RUNS}/2/abandon", headers=own)).is_success
+    page = (await stranger.get(f"{RUNS}?limit=1", headers=own)).json()
+    assert [(each["number"], each["result"]) for each in page["items"]] == [(2, "abandoned")]
+    rest = (await stranger.get(page["next"], headers=own)).json()
+    assert [each["number"] for each in rest["items"]] == [1]
+    assert rest["next"] is None
+    for method, path in (("GET", RUNS), ("GET", f"{RUNS}/1"), ("POST", f"{RUNS}/1/abandon")):
+        assert (await stranger.request(method, path, headers=foreign)).status_code == 404
+        assert (await stranger.request(method, path)).status_code == 401
+
+
+async def until_asked(client: httpx2.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:
+    while True:
+        found = (await client.get(f"{RUNS}/1", headers=headers)).json()
+        if found["cases"][0]["asked"]:
+            return found
+
+
+async def test_who_may_not_administer_starts_nothing(services, sign_in, submitter, supporter):
+    await register(services, InterfaceState.TESTING)
+    assert (await supporter.post(RUNS, json={})).status_code == 403
+    assert (await supporter.get(RUNS)).status_code == 200
+    assert (await submitter.get(RUNS)).status_code == 403
+    admin = await sign_in("admin")
+    wrong = await admin.post(RUNS, json={"cases": ["fly"]})
+    assert (wrong.status_code, wrong.json()["possible"]) == (422, list(CASES))
+    assert (await admin.post(RUNS, json={"cases": ["open"]})).status_code == 201
+
+
+@pytest.mark.parametrize("state", [InterfaceState.PAUSED, InterfaceState.NOT_INTERFACED])
+async def test_a_partner_that_is_not_connected_cannot_be_tried(services, sign_in, state):
+    if state is InterfaceState.NOT_INTERFACED:
+        await register(services, InterfaceState.TESTING)
+        partner = await services.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "desk"))
+        with by_test():
+            partner.set_interface(state)
+            await services.ledger.save(partner)
+    else:
+        await register(services, state)
+    refused = await (await sign_in("admin")).post(RUNS, json={})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not-now")
+    assert "set it to testing first" in refused.json()["detail"]
+
+
+def test_real_tickets_are_left_alone():
+    run = ConformanceRun(named_id("test", "run"))
+    for environment, theirs, state, why in (
+        ("production", "production", InterfaceState.LIVE, "works with real tickets"),
+        ("production", "", InterfaceState.LIVE, "works with real tickets"),
+        ("test", "production", InterfaceState.TESTING, "is a real system"),
+    ):
+        partner = Helpdesk(named_id(Helpdesk.KIND, "desk"))
+        with by_test():
+            partner.register("desk", "osg_mail", environment=theirs)
+            partner.set_interface(state)
+            with pytest.raises(NotNow, match=why):
+                run.start(
+                    partner, 1, mapping="osg_mail@1", environment=environment, cases=["open"],
+                    whole=False, terms=Terms(),
+                )  # fmt: skip
+    with by_test():
+        partner.register("desk", "osg_mail", environment="test")
+        run.start(
+            partner, 1, mapping="osg_mail@1", environment="production", cases=["open"],
+            whole=False, terms=Terms(),
+        )  # fmt: skip
+        assert run.next_case().verdict is Verdict.WAITING
+
+
+async def test_going_live_unproved_is_warned_about_and_done(services, sign_in):
+    await register(services, InterfaceState.TESTING)
+    admin = await sign_in("admin")
+    done = await admin.post("/api/v1/helpdesks/desk/interface", json={"state": "live"})
+    assert done.status_code == 200
+    assert done.json()["state"] == "live"
+    assert (
+        "no conformance run of desk was passed with the mapping osg_mail@1"
+        in done.json()["warning"]
+    )
+    paused = await admin.post("/api/v1/helpdesks/desk/interface", json={"state": "paused"})
+    assert paused.json()["warning"] == ""
