@@ -10,7 +10,12 @@ from adapters.kit.contract import Place
 
 class ServiceNowConnector:
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
-        session = Session(Terms.of(place.their_address), secret, allow_private=allow_private)
+        session = Session(
+            Terms.of(place.their_address),
+            secret,
+            allow_private=allow_private,
+            environment=place.environment,
+        )
         return Line(
             courier=ServiceNowCourier(session),
             poller=ServiceNowPoller(session, place.our_name),

@@ -9,11 +9,11 @@ for us (any number of them). The secret is the account's password, or ``bearer:`
 import base64
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from adapters.kit.addresses import address_of
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -33,20 +33,11 @@ class Terms(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, address: str) -> "Terms":
         """Raises ``Undelivered``."""
-        try:
-            parts = urlsplit(address)
-            host, port, account = parts.hostname, parts.port, parts.username
-        except ValueError as error:
-            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
-        if parts.scheme not in ("http", "https") or not host or not account:
-            what = f"{address!r} is not like https://ACCOUNT@example.service-now.com/"
-            raise Undelivered("bad-address", what, final=True)
-        place = f"[{host}]" if ":" in host else host
-        url = f"{parts.scheme}://{place}{f':{port}' if port else ''}"
-        intake = frozenset(parse_qs(parts.query).get("intake", ()))
+        parts = address_of(address, "https://ACCOUNT@example.service-now.com/")
+        intake = parts.all("intake")
         if any(set(group) & set("^,") for group in intake):
             raise Undelivered("bad-address", "no group has ^ or , in its name", final=True)
-        return cls(url=url, account=account, intake=intake)
+        return cls(url=parts.root, account=parts.account, intake=intake)
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -91,9 +82,11 @@ _JOURNAL: Final = ",".join(field.encode_name for field in msgspec.structs.fields
 
 
 class Session:
-    def __init__(self, terms: Terms, secret: str, *, allow_private: bool) -> None:
+    def __init__(
+        self, terms: Terms, secret: str, *, allow_private: bool, environment: str = ""
+    ) -> None:
         self.terms = terms
-        self._api = Api(terms.url, allow_private=allow_private)
+        self._api = Api(terms.url, allow_private=allow_private, environment=environment)
         if secret.startswith(_BEARER):
             said = f"Bearer {secret.removeprefix(_BEARER).strip()}"
         else:
