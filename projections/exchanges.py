@@ -14,7 +14,7 @@ from projections.paging import Page, checked_limit, page_of, read_cursor
 # Newest change first; positions are unique, so they are the key of the page.
 BOARD: Final = SQL("""
     SELECT stream, helpdesk, number, external_id, external_reference, remote_state, version, position,
-           opened_at, changed_at, received, dispatched, undisclosed, pending, parked
+           opened_at, changed_at, received, dispatched, undisclosed, pending, parked, diverged
       FROM view.exchange WHERE {conditions} ORDER BY position DESC LIMIT %(limit)s
 """)
 MESSAGES: Final = SQL("""
@@ -55,6 +55,8 @@ class ExchangeView(Struct, frozen=True):
     pending: int
     parked: int
     """Messages that wait for an operator."""
+    diverged: int
+    """Fields that their ticket and ours should have alike and have not."""
 
 
 class MessageView(Struct, frozen=True):

@@ -20,7 +20,7 @@ from adapters.kit.hops import hop
 from adapters.kit.openings import Openings
 from adapters.kit.reply_addresses import ReplyAddresses
 from adapters.kit.retry import Patience, Undelivered
-from domain import disclosure
+from domain import clock, disclosure
 from domain.aggregate import Event
 from domain.content import Sealed
 from domain.disclosure import Verdict
@@ -211,7 +211,8 @@ class Outbox:
         news = await self._news(exchange, partner, cause, whole=rule == disclosure.OPENING.rule)
         if times:
             left, _, domain = news.message_id.partition("@")
-            news = structs.replace(news, message_id=f"{left}.{times}@{domain}")
+            # Decided now, so nobody can have tried it before.
+            news = structs.replace(news, message_id=f"{left}.{times}@{domain}", at=clock.now())
         try:
             message = adapter.outbound(news)
         except Exception as error:  # a defect of an adapter parks this conversation alone
