@@ -3,7 +3,9 @@
 ``TICKETLEDGER_KILLED_TICKETS`` says with how many tickets.
 """
 
+import asyncio
 import os
+from collections import Counter
 from time import monotonic
 
 import pytest
@@ -12,15 +14,16 @@ from domain import commands as c
 from domain.exchange import Exchange
 from domain.lifecycle import Status
 from domain.ticket import Ticket
-from tests.peers.redmine_scenarios import Desk, redmine_hub
+from tests.peers.redmine_scenarios import Desk, custom, redmine_hub
 
 TICKETS = int(os.environ.get("TICKETLEDGER_KILLED_TICKETS", "40"))
 KILLS = 3
-PATIENCE_S = 120 + 6 * TICKETS
+PATIENCE_S = 600 + 20 * TICKETS
+"""However busy the machine is. Nothing waits longer than it has to."""
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900 + 20 * TICKETS)
+@pytest.mark.timeout(1800 + 60 * TICKETS)
 async def test_after_kills_on_both_sides_in_the_middle_of_many_tickets_all_agree(
     database, redmine, analyst
 ):
@@ -55,13 +58,9 @@ async def test_after_kills_on_both_sides_in_the_middle_of_many_tickets_all_agree
                 _kill_and_start(redmine)
         await hub.wait_for(Ticket.Solved, TICKETS, seconds=PATIENCE_S)
         await _all_quiet(hub, numbers)
-        assert await hub.events(Exchange.Parked) == []
-        assert len(await hub.events(Ticket.Opened)) == TICKETS
-        assert len(set(theirs.values())) == TICKETS
-        for number in numbers:
-            await _agree(hub, analyst, number, theirs[number])
         subjects = sorted([f"Ours {n}" for n in range(half)] + [f"Theirs {n}" for n in range(half)])
-        assert await _subjects(analyst, min(theirs.values())) == subjects, "no orphan, no double"
+        differences = await _differences_that_stay(hub, analyst, theirs, subjects)
+        assert not differences, "\n".join(differences)
     print(f"\n{TICKETS} tickets: {monotonic() - began:.0f} s")
 
 
@@ -79,13 +78,43 @@ async def _all_quiet(hub, numbers: list[int]) -> None:
         await hub.quiet(number, seconds=PATIENCE_S)
 
 
-async def _agree(hub, analyst: Desk, number: int, theirs: int) -> None:
-    ticket = await hub.ledger.ticket(number)
-    assert ticket.status is Status.SOLVED
-    assert await hub.text(ticket.solution) == f"Done with {number}."
-    assert await analyst.with_our_number(f"{hub.name}-{number}") == [theirs]
-    issue = await analyst.issue(theirs)
-    assert issue["status"]["name"] == "Resolved"
+async def _differences_that_stay(
+    hub, analyst: Desk, theirs: dict[int, int], subjects: list[str]
+) -> list[str]:
+    """What was still on its way to Redmine when it was written again is taken back a moment later."""
+    end = monotonic() + PATIENCE_S
+    while found := [
+        *(await _differences(hub, analyst, theirs, subjects)),
+        *[line for number in theirs for line in await _of(hub, analyst, number, theirs[number])],
+    ]:
+        if monotonic() > end:
+            break
+        await asyncio.sleep(1)
+    return found
+
+
+async def _differences(
+    hub, analyst: Desk, theirs: dict[int, int], subjects: list[str]
+) -> list[str]:
+    found = [
+        f"parked: {each.code}: {await hub.text(each.detail)}"
+        for each in await hub.events(Exchange.Parked)
+    ]
+    if (opened := len(await hub.events(Ticket.Opened))) != TICKETS:
+        found.append(f"{opened} tickets were opened")
+    if len(set(theirs.values())) != TICKETS:
+        found.append(f"their issues: {sorted(theirs.values())}")
+    there = await _subjects(analyst, min(theirs.values()))
+    if there != subjects:
+        odd = sorted((Counter(there) - Counter(subjects)).elements())
+        lost = sorted((Counter(subjects) - Counter(there)).elements())
+        found.append(f"issues too many: {odd}, too few: {lost}")
+    return found
+
+
+async def _of(hub, analyst: Desk, number: int, theirs: int) -> list[str]:
+    """Where ticket and issue differ from each other, or from what was done to them."""
+    ticket, issue = await hub.ledger.ticket(number), await analyst.issue(theirs)
     # What was said before the ticket went there is part of its first text.
     description = issue["description"].replace("\r\n", "\n")  # Redmine's way to keep line ends
     told = [*description.split("\n\n")[1:], *(await analyst.notes(theirs))]
@@ -94,11 +123,25 @@ async def _agree(hub, analyst: Desk, number: int, theirs: int) -> None:
         for each in await hub.ledger.history(number)
         if isinstance(each.event, Ticket.Commented)
     ]
-    assert told == [*entries, f"Done with {number}."]
-    assert entries[-1] == f"second of {number}"
+    done = f"Done with {number}."
+    ours = f"{hub.name}-{number}"
+    pairs = [
+        ("our state", ticket.status, Status.SOLVED),
+        ("our solution", await hub.text(ticket.solution) if ticket.solution else "", done),
+        ("issues with our number", await analyst.with_our_number(ours), [theirs]),
+        ("their state", issue["status"]["name"], "Resolved"),
+        ("their texts", told, [*entries, done]),
+        ("our last entry", entries[-1:], [f"second of {number}"]),
+    ]
+    return [
+        f"{ours}, #{theirs}: {what}: {is_!r}, not {should_be!r}"
+        for what, is_, should_be in pairs
+        if is_ != should_be
+    ]
 
 
 async def _subjects(analyst: Desk, least: int) -> list[str]:
+    """Of the issues of this test, but for those that were made twice and taken back."""
     rows: list[str] = []
     offset = 0
     while True:
@@ -106,6 +149,7 @@ async def _subjects(analyst: Desk, least: int) -> list[str]:
         rows += [
             each["subject"] for each in page["issues"]
             if each["id"] >= least and each["subject"].startswith(("Ours ", "Theirs "))
+            and (custom(each, "ExternalID") or each["status"]["name"] != "Rejected")
         ]  # fmt: skip
         offset += 100
         if offset >= page["total_count"]:
