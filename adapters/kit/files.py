@@ -1,6 +1,7 @@
 """Files that come with a message: which of them a ticket takes, and as what."""
 
 from collections.abc import Sequence
+from mimetypes import MimeTypes
 
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ AT_ONCE_MAX = 20
 BYTES_AT_ONCE_MAX = 12_000_000
 """Of the files of one message together: they are stored in one piece."""
 UNKNOWN = "application/octet-stream"
+_TYPES = MimeTypes()
 
 
 class ReceivedFile(Struct, frozen=True):
@@ -74,6 +76,12 @@ def file_name(said: str) -> str:
     """A name for a file, without any folder; what is no name becomes ``file``."""
     name = line(said.replace("\\", "/").rpartition("/")[2], NAME_CHARACTERS_MAX).strip()
     return name if name.strip(".") and name.isprintable() else "file"
+
+
+def guessed_media_type(name: str) -> str:
+    """By the end of a name, the same on every machine."""
+    guessed, packed = _TYPES.guess_type(name)
+    return UNKNOWN if packed or not guessed else guessed
 
 
 def media_type(said: str) -> str:

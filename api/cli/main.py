@@ -13,6 +13,7 @@ from api.cli import (
     directory,
     exchange,
     feed,
+    files,
     imports,
     levels,
     mapping,
@@ -53,6 +54,7 @@ def options(
 serving.install(app)
 writing.install(app)
 reading.install(app)
+files.install(app)
 operation.install(app)
 demo.install(app)
 app.add_typer(tokens.app, name="token")

@@ -42,6 +42,40 @@ def opened(run: Run, subject: str, *options: str) -> dict:
     return json.loads(run("open", subject, "--mail", "user@example.org", *options, "--json").stdout)
 
 
+def test_files_are_attached_listed_and_fetched_by_command_line(run: Run, tmp_path: Path):
+    number = str(opened(run, "It is broken")["number"])
+    log, core = tmp_path / "Größe.log", tmp_path / "core.bin"
+    log.write_text("ERROR 5\n")
+    core.write_bytes(bytes(range(256)) * 8_000)
+    told = json.loads(run("attach", number, str(log), "--json").stdout)
+    assert (told["name"], told["size"], told["visibility"]) == ("Größe.log", 8, "public")
+    assert "2048000 bytes" in run("attach", number, str(core), "--internal").stdout
+    again = run("attach", number, str(log), check=False)
+    assert (again.returncode, "has this file already" in again.stderr) == (1, True)
+
+    text = run("show", number).stdout
+    assert f"  {told['version']}: Größe.log (" in text
+    assert "2048000 bytes, internal" in text
+    fetched = tmp_path / "fetched"
+    run("attachment", number, "core.bin", "-o", str(fetched))
+    assert fetched.read_bytes() == core.read_bytes()
+    assert run("attachment", number, str(told["version"]), "-o", "-").stdout == "ERROR 5\n"
+    other = tmp_path / "other.log"
+    other.write_text("another")
+    run("attach", number, str(other), "--name", "Größe.log")
+    both = run("attachment", number, "Größe.log", check=False)
+    assert "2 files have this name" in both.stderr
+    assert run("attachment", number, "nothing", check=False).returncode == 1
+
+    with core.open("ab") as file:
+        file.truncate(8_000_001)
+    large = run("attach", number, str(core), check=False)
+    assert (large.returncode, "at most 8000000" in large.stderr) == (1, True)
+    (tmp_path / "empty").touch()
+    assert "empty" in run("attach", number, str(tmp_path / "empty"), check=False).stderr
+    assert run("attach", number, str(tmp_path), check=False).returncode == 2
+
+
 def test_a_ticket_is_opened_shown_and_told_by_command_line(run: Run):
     run("directory", "unit", "NGI_DE", "--kind", "NGI")
     run("directory", "site", "EXAMPLE-T2", "--ngi", "NGI_DE")

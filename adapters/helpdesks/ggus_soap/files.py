@@ -8,12 +8,11 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from mimetypes import MimeTypes
 from types import MappingProxyType
 from typing import Final
 
 from adapters.kit.contract import Malformed
-from adapters.kit.files import UNKNOWN, ReceivedFile
+from adapters.kit.files import ReceivedFile, guessed_media_type
 from domain.identifiers import NUMBER_MAX
 
 NUMBER: Final = "GAT_Request_ID"
@@ -36,7 +35,6 @@ ANSWER_BYTES_MAX: Final = 7_000_000
 """Of the files in one answer: XML libraries refuse a text of ten million characters."""
 
 _ID: Final = re.compile(r"ATT(\d{1,9})-(\d{1,9})")
-_TYPES: Final = MimeTypes()
 
 
 def _plain(name: str) -> str:
@@ -70,11 +68,10 @@ def named_file(identifier: str) -> tuple[int, int]:
 def brought(fields: Mapping[str, str]) -> ReceivedFile:
     """The file of a call. Raises ``Malformed``."""
     name = fields[NAME]
-    media_type, packed = _TYPES.guess_type(name, strict=True)
     body = _body(fields[DATA], fields.get(SIZE, ""))
     if len(body) > FILE_BYTES_MAX:
         raise Malformed(f"the file has {len(body)} bytes, at most {FILE_BYTES_MAX} are taken")
-    return ReceivedFile(name, UNKNOWN if packed else media_type or UNKNOWN, body)
+    return ReceivedFile(name, guessed_media_type(name), body)
 
 
 def written(body: bytes) -> str:
