@@ -124,6 +124,8 @@ class ConformanceRun(Aggregate):
         """Why it was abandoned."""
 
     class Started(Event, tag="conformance.started", frozen=True, kw_only=True, gc=False):
+        """A partner begins to prove its interface, or somebody begins it for the partner."""
+
         helpdesk: str
         number: int
         """Of the run with this helpdesk: 1, 2, ..."""
@@ -182,6 +184,8 @@ class ConformanceRun(Aggregate):
         self.started_at = self.at
 
     class CaseBegun(Event, tag="conformance.case-begun", frozen=True, kw_only=True, gc=False):
+        """A case is tried from now on."""
+
         case: str
 
     def begin_case(self, case: str) -> None:
@@ -245,6 +249,8 @@ class ConformanceRun(Aggregate):
             case.ready_at = self.at
 
     class CasePassed(Event, tag="conformance.case-passed", frozen=True, kw_only=True, gc=False):
+        """The partner did what was agreed on."""
+
         case: str
         positions: tuple[int, ...] = ()
         """Of the events that show it."""
@@ -253,6 +259,8 @@ class ConformanceRun(Aggregate):
         detail: Sealed
 
     class CaseFailed(Event, tag="conformance.case-failed", frozen=True, kw_only=True, gc=False):
+        """The partner did something else, or nothing."""
+
         case: str
         code: str
         """What went wrong: a stable code."""
@@ -261,6 +269,8 @@ class ConformanceRun(Aggregate):
         detail: Sealed
 
     class CaseSkipped(Event, tag="conformance.case-skipped", frozen=True, kw_only=True, gc=False):
+        """The case was left out."""
+
         case: str
         code: str
         """``not-applicable``, or ``asked``: nothing is proved then."""
@@ -321,6 +331,8 @@ class ConformanceRun(Aggregate):
         return case
 
     class Finished(Event, tag="conformance.finished", frozen=True, kw_only=True, gc=False):
+        """Every case has its verdict."""
+
         result: str
         """``passed``, ``failed`` or ``incomplete``."""
 

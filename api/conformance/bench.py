@@ -1,4 +1,4 @@
-"""What a case works with: the partner, our side of the conversation, the tape, and patience.
+"""What a conformance case works with: steps of ours, what the partner is told, asked and seen to do.
 
 Every step of ours has a name that stands in its events, so a step that was taken before a crash is found
 on the tape and not taken again.
@@ -6,53 +6,27 @@ on the tape and not taken again.
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from time import monotonic
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
-from api.bootstrap import Services
 from api.conformance.changing import changed
-from api.conformance.tape import Entry, Tape
+from api.conformance.holding import Holding
+from api.conformance.tape import Entry
+from api.conformance.waiting import RULE, Failed, Left, Over, step_tag
 from domain import commands as c
 from domain.aggregate import Event
-from domain.conformance import ASKED, Case, ConformanceRun, Request, Result
+from domain.conformance import ConformanceRun, Request, Result
 from domain.errors import NothingToDo, NotNow
 from domain.exchange import Exchange
-from domain.helpdesk import Helpdesk, InterfaceState, Policy
-from domain.identifiers import named_id, random_id, ticket_number
+from domain.helpdesk import Policy
+from domain.identifiers import random_id, ticket_number
 from domain.provenance import Provenance, acting
-from domain.rights import Actor
-
-T = TypeVar("T")
-
-RULE: Final = Actor.rule("conformance@1")
-_LOOK_S: Final = 1.0
-
-
-class Failed(Exception):
-    """The case is failed. ``code`` is stable."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-class Left(Exception):
-    """The case is left out, for a reason of its own or because somebody asked for it."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-class Over(Exception):
-    """The run was ended from outside."""
 
 
 class Ours(Struct, frozen=True):
@@ -63,43 +37,8 @@ class Ours(Struct, frozen=True):
     external_id: str
 
 
-class Evidence(Struct):
-    """What a case was judged by."""
-
-    positions: list[int]
-    exchanges: list[UUID]
-
-    def see(self, *entries: Entry) -> None:
-        for each in entries:
-            if each.position not in self.positions:
-                self.positions.append(each.position)
-            stream = each.event.originator_id
-            if type(each.event) in Exchange.mutators and stream not in self.exchanges:
-                self.exchanges.append(stream)
-
-
-def step_tag(run: ConformanceRun) -> str:
-    """How the names of all steps of a run begin."""
-    return f"conformance:{run.helpdesk}/{run.number}/"
-
-
-class Bench:
+class Bench(Holding):
     """Of one case."""
-
-    def __init__(
-        self, services: Services, run: ConformanceRun, partner: Helpdesk, tape: Tape, case: str
-    ) -> None:
-        self.services, self.parts = services, services.exchange
-        self.run, self.partner, self.tape = run, partner, tape
-        self.name = case
-        self.terms, self.doors = run.terms, services.doors
-        self.evidence = Evidence([], [])
-        self._grace_s = 0
-        """What our own door adds to the time that a partner needs."""
-
-    @property
-    def case(self) -> Case:
-        return self.run.cases[self.name]
 
     def word(self, step: str = "") -> str:
         """A code word: the same whenever this run comes to this step."""
@@ -234,65 +173,6 @@ class Bench:
                 return event.external_id or None
         return None
 
-    # -- waiting -------------------------------------------------------------------------------------
-
-    async def until(
-        self,
-        what: str,
-        found: Callable[[], T | None],
-        *,
-        code: str = "no-answer",
-        ours: bool = False,
-    ) -> T:
-        """Wait for something on the tape.
-
-        ``ours``: machines are to do it. Otherwise it is the partner's people, who may say that they are
-        ready or want to leave the case out. Raises ``Failed`` with ``code``, ``Left``, ``Over``.
-        """
-
-        async def ask() -> T | None:
-            return found()
-
-        return await self.until_known(what, ask, code=code, ours=ours)
-
-    async def until_known(
-        self, what: str, ask: Callable[[], Awaitable[T | None]], *, code: str, ours: bool = False
-    ) -> T:
-        """The same for what has to be asked for."""
-        began = monotonic()
-        limit_s = self.terms.answer_s if ours else self.terms.wait_s
-        ready_s: float | None = None
-        while True:
-            await self.tape.forward()
-            answer = await ask()
-            if answer is not None:
-                return answer
-            await self._listen()
-            now = monotonic()
-            if self.case.ready_at is not None and ready_s is None:
-                ready_s = now - began + self.terms.answer_s + self._grace_s
-            waited_s = now - began
-            if waited_s >= min(limit_s, limit_s if ready_s is None else ready_s):
-                raise Failed(code, f"not seen within {round(waited_s)} s: {what}")
-            await self.tape.forward(_LOOK_S)
-
-    async def quiet(self) -> None:
-        """Wait for what must not come."""
-        until = monotonic() + self.terms.quiet_s
-        while (left_s := until - monotonic()) > 0:
-            await self.tape.forward(min(left_s, _LOOK_S))
-        await self.tape.forward()
-
-    async def _listen(self) -> None:
-        """Hear what was said about the run meanwhile."""
-        run = await self.services.ledger.load(ConformanceRun, self.run.id)
-        assert run is not None
-        self.run = run
-        if run.result is not Result.RUNNING:
-            raise Over
-        if self.case.skipping:
-            raise Left(ASKED, "the partner wished to leave it out")
-
     # -- the partner's part --------------------------------------------------------------------------
 
     async def ask_partner(self, word: str, ours: Ours | None = None) -> None:
@@ -376,23 +256,7 @@ class Bench:
             self.evidence.see(*effects)
             raise Failed("second-effect", f"the word {word} came {len(effects)} times")
 
-    # -- our doors -----------------------------------------------------------------------------------
-
-    async def watch_door(self, *, late_s: int = 0, shut_s: int = 0) -> None:
-        """Change our door to the partner, or only count there. After a crash counting goes on."""
-        self._grace_s = late_s + shut_s
-        most_s = self.terms.wait_s + self.terms.answer_s + self._grace_s
-        await self.doors.set(
-            self.partner.name,
-            most_s=most_s,
-            late_s=late_s,
-            shut_s=shut_s,
-            anew=self.case.request is None,
-        )
-
-    async def turned_away(self) -> bool | None:
-        """Whether the partner met a shut door; None while it did not."""
-        return True if (await self.doors.seen(self.partner.name)).turned_away else None
+    # -- garbage of theirs -------------------------------------------------------------------------
 
     def is_out(self, entry: Entry) -> bool:
         """Whether an event is about a message of ours."""
@@ -408,43 +272,6 @@ class Bench:
                     await self.parts.by_hand.resume(
                         RULE, event.originator_id, event.reference, skip=True
                     )
-
-    # -- the interface -------------------------------------------------------------------------------
-
-    async def hold(self) -> None:
-        """Let nothing out by itself until ``release``."""
-        await self._set_interface(InterfaceState.PAUSED)
-
-    async def release(self) -> None:
-        """Put doors and interface back as they were, if they are not."""
-        await self.doors.open(self.partner.name)
-        partner = await self._registered()
-        if partner.interface is InterfaceState.PAUSED and await self._is_held(partner):
-            await self._set_interface(self.run.interface)
-
-    async def _is_held(self, partner: Helpdesk) -> bool:
-        sealed = partner.interface_reason
-        found = await self.services.store.contents([sealed.id]) if sealed else {}
-        return any(each.text() == self._reason for each in found.values())
-
-    @property
-    def _reason(self) -> str:
-        return f"conformance run {self.run.number}: messages are held to send them in another order"
-
-    async def _registered(self) -> Helpdesk:
-        partner = await self.services.ledger.load(
-            Helpdesk, named_id(Helpdesk.KIND, self.partner.name)
-        )
-        assert partner is not None
-        return partner
-
-    async def _set_interface(self, state: InterfaceState) -> None:
-        partner = await self._registered()
-        if partner.interface is state:
-            return
-        with acting(Provenance(RULE.name, random_id(), f"{step_tag(self.run)}{self.name}/hold")):
-            partner.set_interface(state, self._reason)
-            await self.services.ledger.save(partner)
 
     # -- what can be tried ---------------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from api.conformance.bench import Bench, ConformanceCase, Failed, Ours
+from api.conformance.bench import Bench, ConformanceCase, Ours
 from api.conformance.tape import Entry
+from api.conformance.waiting import Failed
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.identifiers import ticket_number
@@ -84,7 +85,7 @@ class TheirDuplicate:
 
     async def run(self, bench: Bench) -> str:
         bench.only_in_full()
-        bench.only_if(not _is_polled(bench), "we fetch its changes ourselves, each once")
+        bench.only_if(not is_polled(bench), "we fetch its changes ourselves, each once")
         ours, word = await bench.ticket(), bench.word()
         await bench.watch_door()
         await bench.ask_partner(word, ours)
@@ -116,7 +117,7 @@ class TheirGarbage:
 
     async def run(self, bench: Bench) -> str:
         bench.only_in_full()
-        bench.only_if(not _is_polled(bench), "we fetch its changes ourselves")
+        bench.only_if(not is_polled(bench), "we fetch its changes ourselves")
         ours, word = await bench.ticket(), bench.word()
         begun = bench.evidence.positions[-1]
         await bench.ask_partner(word, ours)
@@ -142,7 +143,7 @@ class TheirStranger:
     why = "No helpdesk reaches the tickets of others, whatever numbers it writes."
 
     async def run(self, bench: Bench) -> str:
-        bench.only_if(not _is_polled(bench), "we fetch only what is ours from it")
+        bench.only_if(not is_polled(bench), "we fetch only what is ours from it")
         [opened, *_] = await bench.do(
             "stranger",
             c.OpenTicket(subject="Conformance: a ticket of others", description="A test."),
@@ -174,7 +175,7 @@ class TheirStranger:
         return f"the message was {'refused' if _code(outcome) else 'without effect'} ({_code(outcome)})"
 
 
-def _is_polled(bench: Bench) -> bool:
+def is_polled(bench: Bench) -> bool:
     """Whether changes come by our asking alone: then there is no door that the partner knocks at."""
     return bench.partner.adapter not in {"osg_mail", "email", "rt_mail", "webhook", "ggus_soap"}
 
@@ -193,5 +194,3 @@ def _must_be_of(entry: Entry, ours: Ours) -> None:
 CASES: Final[tuple[ConformanceCase, ...]] = (
     TheirOpen(), TheirUpdate(), TheirClose(), TheirDuplicate(), TheirGarbage(), TheirStranger(),
 )  # fmt: skip
-
-is_polled = _is_polled

@@ -9,7 +9,8 @@ import msgspec
 from adapters.helpdesks.webhook.message import taken_apart, written
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import ID_HEADER
-from api.conformance.bench import Bench, ConformanceCase, Failed, Ours
+from api.conformance.bench import Bench, ConformanceCase, Ours
+from api.conformance.waiting import Failed
 from domain import commands as c
 from domain.identifiers import random_id
 

@@ -6,6 +6,7 @@ beginning, where every step that was taken is found on the tape.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -14,10 +15,11 @@ import structlog
 from adapters.kit.retry import Undelivered
 from adapters.tasks import end
 from api.bootstrap import Services
-from api.conformance.bench import RULE, Bench, Failed, Left, Over, step_tag
+from api.conformance.bench import Bench
 from api.conformance.cases import CASES
 from api.conformance.changing import changed
 from api.conformance.tape import Flooded, Tape
+from api.conformance.waiting import RULE, Failed, Left, Over, step_tag
 from domain.conformance import ASKED, Case, ConformanceRun, Result, Verdict, not_permitted
 from domain.errors import NotNow, Refused, StaleVersion, StoreUnavailable
 from domain.helpdesk import Helpdesk, InterfaceState
@@ -40,15 +42,15 @@ class Driver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on with every run that is not over, and with new ones, until ``stop`` is set."""
-        head = -1
         try:
             while not stop.is_set():
                 places = await self._services.ask(last_runs)
                 self._over &= {place.stream for place in places}
                 for place in places:
                     self._attend(place)
-                head = max(head, await self._services.store.head())
-                await self._services.wakeup.wait(head, _LOOK_S)
+                # Not woken by the log: it may never rest.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _LOOK_S)
         finally:
             await end(*self._tasks.values())
             self._tasks.clear()

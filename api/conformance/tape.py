@@ -16,9 +16,10 @@ from domain.exchange import Exchange
 from domain.ticket import Ticket
 
 _PAGE: Final = 500
-_KEPT_MAX: Final = 20_000
+_KEPT_MAX: Final = 5_000
 """Events of one run. A partner that brings more is not being tested but flooding."""
-_TEXT_BYTES_MAX: Final = 100_000
+_TEXT_BYTES_MAX: Final = 20_000
+"""What is larger is not about a code word."""
 
 
 class Flooded(Exception):
