@@ -214,6 +214,7 @@ class ExchangeWorker:
         event, stream = recorded.event, recorded.event.originator_id
         match event:
             case Exchange.Opened() if event.number:
+                _remember(self._with, stream, event.helpdesk)
                 _remember(self._about, (event.helpdesk, event.number), stream)
                 await self._outbox.tell_whole(stream, recorded)
             case Exchange.Unlinked():
