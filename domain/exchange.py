@@ -12,7 +12,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.aggregate import BEGINNING, Aggregate, Event, mutates
+from domain.aggregate import BEGINNING, Event, mutates
+from domain.conflicts import Conflicting
 from domain.content import Sealed
 from domain.errors import NothingToDo, NotNow
 
@@ -65,7 +66,7 @@ class Divergence(Struct, frozen=True):
     """What was done about it by a rule; empty: nothing, an operator decides."""
 
 
-class Exchange(Aggregate):
+class Exchange(Conflicting):
     KIND: Final = "exchange"
 
     def __init__(self, originator_id: UUID) -> None:

@@ -1,11 +1,12 @@
 """A partner helpdesk and its terms: how we talk to it, what it may see, in which state the interface is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 from uuid import UUID
 
 from domain.aggregate import BEGINNING, Aggregate, Event, mutates
+from domain.conflicts import owners
 from domain.content import Sealed
 from domain.errors import Invalid, NothingToDo
 from domain.texts import must_fit
@@ -47,6 +48,8 @@ class Helpdesk(Aggregate):
         self.tables = Tables()
         self.mapping_version = self.mappings = 0
         """The published version in force (0: the adapter's own tables), and how many there were."""
+        self.ownership: dict[str, str] = {}
+        """Fields whose owner was agreed on, see ``domain.conflicts``."""
 
     class Registered(Event, tag="helpdesk.registered", frozen=True, kw_only=True, gc=False):
         name: str
@@ -171,6 +174,23 @@ class Helpdesk(Aggregate):
     def _mapping_published(self, event: MappingPublished) -> None:
         self.mapping_version = self.mappings = event.number
         self.tables = event.tables
+
+    class OwnershipSet(Event, tag="helpdesk.ownership-set", frozen=True, kw_only=True, gc=False):
+        """Whose value of a field holds from now on when both sides change it."""
+
+        owners: dict[str, str]
+        """All that is agreed; fields that are left out have their usual owner."""
+
+    def set_ownership(self, agreed: Mapping[str, str]) -> None:
+        """Agree on the owners of fields, and on no others. Raises ``UnknownValue``."""
+        owners(agreed)
+        if dict(agreed) == self.ownership:
+            raise NothingToDo("these are the owners that are agreed on")
+        self.trigger(Helpdesk.OwnershipSet, owners=dict(agreed))
+
+    @mutates(OwnershipSet)
+    def _ownership_set(self, event: OwnershipSet) -> None:
+        self.ownership = dict(event.owners)
 
     class CredentialsRotated(
         Event, tag="helpdesk.credentials-rotated", frozen=True, kw_only=True, gc=False

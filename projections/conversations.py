@@ -45,6 +45,10 @@ class ExchangeRow(Struct, kw_only=True, gc=False):
     """Fields that their ticket and ours should have alike and have not."""
     divergences: str = "[]"
     """JSON list of them: {field, ours, theirs, repair, since}, ``since`` in seconds of 1970, UTC."""
+    conflicting: int = 0
+    """Fields that both sides changed at the same time, and no operator has looked at."""
+    conflicts: str = "[]"
+    """JSON list of them: {field, ours, theirs, rule, wins, reference, since}."""
 
 
 class MessageRow(Struct, kw_only=True, gc=False):
@@ -88,6 +92,7 @@ EXCHANGE: Final = Table(
         "(external_reference, helpdesk) WHERE external_reference <> ''",
         "(helpdesk, stream) WHERE external_id <> '' AND number <> 0",
         "(helpdesk, stream) WHERE diverged > 0",
+        "(position) WHERE conflicting > 0",
     ),
 )
 MESSAGE: Final = Table(
@@ -248,6 +253,28 @@ def _keep_divergences(exchange: ExchangeRow, found: list[dict[str, Any]]) -> Non
     exchange.diverged, exchange.divergences = len(found), msgspec.json.encode(found).decode()
 
 
+def _conflict_found(exchange: ExchangeRow, event: Exchange.ConflictFound) -> None:
+    found = _other_conflicts(exchange, event.field)
+    found.append({
+        "field": event.field, "ours": event.ours, "theirs": event.theirs, "rule": event.rule,
+        "wins": event.wins, "reference": event.reference, "since": int(event.occurred_at.timestamp()),
+    })  # fmt: skip
+    _keep_conflicts(exchange, found)
+
+
+def _conflict_resolved(exchange: ExchangeRow, event: Exchange.ConflictResolved) -> None:
+    _keep_conflicts(exchange, _other_conflicts(exchange, event.field))
+
+
+def _other_conflicts(exchange: ExchangeRow, field: str) -> list[dict[str, Any]]:
+    kept = msgspec.json.decode(exchange.conflicts, type=list[dict[str, Any]])
+    return [each for each in kept if each["field"] != field]
+
+
+def _keep_conflicts(exchange: ExchangeRow, found: list[dict[str, Any]]) -> None:
+    exchange.conflicting, exchange.conflicts = len(found), msgspec.json.encode(found).decode()
+
+
 def _received(
     exchange: ExchangeRow, position: int, event: Exchange.MessageReceived
 ) -> MessageRow | None:
@@ -367,6 +394,8 @@ ABOUT: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, Any], None]]] 
         Exchange.Diverged: _diverged,
         Exchange.Converged: _converged,
         Exchange.DivergenceSettled: _converged,
+        Exchange.ConflictFound: _conflict_found,
+        Exchange.ConflictResolved: _conflict_resolved,
     })
 )  # fmt: skip
 """Events that are about the conversation as a whole."""
@@ -388,7 +417,7 @@ STEPS: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, MessageRow, An
 
 class Conversations(Projection):
     name: ClassVar = "exchanges"
-    form: ClassVar = 3
+    form: ClassVar = 4
     tables: ClassVar = (EXCHANGE, MESSAGE, PARTNER)
     topics: ClassVar = frozenset(Exchange.mutators)
 

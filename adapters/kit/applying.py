@@ -1,6 +1,6 @@
 """One message in: from its bytes to its effect, or to the reason why it has none."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct, structs
 
+from adapters.kit.clashing import Scales, Weighed, touches, unseen_by
 from adapters.kit.contract import (
     Adapter,
     Asked,
@@ -23,6 +24,7 @@ from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import HOPS_MAX, as_for_us, our_number
 from domain import commands as c
 from domain.aggregate import Aggregate
+from domain.conflicts import Clash, Side
 from domain.content import Sealed
 from domain.directory import Person, identity_key
 from domain.disclosure import heard
@@ -42,6 +44,12 @@ _REQUEST: Final = "request"
 """Kind of claim: the ticket in which a request began, as the first hop of its way."""
 
 
+Effect = Callable[[Exchange], object]
+"""Decided together with the outcome of a message."""
+TellAgain = Callable[[Exchange, Helpdesk, str], Awaitable[Effect | None]]
+"""How a partner is told our value of a field again; None where it cannot be."""
+
+
 class Settled(Exception):
     """Another process gave the message its effect, or its outcome, meanwhile."""
 
@@ -58,6 +66,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     understood: bool = False
     link: tuple[int, str, str] | None = None
     link_key: str = ""
+    clashes: Sequence[Clash] = ()
+    effects: Sequence[Effect] = ()
+    """What is decided beside: the partner is told again what holds."""
     sent: tuple[int, Sealed] | None = None
     """What came back: the position of the event that it told of, and its bytes."""
 
@@ -67,6 +78,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
             case "ignored":
                 if self.link:
                     exchange.link(*self.link, link_key=self.link_key)
+                for clash in self.clashes:
+                    exchange.find_conflict(reference, clash)
                 exchange.ignore(
                     reference,
                     self.code,
@@ -74,12 +87,17 @@ class Verdict(Struct, frozen=True, kw_only=True):
                     withheld=self.withheld,
                     understood=self.understood,
                 )
+                for effect in self.effects:
+                    with suppress(NothingToDo):
+                        effect(exchange)
             case "returned":
                 assert self.sent is not None
                 exchange.ignore(reference, "bounce")
                 with suppress(NothingToDo):
                     exchange.take_back(*self.sent, self.code, self.detail)
             case "refused":
+                for clash in self.clashes:
+                    exchange.find_conflict(reference, clash)
                 exchange.refuse(reference, self.code, self.detail)
             case _:
                 assert self.kind == "parked"
@@ -102,6 +120,9 @@ class Application:
         self._exchange, self._message = exchange, message
         self._place = conversations.place(partner)
         self._reading = Reading()
+        self._clashes: Sequence[Clash] = ()
+        self._again: Sequence[Effect] = ()
+        self.tell_again: TellAgain | None = None
 
     async def run(self) -> Verdict | None:
         """Carry the message out, or say why not. None: it has its effect, and that is recorded.
@@ -117,7 +138,8 @@ class Application:
         except (StoreUnavailable, StaleVersion, Settled):
             raise
         except Refused as refusal:
-            return Verdict(kind="refused", code=refusal.code, detail=str(refusal))
+            stand = [each for each in self._clashes if each.ruling.wins is Side.OURS]
+            return Verdict(kind="refused", code=refusal.code, detail=str(refusal), clashes=stand)
         except Exception as error:  # a defect of an adapter parks this conversation alone
             log.exception("message could not be translated", exchange=str(self._exchange.id))
             detail = f"{type(error).__name__}: {error}"[:1000]
@@ -179,13 +201,56 @@ class Application:
         number = self._exchange.number
         ticket = await self._ledger.ticket(number) if number else None
         asked = self._adapter.inbound(reading, ticket, before, self._place)
-        if isinstance(asked, Ignored):
-            return await self._without_effect(asked.why)
-        commands, withheld = await self._permitted(asked)
-        if not commands:
-            return await self._without_effect("closing-only", withheld)
-        await self._execute(commands, ticket, withheld)
+        why = asked.why if isinstance(asked, Ignored) else ""
+        commands, withheld = (
+            ([], []) if isinstance(asked, Ignored) else await self._permitted(asked)
+        )
+        weighed = await self._weighed(asked, commands, withheld, ticket)
+        self._clashes = weighed.clashes
+        self._again = await self._effects(weighed.denied)
+        withheld = list(weighed.withheld)
+        if not weighed.commands:
+            conflict = "conflict" if weighed.clashes else ""
+            nothing = "ours-only" if weighed.denied else conflict or "closing-only"
+            return await self._without_effect(why or nothing, withheld)
+        await self._execute(list(weighed.commands), ticket, withheld)
         return None
+
+    async def _weighed(
+        self,
+        asked: Asked | Ignored,
+        commands: list[c.Command],
+        withheld: list[str],
+        ticket: Ticket | None,
+    ) -> Weighed:
+        """What is left when our own changes are considered that the partner had not seen."""
+        reading, words = self._reading, self._place.words
+        if ticket is None or not touches(asked, reading, words):
+            return Weighed(commands, withheld)
+        conversation = await self._ledger.store.stream(self._exchange.id)
+        history = await self._ledger.history(ticket.number, version=ticket.version)
+        scales = Scales(
+            partner=self._partner,
+            ticket=ticket,
+            history=history,
+            unseen=unseen_by(conversation, reading, self._message.reference),
+            theirs_began=self._exchange.theirs,
+            reading=reading,
+            words=words,
+        )
+        return scales.weigh(commands, withheld, asked.why if isinstance(asked, Ignored) else "")
+
+    async def _effects(self, denied: Iterable[str]) -> list[Effect]:
+        """How the partner is told values that are not its to change."""
+        if self.tell_again is None:
+            return []
+        found = [await self.tell_again(self._exchange, self._partner, each) for each in denied]
+        return [each for each in found if each is not None]
+
+    def _tell(self, exchange: Exchange) -> None:
+        for effect in self._again:
+            with suppress(NothingToDo):
+                effect(exchange)
 
     async def _opened_before(self, error: AlreadyClaimed) -> Verdict:
         """The request is here already: it went several ways."""
@@ -300,6 +365,8 @@ class Application:
             if link := self._link(ticket.number):
                 key, _ = await self._conversations.link(self._partner.name, link[1])
                 exchange.link(*link, link_key=key)
+            for clash in self._clashes:
+                exchange.find_conflict(self._message.reference, clash)
             exchange.apply_message(
                 self._message.reference,
                 ticket.number,
@@ -308,6 +375,7 @@ class Application:
                 withheld=withheld,
                 understood=not self._reading.beside,
             )
+            self._tell(exchange)
             return [*persons, exchange]
 
         provenance, at = attribution()
@@ -349,6 +417,8 @@ class Application:
             understood=not self._reading.beside,
             link=link,
             link_key=key,
+            clashes=self._clashes,
+            effects=self._again,
         )
 
     async def _person(self, contact: Contact | None) -> tuple[UUID | None, Person | None]:

@@ -16,6 +16,7 @@ from adapters.kit.mail_door import BYTES_MAX, MailDoor
 from adapters.kit.mail_in import MailIn
 from adapters.kit.mappings import Mappings
 from adapters.kit.outbox import Outbox
+from adapters.kit.overruling import Overruling
 from adapters.kit.polling import Checkpoints, Pollers
 from adapters.kit.repairing import Repairing
 from adapters.kit.reply_addresses import Key, ReplyAddresses
@@ -65,6 +66,7 @@ class ExchangeParts(Struct, frozen=True, kw_only=True):
     mappings: Mappings
     comparison: Comparison
     repairing: Repairing
+    overruling: Overruling
 
 
 def assemble(
@@ -148,4 +150,5 @@ def assemble(
         mappings=Mappings(conversations),
         comparison=comparison,
         repairing=repairing,
+        overruling=Overruling(conversations),
     )

@@ -8,7 +8,7 @@ this to them?". Three outcomes of a message, all recorded: ``Asked``, ``Ignored`
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,6 +17,9 @@ from domain.aggregate import Event
 from domain.commands import Command
 from domain.ticket import Ticket
 from domain.words import Words
+
+NOTHING_SEEN: Final = "none"
+"""Instead of a message's identifier: its sender had heard nothing from the other side yet."""
 
 
 class Unreadable(Exception):
@@ -71,6 +74,9 @@ class Reading(Struct, frozen=True, kw_only=True):
     hops: tuple[str, ...] = ()
     """Tickets that the change, or with a new ticket the request, came through, the first one first: each is
     an installation's name and its number, such as ``GGUS-42``. Only what the message itself says."""
+    seen: str = ""
+    """Our last message that the partner had heard when it made the change: its identifier, or
+    ``NOTHING_SEEN``. Empty where the message does not say."""
     beside: bool = False
     """It brings a file and no words: the next message is compared with the one before it."""
     body: Any = None
@@ -136,6 +142,8 @@ class News(Struct, frozen=True, kw_only=True):
     """The partner opened the ticket, so its identifier is the origin."""
     hops: tuple[str, ...] = ()
     """As in a ``Reading``, our own ticket last. Said where the partner's format has a place for it."""
+    seen: str = ""
+    """As in a ``Reading``: the partner's last message that we had heard when it happened."""
     message_id: str
     """Unique for this piece of news, and the same whenever it is sent again."""
     at: datetime

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from adapters.kit.applying import Application, Settled, Verdict
+from adapters.kit.applying import Application, Settled, TellAgain, Verdict
 from adapters.kit.contract import Adapter, Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
@@ -40,6 +40,8 @@ class Inbox:
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations
         self._adapters = conversations.adapters
+        self.tell_again: TellAgain | None = None
+        """Set where the exchange is put together."""
 
     async def receive(
         self,
@@ -115,6 +117,7 @@ class Inbox:
         adapter = self._adapters[partner.adapter]
         with acting(_provenance(partner.name, message.message_id), message.at):
             application = Application(self._conversations, adapter, partner, exchange, message)
+            application.tell_again = self.tell_again
             try:
                 verdict = await application.run()
                 if verdict is not None:

@@ -28,6 +28,9 @@ ENVIRONMENT: Final = "X-Ticket-Environment"
 HOPS: Final = "X-Ticket-Hops"
 """The way that the news came, in our mails and in those of installations like ours."""
 
+SEEN: Final = "X-Ticket-Seen"
+"""The last mail of the other side that had been heard when the news happened."""
+
 
 class OurId(Struct, frozen=True):
     """What a Message-ID of ours says."""
@@ -92,6 +95,8 @@ def envelope_of(news: News, subject: str) -> EmailMessage:
         message[ENVIRONMENT] = environment
     if news.hops:
         message[HOPS] = " ".join(news.hops)
+    if news.seen:
+        message[SEEN] = news.seen
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     return message

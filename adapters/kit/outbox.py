@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct, structs
 
 from adapters.kit.carriers import Carriers, Delivered, Parcel
+from adapters.kit.clashing import mark_of, said_as
 from adapters.kit.contract import Adapter, Ignored, News
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.hops import hop
@@ -27,7 +28,7 @@ from domain.disclosure import Verdict
 from domain.errors import AlreadyClaimed, NotNow, Refused
 from domain.exchange import Direction, Exchange, Message
 from domain.helpdesk import Helpdesk
-from domain.identifiers import named_id, random_id
+from domain.identifiers import random_id
 from domain.lifecycle import OPEN, TERMINAL
 from domain.provenance import Provenance, acting
 from domain.store import Recorded
@@ -37,6 +38,7 @@ from domain.vocabulary import Visibility
 log = structlog.get_logger()
 
 ACTOR: Final = "rule:exchange@1"
+_END: Final = 2**63 - 1
 _ERASED: Final = "erased"
 _UNTRANSLATED: Final = "translation-failed"
 _TOO_MANY: Final = "too-many-openings"
@@ -210,10 +212,14 @@ class Outbox:
         """The message; None where the partner's format has no word for it. Raises ``_Untranslatable``."""
         news = await self._news(exchange, partner, cause, whole=rule == disclosure.OPENING.rule)
         if times:
-            again = named_id("told-again", f"{exchange.id}.{times}")
-            message_id = news.message_id.replace(exchange.id.hex, again.hex)
+            left, _, domain = news.message_id.partition("@")
             # Decided now, so nobody can have tried it before.
-            news = structs.replace(news, message_id=message_id, at=clock.now())
+            news = structs.replace(
+                news,
+                message_id=f"{left}.{times}@{domain}",
+                at=clock.now(),
+                seen=await self._seen_now(exchange),
+            )
         try:
             message = adapter.outbound(news)
         except Exception as error:  # a defect of an adapter parks this conversation alone
@@ -247,10 +253,20 @@ class Outbox:
             theirs=exchange.theirs,
             message_id=f"<{exchange.id.hex}.{cause.position}@{domain}>",
             at=cause.recorded_at,
+            seen="" if whole else await self._seen(exchange, cause.position),
             hops=_way(event, cause, hop(place.our_name, ticket.number), whole=whole),
             place=place,
             reply_address=await self._addresses.address(partner.name, ticket.number),
         )
+
+    async def _seen(self, exchange: Exchange, position: int) -> str:
+        """The partner's last message that had been heard when the event happened."""
+        return mark_of(await self._ledger.store.stream(exchange.id), position)
+
+    async def _seen_now(self, exchange: Exchange) -> str:
+        """What is told again is told in the light of all that was heard, and of what is just being read."""
+        read = exchange.next_message(Direction.IN)
+        return said_as(read.message_id) if read else await self._seen(exchange, _END)
 
     # -- sending -------------------------------------------------------------------------------------
 

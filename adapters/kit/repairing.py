@@ -80,9 +80,9 @@ class Repairing:
             case Repair.REPEAT:
                 return await self._repeat(exchange, {int(each) for each in found.ours.split()})
             case Repair.NUMBER:
-                return await self._tell(exchange, partner, "number")
+                return await self.tell(exchange, partner, "number")
             case Repair.TELL:
-                return await self._tell(exchange, partner, found.field)
+                return await self.tell(exchange, partner, found.field)
             case _:
                 return None
 
@@ -102,7 +102,8 @@ class Repairing:
 
         return repeat if lost else None
 
-    async def _tell(self, exchange: Exchange, partner: Helpdesk, field: str) -> Effect | None:
+    async def tell(self, exchange: Exchange, partner: Helpdesk, field: str) -> Effect | None:
+        """Tell the partner our value of a field again; None where there is no word for it."""
         history = await self._ledger.history(exchange.number)
         cause = history[0] if field == "number" else last_change(history, field)
         if cause is None:

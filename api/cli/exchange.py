@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 from msgspec import structs
 
-from api.cli import comparing, partners
+from api.cli import comparing, conflicts, partners
 from api.cli.common import (
     Json,
     as_operator,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Messages from and to partner helpdesks.", no_args_is_help=True)
 partners.install(app)
 comparing.install(app)
+conflicts.install(app)
 _PAGE = 200
 
 ExchangeArgument = Annotated[UUID, typer.Argument(help="As `exchange parked` shows it.")]

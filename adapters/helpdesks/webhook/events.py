@@ -82,6 +82,9 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The text is for supporters only."""
     entries: Annotated[tuple[Text, ...], Meta(max_length=200)] = ()
     """With ``opened``: public entries so far, the oldest first."""
+    seen: Annotated[str, Meta(max_length=300)] = ""
+    """The receiver's last event that the sender had taken when this happened: its id, or ``none``. With it two
+    changes of one field that crossed are told apart from one that answers the other."""
     submitter: EventPerson | None = None
     """With ``opened``."""
     file: EventFile | None = None

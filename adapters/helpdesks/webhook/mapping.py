@@ -66,6 +66,7 @@ class Webhook:
             ) if person else None,
             installation=named(data.yours)[0],
             hops=hops_in(event.hops),
+            seen=data.seen,
             body=event,
         )  # fmt: skip
 

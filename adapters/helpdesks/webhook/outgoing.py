@@ -116,7 +116,12 @@ _OTHERS: Final[Mapping[type, Callable[[News, Any], EventData | Ignored]]] = Mapp
 
 def _data(news: News, change: Change, changed: tuple[Field, ...] = (), text: str = "") -> EventData:
     return EventData(
-        change=change, ticket=_ticket(news), yours=news.external_id, changed=changed, text=text
+        change=change,
+        ticket=_ticket(news),
+        yours=news.external_id,
+        changed=changed,
+        text=text,
+        seen=news.seen,
     )
 
 

@@ -146,7 +146,7 @@ class _Changes:
         """The command of a step, and what of the public diary it does not carry itself."""
         match step:
             case Action.SOLVE:
-                text = self.solution or self.diary
+                text = self.solution or self.diary or self._over_without_words()
                 rest = self.diary if self.solution else ""
                 return c.Solve(number=number, solution=_fitting(text)), rest
             case Action.FIND_UNSOLVABLE:
@@ -165,6 +165,12 @@ class _Changes:
             case _:
                 assert step is Action.START_WORK
                 return c.StartWork(number=number, note=_fitting(self.diary)), ""
+
+    def _over_without_words(self) -> str:
+        """To verify or to close needs no words: it was solved before. A solution does."""
+        said = words.state(self._words, self._fields.get("GHD_Status", ""))
+        over = said in (Status.VERIFIED, Status.CLOSED)
+        return f"The partner's ticket is {said.value}." if over and said else ""
 
     def entries(self, number: int, *, public: str) -> list[c.Command]:
         """Diary entries: the partner's public one, and its internal ones for supporters' eyes only."""

@@ -18,6 +18,7 @@ from api.repair import Choice, repair
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
+from domain.conflicts import Side
 from domain.errors import NotNow
 from domain.exchange import Direction
 from domain.helpdesk import InterfaceState
@@ -25,6 +26,7 @@ from domain.identifiers import random_id
 from domain.provenance import Provenance, acting
 from domain.rights import PERMITTED, Right, require
 from projections import exchanges
+from projections.conflicts import ConflictingView, conflicting
 from projections.paging import Page
 
 router = page_router()
@@ -46,6 +48,7 @@ async def board(
     helpdesk: Word = "",
     cursor: CursorQuery = "",
     partners_from: CursorQuery = "",
+    conflicts_from: CursorQuery = "",
 ) -> Response:
     """All partners, or one of them with what an operator can set."""
     require(caller.actor, Right.READ_STATISTICS)
@@ -57,17 +60,26 @@ async def board(
     writes = Scope.WRITE in caller.scopes
     may_repair = writes and _may(caller, Right.SEND)
     parked: Page[exchanges.MessageView] = Page([])
+    conflicts: Page[ConflictingView] = Page([])
     if may_repair:
         parked = await services.ask(
             lambda connection: exchanges.parked(
                 connection, helpdesk=helpdesk or None, cursor=cursor or None, limit=_ROWS
             )
         )
+        conflicts = await services.ask(
+            lambda connection: conflicting(
+                connection, helpdesk=helpdesk or None, cursor=conflicts_from or None, limit=_ROWS
+            )
+        )
     chosen = {"helpdesk": helpdesk, "cursor": cursor, "partners_from": partners_from}
+    chosen["conflicts_from"] = conflicts_from
     values = {
         "helpdesk": helpdesk,
         "partners": shown,
         "parked": parked,
+        "conflicts": conflicts,
+        "conflicts_address": _address(chosen | {"conflicts_from": conflicts.next or ""}),
         "address": _address(chosen),
         "parked_address": _address(chosen | {"cursor": parked.next or ""}),
         "partners_address": _address(chosen | {"partners_from": shown.next or ""}),
@@ -137,6 +149,28 @@ async def repair_many(
             services, caller.actor, choice, skip=how == "skip", dry_run=False, limit=most
         )
     return await _back_after(services, helpdesk, done.position)
+
+
+@router.post("/exchange/conflict")
+async def resolve(
+    request: Request,
+    caller: Reader,
+    exchange: Annotated[UUID, Form()],
+    field: Annotated[str, Form(max_length=100)],
+    wins: Annotated[Side, Form()],
+    reason: Annotated[str, Form(min_length=1, max_length=REASON_CHARACTERS_MAX)],
+    helpdesk: Helpdesk = "",
+) -> Response:
+    """Say whose value is right. A second click, or somebody else's, changes nothing."""
+    services = _for_writing(request, caller)
+    with _acting(caller):
+        try:
+            receipt = await services.exchange.overruling.resolve(
+                caller.actor, exchange, field, wins, reason.strip()
+            )
+        except NotNow:
+            return _back(helpdesk)
+    return await _back_after(services, helpdesk, receipt.position)
 
 
 @router.post("/exchange/interface")

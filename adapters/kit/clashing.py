@@ -1,0 +1,296 @@
+"""Whether a message asks for something that we changed meanwhile, and whose change counts.
+
+What the partner had seen is told by its message where the format has a place for that (``Reading.seen``);
+otherwise by the order of the conversation: what we had decided to tell and it had not taken yet, it had not
+seen. A text is never lost with the change that it came with: it stays as an entry.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+
+from adapters.kit.contract import NOTHING_SEEN, Asked, Ignored, Reading
+from domain import commands as c
+from domain import disclosure
+from domain.conflicts import Clash, Owner, Ruling, Side, Standing, owners
+from domain.exchange import Exchange
+from domain.helpdesk import Helpdesk
+from domain.lifecycle import TERMINAL, Status
+from domain.store import Recorded
+from domain.ticket import Ticket
+from domain.vocabulary import Visibility
+from domain.words import Words
+
+_MARK: Final = re.compile(r"([0-9a-f]{32})\.(\d{1,18})")
+_OVER: Final = frozenset({Status.SOLVED, Status.UNSOLVED})
+_NO_TEXT: Final = ("As the partner ", "The partner ")
+"""How a text begins that an adapter wrote because the partner wrote none."""
+_AT_ONCE: Final = "Both sides ended the ticket at the same time, and theirs holds."
+
+_STATES: Final[Mapping[type[c.Command], Status]] = MappingProxyType({
+    c.StartWork: Status.IN_PROGRESS,
+    c.RecordReply: Status.IN_PROGRESS,
+    c.RequestReply: Status.WAITING_FOR_REPLY,
+    c.PutOnHold: Status.ON_HOLD,
+    c.Solve: Status.SOLVED,
+    c.FindUnsolvable: Status.UNSOLVED,
+    c.Reopen: Status.REOPENED,
+})  # fmt: skip
+_MOVES: Final = (
+    Ticket.Assigned, Ticket.WorkStarted, Ticket.ReplyRequested, Ticket.SubmitterReplied, Ticket.PutOnHold,
+    Ticket.Solved, Ticket.FoundUnsolvable, Ticket.Reopened, Ticket.Verified, Ticket.Closed,
+)  # fmt: skip
+_ENDINGS: Final = (Ticket.Solved, Ticket.FoundUnsolvable)
+_TEXTS: Final = ("note", "question", "reason", "solution", "comment", "text", "justification")
+
+Unseen = Callable[[Recorded], bool]
+"""Whether the partner had not seen an event of ours."""
+
+
+class Weighed(Struct, frozen=True):
+    """What is left of what a message asks for."""
+
+    commands: Sequence[c.Command]
+    withheld: Sequence[str]
+    clashes: Sequence[Clash] = ()
+    denied: frozenset[str] = frozenset()
+    """Fields that are not the partner's to change: it is told ours again."""
+
+
+def touches(asked: Asked | Ignored, reading: Reading, words: Words) -> bool:
+    """Whether there can be a conflict at all."""
+    if isinstance(asked, Ignored):
+        return asked.why == "no-regress" or _ends(reading, words)
+    return bool(asked.withheld) or any(field_of(each) for each in asked.commands) or _ends(reading, words)  # fmt: skip
+
+
+def _ends(reading: Reading, words: Words) -> bool:
+    return _said(reading, words) in _OVER
+
+
+def field_of(command: c.Command) -> str:
+    """The field that a command changes; empty for an entry."""
+    match command:
+        case c.Assign():
+            return "unit"
+        case c.Reclassify():
+            return command.field
+        case _:
+            return "state" if type(command) in _STATES else ""
+
+
+def mark_of(history: Sequence[Recorded], until: int) -> str:
+    """What stands in a message of ours about an event at position ``until``: the last of theirs that we knew."""
+    names: dict[int, str] = {}
+    last, furthest = NOTHING_SEEN, -1
+    for each in history:
+        match each.event:
+            case Exchange.MessageReceived() as event:
+                names[event.originator_version] = said_as(event.message_id)
+            case Exchange.Unlinked():
+                last, furthest = NOTHING_SEEN, -1
+            case Exchange.Applied() | Exchange.Ignored() as event if event.reference in names:
+                if each.position > until:
+                    break
+                if isinstance(event, Exchange.Ignored) and not event.understood:
+                    continue
+                found = _MARK.search(names[event.reference])
+                # An old event may be told again: what was seen before is not unseen by that.
+                if found is None or int(found[2]) > furthest:
+                    last = names[event.reference]
+                    furthest = int(found[2]) if found else -1
+            case _:
+                pass
+    return last
+
+
+def said_as(message_id: str) -> str:
+    """A partner's message as ours name it: mails are kept under their Message-ID and a hash."""
+    return message_id.partition(" ")[0].strip("<>")
+
+
+def unseen_by(history: Sequence[Recorded], reading: Reading, reference: int) -> Unseen:
+    """``history``: of the conversation. ``reference``: of the message that was read."""
+    found = _MARK.search(reading.seen)
+    if reading.seen == NOTHING_SEEN:
+        return lambda _: True
+    if found and history and found[1] == history[0].event.originator_id.hex:
+        seen = int(found[2])
+        return lambda each: each.position > seen
+    waiting = _waiting(history, reference)
+    return lambda each: each.position in waiting
+
+
+def _waiting(history: Sequence[Recorded], reference: int) -> set[int]:
+    """Positions of events that were to be told, and were not taken yet when the message came."""
+    waiting: dict[int, int] = {}
+    for each in history:
+        if each.event.originator_version >= reference:
+            break
+        match each.event:
+            case Exchange.DispatchDecided() as event if event.disclosed:
+                waiting[event.originator_version] = event.event_position
+            case Exchange.Dispatched() | Exchange.Ignored() as event:
+                waiting.pop(event.reference, None)
+            case Exchange.Resumed() as event if event.how == "skip":
+                waiting.pop(event.reference, None)
+            case _:
+                pass
+    return set(waiting.values())
+
+
+class Scales(Struct, frozen=True, kw_only=True):
+    """All that is needed to weigh one message."""
+
+    partner: Helpdesk
+    ticket: Ticket
+    history: Sequence[Recorded]
+    """Of the ticket."""
+    unseen: Unseen
+    theirs_began: bool
+    reading: Reading
+    words: Words
+
+    def weigh(self, commands: Sequence[c.Command], withheld: Sequence[str], why: str) -> Weighed:
+        """``why`` the adapter ignored the message, where it did."""
+        standing = self._standing()
+        left: list[c.Command] = []
+        kept, clashes, denied = list(withheld), [], set()
+        for command in commands:
+            found, forbidden = self._clash(command, standing)
+            clashes += found
+            lost = next((each for each in found if each.ruling.wins is Side.OURS), None)
+            if forbidden:
+                denied.add(field_of(command))
+                kept.append(f"{field_of(command)}:ours-only@1")
+            elif lost:
+                kept.append(f"{lost.field}:{lost.ruling.rule}")
+            else:
+                left.append(command)
+                continue
+            left += self._entry(command)
+        if not any(field_of(each) == "state" for each in commands):
+            silent = any(each.endswith(":no-regress") for each in [*withheld, f":{why}"])
+            ending = self._ending(standing, left, moves=silent)
+            if ending is not None:
+                clash, left = ending
+                clashes.append(clash)
+        return Weighed(left, kept, clashes, frozenset(denied))
+
+    def _standing(self) -> Standing:
+        return Standing(
+            owners=owners(self.partner.ownership),
+            theirs_began=self.theirs_began,
+            theirs_responsible=self.ticket.unit in self.partner.units,
+        )
+
+    def _changes(self, field: str) -> list[Recorded]:
+        """Ours that are to be told the partner, and that it had not seen; the first one first."""
+        return [
+            each
+            for each in self.history
+            if _changes(each.event, field)
+            and self.unseen(each)
+            and disclosure.told(each.event, self.partner.name, self.partner.policy).disclosed
+        ]
+
+    def _clash(self, command: c.Command, standing: Standing) -> tuple[list[Clash], bool]:
+        """What it is in conflict with, and whether it is forbidden anyway."""
+        field, ticket = field_of(command), self.ticket
+        if not field:
+            return [], False
+        if standing.owner(field) is Owner.OURS_ONLY:
+            return [], True
+        if field == "state":
+            moved = self._changes("state")
+            if not moved:
+                return [], False
+            theirs = _STATES[type(command)]
+            reassigned = Side.OURS if isinstance(moved[-1].event, Ticket.Assigned) else None
+            ruling = standing.ruling_of_states(ticket.status, theirs, reassigned=reassigned)
+            return [Clash("state", ticket.status.value, theirs.value, ruling)], False
+        value = command.unit if isinstance(command, c.Assign) else getattr(command, "value", "")
+        ours = ticket.unit if field == "unit" else str(ticket.particular(field))
+        found = []
+        if value != ours and self._changes(field):
+            found.append(Clash(field, ours, value, standing.ruling(field)))
+        lost = any(each.ruling.wins is Side.OURS for each in found)
+        if field == "unit" and not lost and self._moved_otherwise():
+            assigned = Status.ASSIGNED
+            ruling = standing.ruling_of_states(ticket.status, assigned, reassigned=Side.THEIRS)
+            found.append(Clash("state", ticket.status.value, assigned.value, ruling))
+        return found, False
+
+    def _moved_otherwise(self) -> bool:
+        return any(not isinstance(each.event, Ticket.Assigned) for each in self._changes("state"))
+
+    def _entry(self, command: c.Command) -> list[c.Command]:
+        """The text that came with a change that does not count."""
+        texts = [str(getattr(command, name, "") or "") for name in _TEXTS]
+        entries: list[c.Command] = [
+            c.Comment(number=self.ticket.number, text=text)
+            for text in texts
+            if text and not text.startswith(_NO_TEXT)
+        ]
+        return [each for each in entries if disclosure.heard(each, self.partner.policy)]
+
+    def _ending(
+        self, standing: Standing, commands: list[c.Command], *, moves: bool
+    ) -> tuple[Clash, list[c.Command]] | None:
+        """A conflict of states that has no command: they say what the ticket cannot become, or has become."""
+        said, ours, moved = (
+            _said(self.reading, self.words),
+            self.ticket.status,
+            self._changes("state"),
+        )
+        if said is None or not moved:
+            return None
+        ended = any(isinstance(each.event, _ENDINGS) for each in moved)
+        if said in _OVER and ours in _OVER and ended:
+            if said is ours:
+                # Both texts stay: each side has its own as the solution, and the other's as an entry.
+                return Clash(
+                    "solution", ours.value, said.value, Ruling("both-kept@1", Side.OURS)
+                ), commands
+            clash = Clash("state", ours.value, said.value, standing.ruling("state"))
+            theirs = clash.ruling.wins is Side.THEIRS
+            return clash, self._ended_anew(said, commands) if theirs else commands
+        if moves and (said in TERMINAL) != (ours in TERMINAL):
+            ruling = standing.ruling_of_states(ours, said, reassigned=None)
+            if ruling.wins is Side.OURS:
+                return Clash("state", ours.value, said.value, ruling), commands
+        return None
+
+    def _ended_anew(self, said: Status, commands: Sequence[c.Command]) -> list[c.Command]:
+        """Solved becomes unsolved, or the other way: with their text."""
+        number = self.ticket.number
+        entries = [
+            each for each in commands
+            if isinstance(each, c.Comment) and each.visibility is Visibility.PUBLIC
+        ]  # fmt: skip
+        text = "\n\n".join(each.text for each in entries) or _AT_ONCE
+        ending: c.Command = (
+            c.Solve(number=number, solution=text)
+            if said is Status.SOLVED
+            else c.FindUnsolvable(number=number, reason=text)
+        )
+        rest = [each for each in commands if each not in entries]
+        return [c.Reopen(number=number, comment=_AT_ONCE), *rest, ending]
+
+
+def _said(reading: Reading, words: Words) -> Status | None:
+    word = words.states.read(reading.state) if reading.state else None
+    return Status(word) if word else None
+
+
+def _changes(event: object, field: str) -> bool:
+    match field:
+        case "state":
+            return isinstance(event, _MOVES)
+        case "unit":
+            return isinstance(event, Ticket.Assigned)
+        case _:
+            return isinstance(event, Ticket.Reclassified) and event.field == field

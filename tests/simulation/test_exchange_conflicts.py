@@ -1,0 +1,163 @@
+"""Two hubs change one field at the same time: they settle on one value, and the one that lost stands in an event."""
+
+import asyncio
+
+import pytest
+
+from domain import commands as c
+from domain.exchange import Exchange
+from domain.lifecycle import Status
+from tests.simulation.exchange_world import World, recorded, tickets
+from tests.simulation.test_exchange import simulate
+
+
+async def shared(world: World, unit: str) -> dict[str, int]:
+    """A ticket that began at A; its number at each hub."""
+    opening = c.OpenTicket(subject=world.word("subject"), description="All of them.", unit="UNIT_B")
+    number = (await world.hubs["A"].do(opening)).ticket.number
+    await world.settle()
+    [there] = await tickets(world.hubs["B"])
+    if unit != "UNIT_B":
+        await world.hubs["A"].do(c.Assign(number=number, unit=unit))
+        await world.settle()
+    return {"A": number, "B": there}
+
+
+async def conflicts(world: World, name: str) -> list[Exchange.ConflictFound]:
+    return [
+        each.event
+        for each in await recorded(world.hubs[name])
+        if isinstance(each.event, Exchange.ConflictFound)
+    ]
+
+
+async def at_once(world: World, *commands) -> None:
+    """``commands``: hub and command. Nothing of the one can have reached the other."""
+    await asyncio.gather(*(world.hubs[name].do(command) for name, command in commands))
+
+
+async def statuses(world: World, numbers: dict[str, int]) -> set[Status]:
+    return {(await tickets(world.hubs[name]))[number].status for name, number in numbers.items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("faults", [0.0, 2.0])
+def test_of_two_values_of_a_field_that_of_the_origin_holds_on_both_sides(seed: int, faults: float):
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        world.faults = faults
+        await at_once(
+            world,
+            ("A", c.Reclassify(number=numbers["A"], field="priority", value="urgent", justification=world.word("public"))),
+            ("B", c.Reclassify(number=numbers["B"], field="priority", value="top priority", justification=world.word("public"))),
+        )  # fmt: skip
+        await world.settle()
+        for name, number in numbers.items():
+            ticket = (await tickets(world.hubs[name]))[number]
+            assert ticket.priority.value == "urgent", name
+            [found] = await conflicts(world, name)
+            values = (found.ours, found.theirs) if name == "A" else (found.theirs, found.ours)
+            assert (found.field, *values) == ("priority", "urgent", "top priority")
+            assert (found.rule, found.wins) == ("origin@1", "ours" if name == "A" else "theirs")
+
+    simulate("pair", seed, story)
+
+
+def hold(number: int, word: str) -> c.Command:
+    return c.PutOnHold(number=number, reason=word)
+
+
+def start(number: int, word: str) -> c.Command:
+    return c.StartWork(number=number, note=word)
+
+
+def ask(number: int, word: str) -> c.Command:
+    return c.RequestReply(number=number, question=word)
+
+
+def solve(number: int, word: str) -> c.Command:
+    return c.Solve(number=number, solution=word)
+
+
+def give_up(number: int, word: str) -> c.Command:
+    return c.FindUnsolvable(number=number, reason=word)
+
+
+def assign(number: int, word: str) -> c.Command:
+    return c.Assign(number=number, unit="UNIT_A", note=word)
+
+
+CROSSING = {
+    "work and hold, theirs": ("UNIT_B", start, hold, Status.ON_HOLD, "responsible@1"),
+    "work and hold, ours": ("UNIT_A", start, hold, Status.IN_PROGRESS, "responsible@1"),
+    "hold and question": ("UNIT_B", hold, ask, Status.WAITING_FOR_REPLY, "responsible@1"),
+    "we solve, they hold": ("UNIT_B", solve, hold, Status.SOLVED, "outcome-stands@1"),
+    "they solve, we hold": ("UNIT_A", hold, solve, Status.SOLVED, "outcome-stands@1"),
+    "both solve": ("UNIT_B", solve, solve, Status.SOLVED, "both-kept@1"),
+    "solved and given up": ("UNIT_B", solve, give_up, Status.UNSOLVED, "responsible@1"),
+    "given up and solved": ("UNIT_A", give_up, solve, Status.UNSOLVED, "responsible@1"),
+    "reassigned while they work": ("UNIT_B", assign, hold, Status.ASSIGNED, "reassigned@1"),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("case", CROSSING)
+def test_states_that_cross_settle_on_one_and_every_text_stays(case: str, seed: int):
+    unit, ours, theirs, status, rule = CROSSING[case]
+
+    async def story(world: World) -> None:
+        numbers = await shared(world, unit)
+        world.faults = 2.0 * seed
+        await at_once(
+            world,
+            ("A", ours(numbers["A"], world.word("public"))),
+            ("B", theirs(numbers["B"], world.word("public"))),
+        )
+        await world.settle()
+        assert await statuses(world, numbers) == {status}
+        for name in numbers:
+            assert rule in {each.rule for each in await conflicts(world, name)}, name
+
+    simulate("pair", seed, story)
+
+
+def test_they_reopen_while_we_verify():
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        await world.hubs["B"].do(solve(numbers["B"], world.word("public")))
+        await world.settle()
+        await at_once(
+            world,
+            ("A", c.Verify(number=numbers["A"])),
+            ("B", c.Reopen(number=numbers["B"], comment="Not yet.")),
+        )
+        await world.settle()
+        assert await statuses(world, numbers) == {Status.VERIFIED, Status.SOLVED}
+        for name in numbers:
+            [found] = await conflicts(world, name)
+            assert (found.field, found.rule) == ("state", "outcome-stands@1")
+
+    simulate("pair", 1, story)
+
+
+def test_a_change_that_answers_the_other_is_no_conflict():
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        for name, value in (
+            ("A", "urgent"),
+            ("B", "top priority"),
+            ("A", "very urgent"),
+            ("B", "urgent"),
+        ):
+            change = c.Reclassify(
+                number=numbers[name], field="priority", value=value, justification=world.word("public")
+            )  # fmt: skip
+            await world.hubs[name].do(change)
+            await world.settle()
+            for each, number in numbers.items():
+                ticket = (await tickets(world.hubs[each]))[number]
+                assert ticket.priority.value == value
+        assert not await conflicts(world, "A")
+        assert not await conflicts(world, "B")
+
+    simulate("pair", 2, story)
