@@ -62,6 +62,16 @@ class Peer:
         self._web = self._run_beside(WEB_USER, self._web_command())
         wait_until(self._serves, lambda: f"{self.name} did not start:\n{self.last_words()}")
 
+    def kill_database(self) -> None:
+        """End its database server at once; ``serve_database`` starts it again."""
+        self._end(self._database, signal.SIGKILL)
+        self._database = None
+
+    def serve_database(self) -> None:
+        """Start the database server; return when it lets in."""
+        assert self._database is None
+        wait_until(self._database_serves, self.last_words)
+
     def last_words(self) -> str:
         """Return the end of what it wrote to its log."""
         return (self.folder / "log").read_text(errors="replace")[-2000:]
@@ -97,13 +107,21 @@ class Peer:
             shutil.chown(folder, DATABASE_USER, DATABASE_USER)
         terms = ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
         self._run(DATABASE_USER, [binaries / "initdb", "-D", cluster, *terms])
-        # The socket is the only way in, and its folder is this one.
-        options = ["-clisten_addresses=", "-cfsync=off", "-ctimezone=UTC", "-cjit=off"]
-        self._database = self._run_beside(
-            DATABASE_USER, [binaries / "postgres", "-D", cluster, "-k", sockets, *options]
-        )
+        self.serve_database()
+
+    def _database_serves(self) -> bool:
+        """Start it where it does not run: after a kill it may have to wait until its last process has ended."""
+        binaries = server_binaries.system_folder()
+        assert binaries is not None
+        cluster, sockets = self.folder / "database", self.folder / "socket"
+        if self._database is None or self._database.poll() is not None:
+            # The socket is the only way in, and its folder is this one.
+            options = ["-clisten_addresses=", "-cfsync=off", "-ctimezone=UTC", "-cjit=off"]
+            self._database = self._run_beside(
+                DATABASE_USER, [binaries / "postgres", "-D", cluster, "-k", sockets, *options]
+            )
         ready: list[str | Path] = [binaries / "pg_isready", "-q", "-h", sockets]
-        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, self.last_words)
+        return subprocess.run(ready, check=False).returncode == 0
 
     def _run(self, user: str, command: Iterable[object], *, folder: Path = Path("/")) -> None:
         done = subprocess.run(
