@@ -42,7 +42,7 @@ def address_of(site: ServiceNow) -> str:
 
 def connected(database, site, secret=PASSWORD, adapter=None, **terms):
     return desk_hub(
-        database, adapter or ServiceNowAdapter(), ServiceNowConnector(), address_of(site), secret, **terms
+        database, adapter or ServiceNowAdapter(), ServiceNowConnector(settle_s=0.5), address_of(site), secret, **terms
     )  # fmt: skip
 
 
@@ -257,24 +257,24 @@ async def test_a_crash_between_any_two_steps_creates_nothing_twice(site):
             parcel = opening(len(path))
             site.faults = [Fault("500 after", path, "incident$")]
             with pytest.raises(Undelivered) as failure:
-                await ServiceNowCourier(session).deliver(parcel)
+                await ServiceNowCourier(session, settle_s=0).deliver(parcel)
             assert not failure.value.final
-            first = await ServiceNowCourier(session).deliver(parcel)
-            again = await ServiceNowCourier(session).deliver(parcel)
+            first = await ServiceNowCourier(session, settle_s=0).deliver(parcel)
+            again = await ServiceNowCourier(session, settle_s=0).deliver(parcel)
             assert first.external_id == again.external_id
             assert len(site.of(f"GGUS-{len(path)}")) == 1
         change = message(3, "change", first.external_id, public=True, set={"impact": "1"})
         for method, path in (("PATCH", "incident/"), ("GET", "sys_journal_field")):
             site.faults = [Fault("500 after", method, path)]
             with pytest.raises(Undelivered):
-                await ServiceNowCourier(session).deliver(change)
-        await ServiceNowCourier(session).deliver(change)
+                await ServiceNowCourier(session, settle_s=0).deliver(change)
+        await ServiceNowCourier(session, settle_s=0).deliver(change)
         assert len(site.texts(first.external_id, "comments")) == 1
 
 
 async def test_two_deliveries_at_once_make_one_incident(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session)
+        courier = ServiceNowCourier(session, settle_s=0)
         made = await asyncio.gather(*(courier.deliver(opening(1)) for _ in range(8)))
         assert len({each.external_id for each in made}) == 1
         assert len(site.of("GGUS-1")) == 1
@@ -282,7 +282,7 @@ async def test_two_deliveries_at_once_make_one_incident(site):
 
 async def test_what_an_access_rule_leaves_out_in_silence_is_loud_here(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session)
+        courier = ServiceNowCourier(session, settle_s=0)
         site.unwritable = ("correlation_id",)
         with pytest.raises(Undelivered) as failure:
             await courier.deliver(opening(1))
@@ -306,7 +306,7 @@ async def test_a_column_that_the_site_does_not_have_matches_no_ticket_of_others(
     site.unknown = ("correlation_id",)
     async with session_of(site) as session:
         with pytest.raises(Undelivered) as failure:
-            await ServiceNowCourier(session).deliver(opening(1))
+            await ServiceNowCourier(session, settle_s=0).deliver(opening(1))
         assert failure.value.code == "no-field"
         poller = ServiceNowPoller(session, "GGUS")
         at = await poller.poll(b"", everything)
@@ -320,7 +320,7 @@ async def test_a_column_that_the_site_does_not_have_matches_no_ticket_of_others(
 
 async def test_what_the_data_policy_refuses_is_parked_with_their_words(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session)
+        courier = ServiceNowCourier(session, settle_s=0)
         there = (await courier.deliver(opening(1))).external_id
         with pytest.raises(Undelivered, match="close_code, close_notes") as failure:
             await courier.deliver(message(1, "a", there, set={"state": "6"}, state="6"))
@@ -331,7 +331,7 @@ async def test_their_wish_to_be_asked_later_is_heard(site):
     async with session_of(site) as session:
         site.faults = [Fault("429")]
         with pytest.raises(Undelivered) as failure:
-            await ServiceNowCourier(session).deliver(opening(1))
+            await ServiceNowCourier(session, settle_s=0).deliver(opening(1))
         assert (failure.value.code, failure.value.retry_after_s) == ("too-many", 1.0)
 
 
@@ -388,7 +388,7 @@ async def test_their_clock_may_be_wrong_but_not_read_in_another_zone(database, s
 
 async def test_a_state_that_our_own_write_hides_is_still_found(site):
     async with session_of(site) as session:
-        poller, courier = ServiceNowPoller(session, "GGUS"), ServiceNowCourier(session)
+        poller, courier = ServiceNowPoller(session, "GGUS"), ServiceNowCourier(session, settle_s=0)
         found = await poller.poll(b"", everything)
         columns = {
             "short_description": "x",
@@ -407,7 +407,7 @@ async def test_a_state_that_our_own_write_hides_is_still_found(site):
 
 async def test_the_observer_sees_incidents_as_they_are(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session)
+        courier = ServiceNowCourier(session, settle_s=0)
         there = (await courier.deliver(opening(7))).external_id
         await courier.deliver(message(7, "told", there))
         site.change(there, state="3", hold_reason="1", group="ROC_IT", impact="1", urgency="1")

@@ -1,11 +1,12 @@
 """A hub connected to one real helpdesk with an interface, and what tests ask of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
 from adapters.kit.assembly import Installation, assemble
+from adapters.kit.carriers import Connector
 from adapters.kit.mail_out import NoMailOut
 from adapters.kit.retry import Patience
 from adapters.registry import ADAPTERS, CONNECTORS
@@ -106,6 +107,7 @@ async def peer_hub(
     patience: Patience = QUICK,
     poll_every_s: float = 0.3,
     kind: type[PeerHub] = PeerHub,
+    connectors: Mapping[str, Connector] = CONNECTORS,
 ) -> AsyncGenerator[PeerHub]:
     """A hub with a partner that has this adapter and works for ``units``. Nothing works before ``hub.work()``."""
     async with AsyncExitStack() as stack:
@@ -125,7 +127,7 @@ async def peer_hub(
             wakeup=wakeup,
             checkpoints=Checkpoints(store),
             patience=patience,
-            connectors=CONNECTORS,
+            connectors=connectors,
             secrets=secrets,
             allow_private=True,
             poll_every_s=poll_every_s,

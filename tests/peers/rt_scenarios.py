@@ -6,10 +6,12 @@ from typing import Any, Self
 
 import httpx2
 
+from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.documents import Note, Ours, write
 from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.carriers import Parcel
 from adapters.kit.retry import Patience
+from adapters.registry import CONNECTORS
 from api.demo.request_tracker import RequestTracker
 from domain.exchange import Exchange
 from domain.helpdesk import Policy
@@ -145,6 +147,7 @@ async def rt_hub(
     poll_every_s: float = 0.3,
     password: str | None = None,
     units: Sequence[str] = ("ROC_DE", "ROC_IT"),
+    settle_s: float = 1.0,
 ) -> AsyncGenerator[RtHub]:
     """A hub with a partner ``rt`` that works for ROC_DE and ROC_IT. Nothing works before ``hub.work()``."""
     address = (url or tracker.url).replace("://", "://bridge@") + "/?queue=ROC_DE&intake=To_GGUS"
@@ -152,6 +155,7 @@ async def rt_hub(
         database, "rt", address=address, units=units, all_units=UNITS, policy=policy, patience=patience,
         secret=tracker.passwords["bridge"] if password is None else password,
         poll_every_s=poll_every_s, kind=RtHub,
+        connectors={**CONNECTORS, "rt": RtConnector(settle_s=settle_s)},
     ) as hub:  # fmt: skip
         assert isinstance(hub, RtHub)
         yield hub

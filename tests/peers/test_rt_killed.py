@@ -9,6 +9,7 @@ from time import monotonic
 
 import pytest
 
+from adapters.kit.settling import TEXT_S
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.lifecycle import Status
@@ -27,7 +28,7 @@ async def test_after_kills_on_both_sides_in_the_middle_of_many_tickets_all_agree
     database, request_tracker, supporter
 ):
     numbers: list[int] = []
-    async with rt_hub(database, request_tracker) as ours:
+    async with rt_hub(database, request_tracker, settle_s=TEXT_S) as ours:
         ours.work()
         await ours.polled()
         for n in range(TICKETS):
@@ -39,7 +40,7 @@ async def test_after_kills_on_both_sides_in_the_middle_of_many_tickets_all_agree
             await ours.wait_for(Exchange.Dispatched, 3 + 6 * kill, seconds=PATIENCE_S)
             _kill_and_start(request_tracker)
     # Now we ourselves: the block above ended in the middle of whatever it did.
-    async with rt_hub(database, request_tracker) as ours:
+    async with rt_hub(database, request_tracker, settle_s=TEXT_S) as ours:
         ours.work()
         for number in numbers:
             await ours.quiet(number, seconds=PATIENCE_S)

@@ -6,9 +6,13 @@ from adapters.helpdesks.servicenow.poller import ServiceNowPoller
 from adapters.helpdesks.servicenow.session import Session, Terms
 from adapters.kit.carriers import Line
 from adapters.kit.contract import Place
+from adapters.kit.settling import TEXT_S
 
 
 class ServiceNowConnector:
+    def __init__(self, *, settle_s: float = TEXT_S) -> None:
+        self._settle_s = settle_s
+
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         session = Session(
             Terms.of(place.their_address),
@@ -17,7 +21,7 @@ class ServiceNowConnector:
             environment=place.environment,
         )
         return Line(
-            courier=ServiceNowCourier(session),
+            courier=ServiceNowCourier(session, settle_s=self._settle_s),
             poller=ServiceNowPoller(session, place.our_name),
             observer=ServiceNowObserver(session, place.our_name),
             close=session.close,

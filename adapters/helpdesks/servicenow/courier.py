@@ -11,11 +11,13 @@ from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, event_id, m
 from adapters.helpdesks.servicenow.session import Incident, Session
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
+from adapters.kit.settling import Settling
 
 
 class ServiceNowCourier:
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, *, settle_s: float) -> None:
+        """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
+        self._session, self._settling = session, Settling(settle_s)
         self._creating = asyncio.Lock()
         self._groups: dict[str, str] = {}
 
@@ -38,8 +40,10 @@ class ServiceNowCourier:
             if others:
                 said += f"; there are {len(others)} more with our number"
             return _delivered(said, first)
+        self._settling.be_certain(document.event_id, document.decided_at)
         fields, missing = await self._columns(document)
-        made = await self._session.create(fields)
+        with self._settling.attempt(document.event_id):
+            made = await self._session.create(fields)
         if made.correlation_id != document.external_id:
             what = f"{made.number} was made without correlation_id: our account may not set it"
             raise Undelivered("no-field", what, final=True)
@@ -57,8 +61,10 @@ class ServiceNowCourier:
             found = await self._there(sys_id)
             return _delivered(f"incident {found.number} had it", found)
         await self._there(sys_id)
+        self._settling.be_certain(document.event_id, document.decided_at)
         fields, missing = await self._columns(document)
-        after = await self._session.change(sys_id, fields)
+        with self._settling.attempt(document.event_id):
+            after = await self._session.change(sys_id, fields)
         if document.state and after.word.partition("/")[0] != document.state.partition("/")[0]:
             what = f"{after.number} is in state {after.word}, not {document.state}"
             raise Undelivered("refused", what, final=True)

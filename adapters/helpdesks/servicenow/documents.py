@@ -18,6 +18,8 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     """Our ticket, in ``correlation_id``."""
     event_id: str
     """Of this message: stands in the last line of its text, so that whether it was done can be asked."""
+    decided_at: str = ""
+    """Since when it may have been tried."""
     create: bool = False
     public: bool = False
     """The text is for the caller too (comments), else for supporters (work notes)."""

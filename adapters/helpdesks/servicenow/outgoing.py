@@ -74,6 +74,7 @@ def _ours(
         number=news.ticket.number,
         external_id=our_id,
         event_id=telling.event_id(news),
+        decided_at=news.at.isoformat(),
         create=create,
         public=public,
         text=text,
