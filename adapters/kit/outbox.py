@@ -28,7 +28,7 @@ from domain.disclosure import Verdict
 from domain.errors import AlreadyClaimed, NotNow, Refused
 from domain.exchange import Direction, Exchange, Message
 from domain.helpdesk import Helpdesk
-from domain.identifiers import random_id
+from domain.identifiers import named_id, random_id
 from domain.lifecycle import OPEN, TERMINAL
 from domain.provenance import Provenance, acting
 from domain.store import Recorded
@@ -212,11 +212,11 @@ class Outbox:
         """The message; None where the partner's format has no word for it. Raises ``_Untranslatable``."""
         news = await self._news(exchange, partner, cause, whole=rule == disclosure.OPENING.rule)
         if times:
-            left, _, domain = news.message_id.partition("@")
+            again = named_id("told-again", f"{exchange.id}.{times}")
             # Decided now, so nobody can have tried it before.
             news = structs.replace(
                 news,
-                message_id=f"{left}.{times}@{domain}",
+                message_id=news.message_id.replace(exchange.id.hex, again.hex),
                 at=clock.now(),
                 seen=await self._seen_now(exchange),
             )
