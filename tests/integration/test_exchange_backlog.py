@@ -263,7 +263,7 @@ async def _day(hub: Hub, watched: Watched, down: Desk, fine: Desk) -> None:
 
 async def _wait_of(hub: Hub, fine: Desk) -> float:
     """How long a message for the other partner takes. Bounded by far more than it should be."""
-    began, before = monotonic(), len(fine.taken)
+    began, before = monotonic(), len({*fine.taken})
     await hub.open("fine")
     await fine.has(before + 1, 60)
     return monotonic() - began
