@@ -61,7 +61,9 @@ def show(
         print("\nFiles:")
     for file in files:
         internal = ", internal" if file.visibility == "internal" else ""
-        print(f"  {file.version}: {harmless(file.name)} ({file.media_type}, {file.size} bytes{internal})")
+        print(
+            f"  {file.version}: {harmless(file.name)} ({file.media_type}, {file.size} bytes{internal})"
+        )
 
 
 def _lines(ticket: "TicketInFull", zone: str) -> list[tuple[str, str]]:
