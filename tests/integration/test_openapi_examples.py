@@ -33,6 +33,7 @@ ELSEWHERE = {
     ("post", "/api/v1/helpdesks/{name}/comparisons"),  # looks at a partner's tickets
     ("get", "/api/v1/helpdesks/{name}/comparison"),
     ("post", "/api/v1/exchanges/{exchange}/divergences/{field}"),
+    ("post", "/api/v1/exchanges/{exchange}/conflicts/{field}"),
     ("get", "/api/v1/feeds/{helpdesk}/stream"),  # has no end
     ("put", "/api/v1/feeds/{helpdesk}/subscription"),  # looks its host up in the Internet
 }
