@@ -1,11 +1,20 @@
 """Every question is answered by an index, in a history large enough that a scan would hurt."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from psycopg.sql import SQL
 
-from projections import exchanges, partner_health, queues, sites, ticket_page
+from projections import (
+    conflicts,
+    divergences,
+    exchanges,
+    partner_health,
+    queues,
+    sites,
+    ticket_page,
+)
 from tests.projecting import asking, made
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -46,7 +55,8 @@ FILL_HELPDESKS = """
 FILL_EXCHANGES = """
     INSERT INTO view.exchange
     SELECT lpad(to_hex(number), 32, '0')::uuid, 'desk_' || number % 20, number, 'T-' || number, 'REF-' || number,
-           '', 3, position, opened_at, changed_at, 1, 1, 0, 0, 0, 0, '[]'
+           '', 3, position, opened_at, changed_at, 1, 1, 0, 0, 0, CASE WHEN number % 500 = 0 THEN 1 ELSE 0 END, '[]',
+           CASE WHEN number % 700 = 0 THEN 1 ELSE 0 END, '[]'
       FROM view.ticket
 """
 FILL_MESSAGES = """
@@ -142,6 +152,10 @@ QUESTIONS = {
     "the exchange board": lambda c: exchanges.board(c, number=7),
     "what is parked": exchanges.parked,
     "what is parked of a partner": lambda c: exchanges.parked(c, helpdesk="desk_7"),
+    "what diverges at a partner": lambda c: divergences.diverging(c, "desk_7"),
+    "what is to be compared": lambda c: divergences.linked(c, "desk_7", UUID(int=0), START, 50),
+    "what conflicts": conflicts.conflicting,
+    "what conflicts with a partner": lambda c: conflicts.conflicting(c, helpdesk="desk_7"),
     "the health of all partners": partner_health.partner_health,
     "the health of a partner": lambda c: partner_health.health_of(c, "desk_7"),
 }  # fmt: skip
