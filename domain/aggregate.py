@@ -60,8 +60,11 @@ class Aggregate:
     mutators: ClassVar[dict[type[Event], Mutator]] = {}
 
     def __init_subclass__(cls) -> None:
-        cls.mutators = cls.mutators | {
-            method.mutates: method for method in vars(cls).values() if hasattr(method, "mutates")
+        cls.mutators = {
+            method.mutates: method
+            for part in reversed(cls.__mro__)
+            for method in vars(part).values()
+            if hasattr(method, "mutates")
         }
 
     def __init__(self, originator_id: UUID) -> None:

@@ -13,8 +13,9 @@ from adapters.kit.outbox import Outbox
 from domain import commands as c
 from domain.aggregate import Aggregate
 from domain.content import Sealed
+from domain.divergences import Divergence
 from domain.errors import NotNow
-from domain.exchange import Divergence, Exchange
+from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk
 from domain.lifecycle import OPEN, Status
 from domain.provenance import Origin, acting, attribution
