@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from api.attachments import UNKNOWN, AttachedFile, brought, download, files_of, visibility_of
 from api.commanding import CommandAnswer
 from api.dependencies import Number, Reader, Writer, answer
-from api.documentation import COMMAND_HEADERS, answers
+from api.documentation import COMMAND_HEADERS, PROBLEMS, answers
 from domain import commands as c
 
 router = APIRouter(prefix="/tickets", tags=["commands"])
@@ -33,6 +33,9 @@ _FORM: Final[dict[str, Any]] = {
         },
     },
 }
+_NO_FORM: Final[dict[int | str, dict[str, Any]]] = {
+    415: {**PROBLEMS[400], "description": "The body is no form with a file"}
+}
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The file",
@@ -44,7 +47,7 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
 @router.post(
     "/{number}/attachments",
     summary="Attach a file",
-    responses=answers(CommandAnswer, "Attached"),
+    responses=answers(CommandAnswer, "Attached") | _NO_FORM,
     openapi_extra=_FORM,
 )
 async def attach(number: Number, desk: Writer) -> Response:
