@@ -15,6 +15,7 @@ from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
 from adapters.store.secrets import HelpdeskSecrets
 from adapters.store.wakeup import Wakeup
+from adapters.tasks import end
 from domain.directory import SupportUnit, UnitKind
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
@@ -111,9 +112,7 @@ async def desk_hub(
         try:
             yield running
         finally:
-            for task in running.tasks:
-                task.cancel()
-            await asyncio.gather(*running.tasks, return_exceptions=True)
+            await end(*running.tasks)
 
 
 async def _register(

@@ -150,9 +150,9 @@ async def test_rt_resolving_a_ticket_without_a_word_solves_it(database, gate, su
 
 async def test_files_travel_through_the_gateway_both_ways(database, gate, supporter):
     async with connected(database, gate) as ours:
-        number = await ours.open_ticket("NGI_DE", subject="With files")
+        number = await ours.open_ticket("NGI_DE", subject="Gate with files")
         await answered(ours)
-        [theirs] = await supporter.found("Subject LIKE 'With files'")
+        [theirs] = await supporter.found("Subject LIKE 'Gate with files'")
         attach = c.Attach(
             number=number, name="trace.log", media_type="application/x-trace", body=b"ERROR 5"
         )
