@@ -41,8 +41,8 @@ def parse(raw: bytes) -> Message:
     The limits keep the library's parser from spending seconds: its time grows with the square of these.
     """
     if raw.startswith(TOO_LARGE):
-        told = raw[len(TOO_LARGE) : 500].splitlines()[0]
-        raise Unreadable(f"the mail is too large: {decode(told)}")
+        told, _, _ = raw[len(TOO_LARGE) : 500].partition(b"\n")
+        raise Unreadable(f"the mail is too large: {decode(told.strip())}")
     head = re.search(rb"\r?\n\r?\n", raw)
     if (head.start() if head else len(raw)) > _HEAD_BYTES_MAX:
         raise Unreadable(f"the mail's header has more than {_HEAD_BYTES_MAX} bytes")

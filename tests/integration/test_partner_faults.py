@@ -230,10 +230,15 @@ async def test_a_partner_with_a_wrong_certificate_is_told_nothing(names, tmp_pat
 
 
 async def test_a_partner_that_accepts_and_never_shakes_hands_is_left():
+    left = asyncio.Event()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             await reader.read()
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        left.set()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server:
@@ -242,3 +247,4 @@ async def test_a_partner_that_accepts_and_never_shakes_hands_is_left():
             with pytest.raises(Undelivered) as failure:
                 await api.call("GET", "/")
         assert (failure.value.code, failure.value.final) == ("not-reached", False)
+        await asyncio.wait_for(left.wait(), 30)

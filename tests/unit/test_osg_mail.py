@@ -351,3 +351,8 @@ def test_hostile_texts_take_time_that_grows_with_their_length_only():
         text = (piece * (900_000 // len(piece)))[:900_000]
         with suppress(Unreadable):
             document.parse(text)
+
+
+def test_a_mail_that_says_nothing_of_why_it_is_too_large_is_unreadable_all_the_same():
+    with pytest.raises(Unreadable, match="too large"):
+        ADAPTER.read(b"X-Ticket-Ledger-Too-Large: ")
