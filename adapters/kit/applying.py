@@ -15,13 +15,13 @@ from adapters.kit.contract import (
     Before,
     Contact,
     Ignored,
-    Malformed,
     Reading,
     Returned,
     Unreadable,
 )
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import HOPS_MAX, as_for_us, our_number
+from adapters.kit.translating import failure
 from domain import commands as c
 from domain.aggregate import Aggregate
 from domain.conflicts import Clash, Side
@@ -131,10 +131,8 @@ class Application:
         """
         try:
             return await self._run()
-        except Malformed as error:
-            return Verdict(kind="refused", code="malformed", detail=str(error))
         except Unreadable as error:
-            return Verdict(kind="parked", code="unreadable", detail=str(error))
+            return _failed(error)
         except (StoreUnavailable, StaleVersion, Settled):
             raise
         except Refused as refusal:
@@ -142,8 +140,7 @@ class Application:
             return Verdict(kind="refused", code=refusal.code, detail=str(refusal), clashes=stand)
         except Exception as error:  # a defect of an adapter parks this conversation alone
             log.exception("message could not be translated", exchange=str(self._exchange.id))
-            detail = f"{type(error).__name__}: {error}"[:1000]
-            return Verdict(kind="parked", code="translation-failed", detail=detail)
+            return _failed(error)
 
     async def _run(self) -> Verdict | None:
         contents = await self._contents(
@@ -431,6 +428,11 @@ class Application:
         person = Person(random_id())
         person.register(name=contact.name, mail=contact.mail, phone=contact.phone)
         return person.id, person
+
+
+def _failed(error: Exception) -> Verdict:
+    found = failure(error)
+    return Verdict(kind=found.outcome, code=found.why, detail=found.detail)
 
 
 def _loop(detail: str) -> Verdict:

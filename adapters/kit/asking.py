@@ -25,8 +25,8 @@ NO_COUNTERPART: Final = Ignored("no-counterpart")
 _WHERE: Final = "it stands in the partner's message, which is kept"
 _WHY: Final = "As the partner set it."
 
-STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType({
-    Action.START_WORK: lambda number, _: c.StartWork(number=number),
+COMMANDS: Final[Mapping[Action, Callable[[int, str], c.TicketCommand]]] = MappingProxyType({
+    Action.START_WORK: lambda number, text: c.StartWork(number=number, note=text),
     Action.REQUEST_REPLY: lambda number, text: c.RequestReply(number=number, question=text),
     Action.PUT_ON_HOLD: lambda number, text: c.PutOnHold(number=number, reason=text),
     Action.SOLVE: lambda number, text: c.Solve(number=number, solution=text),
@@ -34,6 +34,10 @@ STEPS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyTyp
     Action.REOPEN: lambda number, text: c.Reopen(number=number, comment=text),
 })  # fmt: skip
 """Every step that a state of a partner can ask for, with the number of our ticket and a text."""
+STEPS: Final[Mapping[Action, Callable[[int, str], c.TicketCommand]]] = MappingProxyType(
+    {**COMMANDS, Action.START_WORK: lambda number, _: c.StartWork(number=number)}
+)
+"""The same where the text stays an entry of its own, unless the step cannot do without."""
 
 
 def opened(

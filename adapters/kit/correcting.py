@@ -4,12 +4,13 @@ Only states can be put right: of them alone the partner's exact word is kept. An
 is where the wrong reading left it: whoever moved it since had a reason.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct, structs
 
+from adapters.kit.asking import COMMANDS
 from adapters.kit.states import action
 from adapters.kit.words import known_state
 from domain import commands as c
@@ -71,15 +72,6 @@ def _left(found: Correction, why: str) -> Correction:
     return structs.replace(found, left=why)
 
 
-_COMMANDS: Final[Mapping[Status, Callable[[int, str], c.TicketCommand]]] = MappingProxyType(
-    {
-        Status.IN_PROGRESS: lambda number, why: c.StartWork(number=number, note=why),
-        Status.WAITING_FOR_REPLY: lambda number, why: c.RequestReply(number=number, question=why),
-        Status.ON_HOLD: lambda number, why: c.PutOnHold(number=number, reason=why),
-        Status.SOLVED: lambda number, why: c.Solve(number=number, solution=why),
-        Status.UNSOLVED: lambda number, why: c.FindUnsolvable(number=number, reason=why),
-        Status.REOPENED: lambda number, why: c.Reopen(number=number, comment=why),
-    }
+_COMMANDS: Final = MappingProxyType(
+    {STEPS[action][1]: command for action, command in COMMANDS.items()}
 )
-
-assert set(_COMMANDS) <= {target for _, target in STEPS.values()}, "each is one step"

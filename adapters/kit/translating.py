@@ -39,10 +39,10 @@ def read(adapter: Adapter, raw: bytes) -> Reading | Translation:
     try:
         reading = adapter.read(raw)
     except Unreadable as error:
-        return _refused(error)
+        return failure(error)
     except Exception as error:  # a defect of an adapter concerns this message alone
         log.exception("message could not be translated", adapter=adapter.name)
-        return _failed(error)
+        return failure(error)
     match reading:
         case Ignored():
             return Translation(outcome="ignored", why=reading.why)
@@ -59,21 +59,22 @@ def translate(
     try:
         asked = adapter.inbound(reading, ticket, before, place)
     except Unreadable as error:
-        return _refused(error)
+        return failure(error)
     except Exception as error:  # as above
         log.exception("message could not be translated", adapter=adapter.name)
-        return _failed(error)
+        return failure(error)
     if isinstance(asked, Ignored):
         return Translation(outcome="ignored", why=asked.why)
     return Translation(outcome="asked", commands=asked.commands, withheld=asked.withheld)
 
 
-def _refused(error: Unreadable) -> Translation:
-    if isinstance(error, Malformed):
-        return Translation(outcome="refused", why="malformed", detail=str(error))
-    return Translation(outcome="parked", why="unreadable", detail=str(error))
-
-
-def _failed(error: Exception) -> Translation:
-    detail = f"{type(error).__name__}: {error}"[:_DETAIL_CHARACTERS_MAX]
-    return Translation(outcome="parked", why="translation-failed", detail=detail)
+def failure(error: Exception) -> Translation:
+    """What becomes of a message that an adapter could not read, or that it failed at."""
+    match error:
+        case Malformed():
+            return Translation(outcome="refused", why="malformed", detail=str(error))
+        case Unreadable():
+            return Translation(outcome="parked", why="unreadable", detail=str(error))
+        case _:
+            detail = f"{type(error).__name__}: {error}"[:_DETAIL_CHARACTERS_MAX]
+            return Translation(outcome="parked", why="translation-failed", detail=detail)

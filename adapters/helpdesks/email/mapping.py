@@ -1,6 +1,6 @@
 """The mapping itself: a mail that a person wrote to commands, and our events to mails that a person reads."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.message import Message
 from types import MappingProxyType
 from typing import Final, Literal
@@ -8,6 +8,7 @@ from typing import Final, Literal
 from adapters.helpdesks.email.outgoing import OURS, write
 from adapters.helpdesks.email.reading import Said, said
 from adapters.kit import mail
+from adapters.kit.asking import COMMANDS
 from adapters.kit.bounces import returned
 from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading, Returned, Unreadable
 from adapters.kit.files import taken
@@ -76,7 +77,7 @@ class Email:
             withheld.append("word:not-agreed")
             text = f"#{told.word}\n{text}".strip()
         if action is not None and action in POSSIBLE[ticket.status]:
-            return Asked([_COMMANDS[action](ticket.number, text), *files.commands], withheld)
+            return Asked([COMMANDS[action](ticket.number, text), *files.commands], withheld)
         if action is not None:
             withheld.append(f"{action.value}:not-now")
         entry = [c.Comment(number=ticket.number, text=text)] if text else []
@@ -109,18 +110,7 @@ _ACTIONS: Final[Mapping[Status, Action]] = MappingProxyType({
 """What a mail can do where a word for it was agreed on."""
 
 
-_COMMANDS: Final[Mapping[Action, Callable[[int, str], c.Command]]] = MappingProxyType(
-    {
-        Action.START_WORK: lambda number, text: c.StartWork(number=number, note=text),
-        Action.REQUEST_REPLY: lambda number, text: c.RequestReply(number=number, question=text),
-        Action.PUT_ON_HOLD: lambda number, text: c.PutOnHold(number=number, reason=text),
-        Action.REOPEN: lambda number, text: c.Reopen(number=number, comment=text),
-        Action.SOLVE: lambda number, text: c.Solve(number=number, solution=text),
-        Action.FIND_UNSOLVABLE: lambda number, text: c.FindUnsolvable(number=number, reason=text),
-    }
-)
-
-assert set(_COMMANDS) == set(_ACTIONS.values()), "every word does something"
+assert set(COMMANDS) == set(_ACTIONS.values()), "every word does something"
 
 
 def _text(told: Said, left: Sequence[str]) -> str:

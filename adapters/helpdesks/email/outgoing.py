@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from adapters.helpdesks.email.words import MARKER_LINE
+from adapters.kit import telling
 from adapters.kit.contract import Ignored, News
 from adapters.kit.mail_files import FILE_BYTES_MAX, add_file
 from adapters.kit.mail_marks import conversation_id, envelope_of, mark
@@ -17,7 +18,6 @@ from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX
 
 OURS: Final = "X-Ticket-Ledger"
 """Says that a mail is one of ours, wherever lists and forwards send it."""
-_ERASED: Final = "(erased)"
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 
 _SENTENCES: Final[Mapping[type[Event], tuple[str, str]]] = MappingProxyType({
@@ -49,7 +49,7 @@ def write(news: News, words: Mapping[str, Action]) -> bytes | Ignored:
     body = _whole(news, words) if news.whole else _change(news)
     if isinstance(body, Ignored):
         return body
-    title = line(_text(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
+    title = line(telling.text(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
     message = envelope_of(news, f"{mark(news)} {title}")
     message["Reply-To"] = news.reply_address or news.place.our_address
     message["References"] = conversation_id(news.message_id)
@@ -60,7 +60,7 @@ def write(news: News, words: Mapping[str, Action]) -> bytes | Ignored:
         storable(f"{MARKER_LINE}\n\n{body}\n\n{_foot(news)}\n"), cte="quoted-printable"
     )
     if isinstance(news.event, Ticket.Attached) and not news.whole:
-        add_file(message, news, news.event, _text(news, news.event.name))
+        add_file(message, news, news.event, telling.text(news, news.event.name))
     return message.as_bytes()
 
 
@@ -74,9 +74,9 @@ def _change(news: News) -> str | Ignored:
             return Ignored("no-counterpart")
         sentence = sentence.format(field=_FIELDS[event.field], value=event.value)
     elif isinstance(event, Ticket.Attached):
-        sentence = sentence.format(name=_text(news, event.name))
+        sentence = sentence.format(name=telling.text(news, event.name))
         if event.file.size > FILE_BYTES_MAX:
-            sentence += f"\n\nIt is too large for a mail: see {_where(news)}"
+            sentence += f"\n\nIt is too large for a mail: see {telling.where(news)}"
     elif isinstance(event, Ticket.Assigned):
         sentence = sentence.format(unit=event.unit)
     text = _fitting(news, getattr(event, field, None) if field else None)
@@ -87,7 +87,7 @@ def _whole(news: News, words: Mapping[str, Action]) -> str:
     ticket = news.ticket
     facts = {
         "Ticket": f"{news.place.our_name} {ticket.number}",
-        "Subject": line(_text(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
+        "Subject": line(telling.text(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
         "Status": ticket.status.value,
         "Support unit": ticket.unit,
         "Priority": ticket.priority.value,
@@ -101,7 +101,9 @@ def _whole(news: News, words: Mapping[str, Action]) -> str:
         blocks.append(f"Description:\n\n{description}")
     if news.diary:
         diary = "\n\n".join(storable(each) for each in news.diary)
-        blocks.append(f"Public entries so far:\n\n{cut(diary, TEXT_CHARACTERS_MAX, _where(news))}")
+        blocks.append(
+            f"Public entries so far:\n\n{cut(diary, TEXT_CHARACTERS_MAX, telling.where(news))}"
+        )
     if ticket.solution is not None:
         blocks.append(f"Solution:\n\n{_fitting(news, ticket.solution)}")
     return "\n\n".join([*blocks, _how_to_answer(words)])
@@ -136,13 +138,4 @@ def _foot(news: News) -> str:
 
 
 def _fitting(news: News, sealed: Sealed | None) -> str:
-    return cut(_text(news, sealed), TEXT_CHARACTERS_MAX, _where(news)).strip()
-
-
-def _where(news: News) -> str:
-    page = news.place.page.format(number=news.ticket.number)
-    return page or f"{news.place.our_name} ticket {news.ticket.number}"
-
-
-def _text(news: News, sealed: Sealed | None) -> str:
-    return "" if sealed is None else news.texts.get(sealed.id, _ERASED)
+    return cut(telling.text(news, sealed), TEXT_CHARACTERS_MAX, telling.where(news)).strip()

@@ -4,8 +4,9 @@ from email.message import EmailMessage
 from typing import Final
 
 from adapters.helpdesks.osg_mail import document
+from adapters.kit import telling
 from adapters.kit.contract import News
-from adapters.kit.ghd.outgoing import identifying, text_of
+from adapters.kit.ghd.outgoing import identifying
 from adapters.kit.mail_files import FILE_BYTES_MAX, add_file
 from adapters.kit.mail_marks import envelope_of, mark
 from adapters.kit.text import line
@@ -22,7 +23,7 @@ def write(news: News, fields: dict[str, str]) -> bytes:
 def write_file(news: News, event: Ticket.Attached) -> bytes:
     """What identifies the ticket, and the file beside it. One that is too large for mail is told in words."""
     fields = identifying(news)
-    name = text_of(news, event.name)
+    name = telling.text(news, event.name)
     if event.file.size > FILE_BYTES_MAX:
         where = news.place.page.format(number=news.ticket.number)
         fields["GHD_Public_Diary"] = (
@@ -35,7 +36,7 @@ def write_file(news: News, event: Ticket.Attached) -> bytes:
 
 
 def _mail(news: News, fields: dict[str, str]) -> EmailMessage:
-    title = line(text_of(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
+    title = line(telling.text(news, news.ticket.subject), SUBJECT_CHARACTERS_MAX)
     words = (mark(news), news.external_reference, title)
     message = envelope_of(news, " ".join(part for part in words if part))
     text = document.render(fields)

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from adapters.helpdesks.redmine.documents import (
     ATTRIBUTES,
+    DOCUMENTS,
     EVENT_ID,
     EXTERNAL_ID,
     PRIORITY,
@@ -22,13 +23,11 @@ from adapters.helpdesks.redmine.documents import (
     mark,
     marked,
     our_number,
-    read,
 )
 from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
 from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.carriers import Delivered, Parcel
-from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
 from domain.words import Words
 
@@ -39,7 +38,7 @@ class RedmineCourier:
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
-        document = _document(parcel.raw)
+        document = DOCUMENTS.to_do(parcel.raw)
         if parcel.external_id:
             return await self._changed(document, parcel.external_id)
         if document.create is None:
@@ -184,16 +183,6 @@ class RedmineCourier:
             what = f"issue {number} was deleted, or it is where our account may not see it"
             raise Undelivered("gone-there", what, final=True)
         return issue
-
-
-def _document(raw: bytes) -> Ours:
-    try:
-        document = read(raw)
-    except Unreadable as error:
-        raise Undelivered("unreadable", str(error), final=True) from error
-    if not isinstance(document, Ours):
-        raise Undelivered("unreadable", "this is a message of theirs", final=True)
-    return document
 
 
 def _done(issue: Issue, document: Ours) -> Journal | None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.helpdesks.rt import words
-from adapters.helpdesks.rt.documents import EVENT_ID, EXTERNAL_ID, Ours, read
+from adapters.helpdesks.rt.documents import DOCUMENTS, EVENT_ID, EXTERNAL_ID, Ours
 from adapters.helpdesks.rt.session import (
     Session,
     TicketRow,
@@ -24,7 +24,6 @@ from adapters.helpdesks.rt.session import (
     quoted,
 )
 from adapters.kit.carriers import Delivered, Parcel
-from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
 from adapters.kit.settling import Settling, twice
 
@@ -41,7 +40,7 @@ class RtCourier:
         self._creating = asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
-        document = _document(parcel.raw)
+        document = DOCUMENTS.to_do(parcel.raw)
         if not parcel.external_id:
             if document.create is None:
                 what = "RT was never told of this ticket: the message that opens it was skipped"
@@ -210,16 +209,6 @@ class RtCourier:
         if ticket is None:
             raise Undelivered("gone-there", f"RT has no ticket {number} any more", final=True)
         return ticket
-
-
-def _document(raw: bytes) -> Ours:
-    try:
-        document = read(raw)
-    except Unreadable as error:
-        raise Undelivered("unreadable", str(error), final=True) from error
-    if not isinstance(document, Ours):
-        raise Undelivered("unreadable", "this is a message of theirs", final=True)
-    return document
 
 
 def _another(ticket: TicketRow, document: Ours, linked_at: datetime | None) -> bool:

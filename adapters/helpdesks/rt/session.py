@@ -11,12 +11,12 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Struct, structs
 
 from adapters.helpdesks.rt.documents import EVENT_ID
+from adapters.kit.addresses import address_of
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -38,19 +38,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, address: str) -> "Terms":
         """Raises ``Undelivered``."""
-        try:
-            parts = urlsplit(address)
-            host, port, account = parts.hostname, parts.port, parts.username
-        except ValueError as error:
-            raise Undelivered("bad-address", f"{address!r}: {error}", final=True) from error
-        if parts.scheme not in ("http", "https") or not host or not account:
-            what = f"{address!r} is not like https://ACCOUNT@rt.example.org/"
-            raise Undelivered("bad-address", what, final=True)
-        place = f"[{host}]" if ":" in host else host
-        url = f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
-        return cls(
-            url=url, account=account, intake=frozenset(parse_qs(parts.query).get("intake", ()))
-        )
+        found = address_of(address, "https://ACCOUNT@rt.example.org/")
+        return cls(url=found.url, account=found.account, intake=found.all("intake"))
 
 
 class Reference(Struct, frozen=True):

@@ -19,13 +19,11 @@ from adapters.helpdesks.webhook.events import (
     TicketEvent,
 )
 from adapters.helpdesks.webhook.message import STRUCTURED, Message, written
-from adapters.kit import words
+from adapters.kit import telling, words
 from adapters.kit.contract import Ignored, News
 from adapters.kit.webhook import ID_HEADER
-from domain.content import Sealed
 from domain.ticket import Ticket
 
-_ERASED: Final = "(erased)"
 _FIELDS: Final[frozenset[str]] = frozenset({"priority", "category", "issue_type", "vo", "affected_site"})  # fmt: skip
 
 _TEXTS: Final[Mapping[type, str]] = MappingProxyType({
@@ -49,7 +47,7 @@ def message(news: News) -> bytes | Ignored:
         return data
     event = TicketEvent(
         specversion=SPECVERSION,
-        id=news.message_id.strip("<>"),
+        id=telling.event_id(news),
         source=_source(news),
         type=TYPE_PREFIX + data.change,
         subject=data.ticket.id,
@@ -66,8 +64,8 @@ def _whole(news: News) -> EventData:
     ticket = news.ticket
     sent = msgspec.structs.replace(
         _ticket(news),
-        subject=_text(news, ticket.subject),
-        description=_text(news, ticket.description),
+        subject=telling.text(news, ticket.subject),
+        description=telling.text(news, ticket.description),
     )
     return EventData(change="opened", ticket=sent, entries=tuple(news.diary))
 
@@ -75,7 +73,7 @@ def _whole(news: News) -> EventData:
 def _change(news: News) -> EventData | Ignored:
     kind = type(news.event)
     if kind in _TEXTS:
-        text = _text(news, getattr(news.event, _TEXTS[kind])) if _TEXTS[kind] else ""
+        text = telling.text(news, getattr(news.event, _TEXTS[kind])) if _TEXTS[kind] else ""
         replied = kind is Ticket.SubmitterReplied
         return _data(news, "replied" if replied else "updated", ("state",), text)
     tell = _OTHERS.get(kind)
@@ -87,22 +85,24 @@ def _linked(news: News, _: Ticket.Opened) -> EventData:
 
 
 def _assigned(news: News, event: Ticket.Assigned) -> EventData:
-    return _data(news, "updated", ("unit",), _text(news, event.note))
+    return _data(news, "updated", ("unit",), telling.text(news, event.note))
 
 
 def _commented(news: News, event: Ticket.Commented) -> EventData:
-    return _data(news, "commented", text=_text(news, event.text))
+    return _data(news, "commented", text=telling.text(news, event.text))
 
 
 def _attached(news: News, event: Ticket.Attached) -> EventData:
-    return structs.replace(_data(news, "attached"), file=told(news, event, _text(news, event.name)))
+    return structs.replace(
+        _data(news, "attached"), file=told(news, event, telling.text(news, event.name))
+    )
 
 
 def _reclassified(news: News, event: Ticket.Reclassified) -> EventData | Ignored:
     if event.field not in _FIELDS:
         return Ignored("no-counterpart")
     field: Any = event.field
-    return _data(news, "updated", (field,), _text(news, event.justification))
+    return _data(news, "updated", (field,), telling.text(news, event.justification))
 
 
 _OTHERS: Final[Mapping[type, Callable[[News, Any], EventData | Ignored]]] = MappingProxyType({
@@ -128,9 +128,9 @@ def _data(news: News, change: Change, changed: tuple[Field, ...] = (), text: str
 def _ticket(news: News) -> EventTicket:
     ticket, tables = news.ticket, news.place.words
     return EventTicket(
-        id=_id(news),
+        id=telling.our_id(news),
         version=ticket.version,
-        url=news.place.page.format(number=ticket.number),
+        url=telling.page(news),
         state=words.status_there(tables, ticket.status),
         unit=words.unit_there(tables, ticket.unit),
         priority=words.priority_there(tables, ticket.priority),
@@ -142,10 +142,6 @@ def _ticket(news: News) -> EventTicket:
     )
 
 
-def _id(news: News) -> str:
-    return f"{news.place.our_name}-{news.ticket.number}"
-
-
 def _source(news: News) -> str:
     page = news.place.page.partition("{")[0].rstrip("/")
     return page or f"urn:ticketledger:{news.place.our_name.lower()}"
@@ -155,7 +151,3 @@ def _target(news: News) -> str:
     parts = urlsplit(news.place.their_address)
     path = parts.path if parts.scheme in ("http", "https") else ""
     return (path or "/") + (f"?{parts.query}" if path and parts.query else "")
-
-
-def _text(news: News, sealed: Sealed | None) -> str:
-    return "" if sealed is None else news.texts.get(sealed.id, _ERASED)

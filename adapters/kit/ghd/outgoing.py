@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from adapters.kit import telling
 from adapters.kit.contract import Ignored, News
 from adapters.kit.ghd import words
 from adapters.kit.ghd.names import DOCUMENT
@@ -15,7 +16,6 @@ from domain.ticket import Ticket
 from domain.vocabulary import SUBJECT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Priority
 
 _SOLUTION_CHARACTERS_MAX: Final = 255
-_ERASED: Final = "(erased)"
 
 DIARY: Final[Mapping[type[Event], str]] = MappingProxyType({
     Ticket.Assigned: "note",
@@ -46,8 +46,8 @@ def whole(news: News) -> dict[str, str]:
         "GHD_Experiment": ticket.vo or "none",
         "GHD_Responsible_Unit": unit_there(news.place.words, ticket.unit),
         "GHD_Priority": priority_there(news.place.words, ticket.priority),
-        "GHD_Short_Description": line(text_of(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
-        "GHD_Description": _fitting(news, text_of(news, ticket.description)),
+        "GHD_Short_Description": line(telling.text(news, ticket.subject), SUBJECT_CHARACTERS_MAX),
+        "GHD_Description": _fitting(news, telling.text(news, ticket.description)),
         "GHD_Experiment_Specific_Problem": "Yes" if ticket.vo_specific else "No",
         "GHD_Type_Of_Problem": ticket.issue_type,
         "GHD_Date_Time_Of_Problem": words.problem_text(ticket.opened_at),
@@ -76,7 +76,7 @@ def change(news: News) -> dict[str, str] | Ignored:
             return Ignored("no-counterpart")
     sealed = getattr(event, DIARY[type(event)], None)
     if sealed is not None:
-        fields["GHD_Public_Diary"] = _fitting(news, text_of(news, sealed))
+        fields["GHD_Public_Diary"] = _fitting(news, telling.text(news, sealed))
     return fields
 
 
@@ -94,23 +94,17 @@ def _reclassified(news: News, event: Ticket.Reclassified) -> dict[str, str]:
     changed = {_CLASSIFIED[event.field]: event.value}
     if event.field == "priority":
         changed["GHD_Priority"] = priority_there(news.place.words, Priority(event.value))
-        changed["GHD_Public_Diary"] = _fitting(news, text_of(news, event.justification))
+        changed["GHD_Public_Diary"] = _fitting(news, telling.text(news, event.justification))
     return changed
 
 
 def _solution(news: News, sealed: Sealed | None) -> dict[str, str]:
-    text = text_of(news, sealed)
+    text = telling.text(news, sealed)
     return {
         "GHD_Short_Solution": line(text, _SOLUTION_CHARACTERS_MAX),
         "GHD_Detailed_Solution": _fitting(news, text),
     }
 
 
-def text_of(news: News, sealed: Sealed | None) -> str:
-    return "" if sealed is None else news.texts.get(sealed.id, _ERASED)
-
-
 def _fitting(news: News, text: str) -> str:
-    page = news.place.page.format(number=news.ticket.number)
-    number = f"{news.place.our_name} ticket {news.ticket.number}"
-    return cut(text, TEXT_CHARACTERS_MAX, page or number)
+    return cut(text, TEXT_CHARACTERS_MAX, telling.where(news))
