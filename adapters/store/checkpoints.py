@@ -4,9 +4,13 @@ A checkpoint only saves reading the log again: whoever follows it must bear to s
 table is made where the service may make tables, and losing it loses nothing.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, LiteralString
+
+from psycopg.errors import UndefinedTable
 
 from adapters.store.engine import PostgresStore
+from adapters.store.statements import LOCK
 
 MAKE: Final = """
     CREATE TABLE IF NOT EXISTS view.checkpoint (
@@ -19,6 +23,7 @@ SAVE: Final = """
     ON CONFLICT (name) DO UPDATE SET position = excluded.position, memory = excluded.memory
     RETURNING position
 """
+_MAKE_LOCK: Final = 5640100013
 
 
 class Checkpoints:
@@ -27,19 +32,26 @@ class Checkpoints:
 
     async def load(self, name: str) -> tuple[int, bytes]:
         """The saved position and memory; 0 and nothing at the beginning."""
-        await self._make()
-        rows = await self._store.rows(LOAD, [name])
+        rows = await self._ask(LOAD, [name])
         return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, b"")
 
     async def memories(self, beginning: str) -> dict[str, bytes]:
         """What is kept under names that begin so, by the rest of the name."""
-        await self._make()
-        rows = await self._store.rows(BEGINNING_WITH, [beginning])
+        rows = await self._ask(BEGINNING_WITH, [beginning])
         return {str(name).removeprefix(beginning): bytes(memory) for name, memory in rows}
 
     async def save(self, name: str, position: int, memory: bytes) -> None:
-        await self._store.rows(SAVE, [name, position, memory])
+        await self._ask(SAVE, [name, position, memory])
+
+    async def _ask(self, query: LiteralString, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            return await self._store.rows(query, values)
+        except UndefinedTable:
+            await self._make()
+            return await self._store.rows(query, values)
 
     async def _make(self) -> None:
-        async with self._store.pool.connection() as connection:
+        """One at a time: of two that make a table at the same moment PostgreSQL lets one fail."""
+        async with self._store.pool.connection() as connection, connection.transaction():
+            await connection.execute(LOCK, [_MAKE_LOCK])
             await connection.execute(MAKE)

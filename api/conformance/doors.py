@@ -106,7 +106,6 @@ class Doors:
 
         Without any lateness, what is repeated is counted and nothing else. ``anew``: count from 0.
         """
-        await self._checkpoints.load(_SET + name)  # makes the table where there is none yet
         if anew:
             await self._checkpoints.save(_SEEN + name, 0, msgspec.json.encode(DoorSeen()))
         until = clock.now() + timedelta(seconds=most_s)
