@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,11 @@ class Year:
     def megabytes(self) -> tuple[float, float]:
         """Resident memory of our process and of its PostgreSQL; pages that several share count once."""
         ours = psutil.Process(self.service.process.pid)
-        database = [child.memory_full_info().pss for child in ours.children(recursive=True)]
-        return ours.memory_full_info().pss / 1e6, sum(database) / 1e6
+        database = 0
+        for child in ours.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile, and has no memory any more
+                database += child.memory_full_info().pss
+        return ours.memory_full_info().pss / 1e6, database / 1e6
 
 
 @pytest.fixture(scope="module")
