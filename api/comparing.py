@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from adapters.kit.comparing_runs import BEGINNING, Diverging
+from adapters.kit.comparing_pages import BEGINNING, Diverging
 from adapters.kit.retry import Undelivered
 from api.bootstrap import Services
 from domain.errors import NotNow
@@ -40,7 +40,9 @@ async def compare(
     """
     require(actor, Right.SEND)
     try:
-        page = await services.exchange.comparison.page(helpdesk, after, repair=repair, limit=limit)
+        page = await services.exchange.comparison.pages.compare(
+            helpdesk, after, repair=repair, limit=limit
+        )
     except Undelivered as failure:
         raise NotNow(f"{helpdesk} cannot be asked: {failure.code}: {failure}"[:500]) from failure
     return ComparedPage(

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from adapters.kit.by_hand import ByHand
 from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets, Secrets
-from adapters.kit.comparing_runs import CONFIRM_S, Comparison, Linked, Nothing
+from adapters.kit.comparing_pages import CONFIRM_S, Linked, Nothing, Pages
+from adapters.kit.comparing_runs import Comparison
 from adapters.kit.contract import Adapter, Place, Stamping
 from adapters.kit.conversations import Conversations
 from adapters.kit.doorkeeping import Doorkeeper
@@ -116,15 +117,9 @@ def assemble(
     outbox = Outbox(conversations, carriers, patience, addresses)
     repairing = Repairing(conversations, outbox)
     inbox.tell_again = repairing.tell
-    comparison = Comparison(
-        conversations,
-        carriers,
-        repairing,
-        linked or Nothing(),
-        checkpoints,
-        every_s=compare_every_s,
-        confirm_s=confirm_s,
-    )
+    linked = linked or Nothing()
+    pages = Pages(conversations, carriers, repairing, linked, confirm_s=confirm_s)
+    comparison = Comparison(pages, linked, checkpoints, every_s=compare_every_s)
     pollers = Pollers(
         conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
     )

@@ -20,7 +20,7 @@ from api.cli.common import (
 from api.cli.partners import HelpdeskArgument
 
 if TYPE_CHECKING:
-    from adapters.kit.comparing_runs import Diverging
+    from adapters.kit.comparing_pages import Diverging
     from adapters.store.connection import Connection
     from api.bootstrap import Services
     from api.comparing import ComparedPage
@@ -47,7 +47,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare all linked tickets with the partner, and list what diverges. Ended half-way, it tells where."""
-    from adapters.kit.comparing_runs import BEGINNING  # noqa: PLC0415
+    from adapters.kit.comparing_pages import BEGINNING  # noqa: PLC0415
 
     async def do(services: "Services") -> "list[ComparedPage]":
         from api.comparing import compare as compare_page  # noqa: PLC0415

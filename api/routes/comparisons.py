@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.kit.comparing_runs import BEGINNING, Progress
+from adapters.kit.comparing_pages import BEGINNING
+from adapters.kit.comparing_runs import Progress
 from adapters.kit.repairing import REASON_CHARACTERS_MAX
 from api.comparing import ComparedPage, compare
 from api.dependencies import After, Cursor, Limit, Reader, Writer, answer

@@ -103,11 +103,11 @@ async def test_after_a_restore_from_an_old_backup_both_sides_agree_and_nothing_c
             for number in numbers:
                 await ours.quiet(number)
             with by_test():
-                await ours.parts.comparison.page("rt", repair=True)
+                await ours.parts.comparison.pages.compare("rt", repair=True)
             for number in numbers:
                 await ours.quiet(number)
             with by_test():
-                page = await ours.parts.comparison.page("rt", repair=False)
+                page = await ours.parts.comparison.pages.compare("rt", repair=False)
             assert page.diverging == []
             assert (page.compared, page.next) == (len(numbers) + 1, None)
 
