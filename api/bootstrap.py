@@ -146,9 +146,6 @@ def add_workers(services: Services) -> None:
     services.workers.add("feeds", services.feed_hub.run)
     pusher = services.feed_pushing.pusher(services.feed_hub)
     services.workers.add("push", partial(alone, services.conninfo, PUSH_LOCK, pusher.run))
-    services.workers.add(
-        "conformance", partial(alone, services.conninfo, CONFORMANCE_LOCK, conformance(services))
-    )
     add_exchange_workers(
         services.settings,
         services.workers,
@@ -156,6 +153,11 @@ def add_workers(services: Services) -> None:
         services.mail_fetchers,
         services.conninfo,
     )
+    if services.settings.exchanges:
+        services.workers.add(
+            "conformance",
+            partial(alone, services.conninfo, CONFORMANCE_LOCK, conformance(services)),
+        )
 
 
 def conformance(services: Services) -> Work:

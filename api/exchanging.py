@@ -99,6 +99,6 @@ def add_exchange_workers(
         name = fetcher.health.mailbox
         lock = MAILBOX_LOCKS + crc32(name.encode())
         workers.add(f"mail of {name}", partial(alone, conninfo, lock, fetcher.run))
-    if settings.mail_comes_or_goes or settings.exchange:
+    if settings.exchanges:
         workers.add("exchange", partial(alone, conninfo, EXCHANGE_LOCK, parts.worker.run))
         workers.add("comparison", partial(alone, conninfo, COMPARISON_LOCK, parts.comparison.run))

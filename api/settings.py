@@ -56,6 +56,11 @@ class Settings(MailSettings):
     wait_s_max: Annotated[float, Field(gt=0, le=30)] = 2.0
     """How long a question waits for the position it asks for."""
 
+    @property
+    def exchanges(self) -> bool:
+        """Whether tickets travel: where mail does, or where it is set."""
+        return self.mail_comes_or_goes or self.exchange
+
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:

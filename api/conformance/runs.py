@@ -45,6 +45,11 @@ class ConformanceRuns:
         for case in chosen:
             if case not in CASES:
                 raise UnknownValue("case", case, CASES)
+        if not self._services.settings.exchanges:
+            raise NotNow(
+                "the exchange is off, so nothing would go on with the run: set TICKETLEDGER_EXCHANGE=true,"
+                " or let mail in or out, wherever the service runs and here"
+            )
         last = await self._places(helpdesk, limit=1)
         if last and (await self._load(last[0].stream)).result is Result.RUNNING:
             raise NotNow(f"conformance run {last[0].number} of {helpdesk} is running")

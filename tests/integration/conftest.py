@@ -42,11 +42,17 @@ SignIn = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture
-async def services(database: str) -> "AsyncIterator[Services]":
+def set_up() -> dict[str, Any]:
+    """Settings of the service beyond the usual ones: a test file may have its own."""
+    return {}
+
+
+@pytest.fixture
+async def services(database: str, set_up: dict[str, Any]) -> "AsyncIterator[Services]":
     from api.bootstrap import running
     from api.settings import Environment, Settings
 
-    settings = Settings(database_url=SecretStr(database), environment=Environment.TEST)
+    settings = Settings(database_url=SecretStr(database), environment=Environment.TEST, **set_up)
     async with running(settings) as services:
         with attributed(Actor.rule("setup@1")):
             unit = SupportUnit(named_id(SupportUnit.KIND, "NGI_DE"))

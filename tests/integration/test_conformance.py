@@ -1,17 +1,20 @@
 """Conformance runs with partners over real sockets: a good one passes, a flawed one fails where it is flawed."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
-from api.bootstrap import Services
+from api.bootstrap import Services, running
 from api.conformance.cases import CASES
 from api.conformance.report import RunReport, lines, report
 from api.conformance.runs import ConformanceRuns
+from api.settings import Environment, Settings
 from domain.conformance import ConformanceRun, Terms, Verdict
 from domain.errors import NotNow
 from domain.exchange import Exchange
@@ -151,6 +154,11 @@ async def _a_few_more_events(ours: Hub, count: int) -> None:
 RUNS = "/api/v1/helpdesks/desk/conformance-runs"
 
 
+@pytest.fixture
+def set_up() -> dict[str, Any]:
+    return {"exchange": True}
+
+
 async def register(services: Services, state: InterfaceState, environment: str = "") -> Helpdesk:
     partner = Helpdesk(named_id(Helpdesk.KIND, "desk"))
     with by_test():
@@ -174,14 +182,13 @@ async def test_the_partner_itself_starts_a_run_follows_it_and_ends_it(services, 
     again = await stranger.post(RUNS, json={}, headers=own)
     assert (again.status_code, again.json()["code"]) == (409, "not-now")
 
-    found = await until_asked(stranger, own)
+    found = await until(stranger, own, lambda run: run["cases"][0]["asked"])
     assert found["current"] == "their-open"
     assert found["cases"][0]["word"] in found["cases"][0]["do"]
 
     said = {"case": "their-open", "signal": "skip"}
     assert (await stranger.post(f"{RUNS}/1/signals", json=said, headers=own)).is_success
-    while (found := (await stranger.get(f"{RUNS}/1", headers=own)).json())["result"] == "running":
-        await services.wakeup.wait(await services.store.head(), 0.1)
+    found = await until(stranger, own, lambda run: run["result"] != "running")
     assert (found["result"], found["cases"][0]["code"]) == ("incomplete", "asked")
 
     assert (await stranger.post(RUNS, json={}, headers=own)).status_code == 201
@@ -196,11 +203,26 @@ async def test_the_partner_itself_starts_a_run_follows_it_and_ends_it(services, 
         assert (await stranger.request(method, path)).status_code == 401
 
 
-async def until_asked(client: httpx2.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:
-    while True:
-        found = (await client.get(f"{RUNS}/1", headers=headers)).json()
-        if found["cases"][0]["asked"]:
-            return found
+async def until(
+    client: httpx2.AsyncClient, headers: dict[str, str], holds: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The report of the first run, as soon as it is as it should be."""
+    async with asyncio.timeout(60):
+        while not holds(  # noqa: ASYNC110 - a partner can only ask
+            found := (await client.get(f"{RUNS}/1", headers=headers)).json()
+        ):
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def test_where_the_exchange_is_off_a_run_is_refused_as_it_would_never_move(database):
+    settings = Settings(database_url=SecretStr(database), environment=Environment.TEST)
+    async with running(settings) as services:
+        await register(services, InterfaceState.TESTING)
+        runs = ConformanceRuns(services)
+        with by_test(), pytest.raises(NotNow, match="TICKETLEDGER_EXCHANGE=true"):
+            await runs.start("desk")
+        assert await runs.last("desk") is None
 
 
 async def test_who_may_not_administer_starts_nothing(services, sign_in, submitter, supporter):
