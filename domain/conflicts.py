@@ -32,7 +32,7 @@ class Owner(Enum):
     ORIGIN = "origin"
     """The side on which the request began."""
     RESPONSIBLE = "responsible"
-    """The side on which the responsible unit works."""
+    """The side on which the responsible unit works; the origin, where the two sides do not agree which that is."""
     OURS_ONLY = "ours only"
     """The partner does not change it at all."""
 
@@ -63,7 +63,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     owners: Mapping[str, Owner]
     """As agreed with the partner; what is left out is as in ``FIELDS``."""
     theirs_began: bool
-    theirs_responsible: bool
+    responsible: Side | None
+    """None where each side holds that it is itself, or each that it is the other."""
 
     def owner(self, field: str) -> Owner:
         """Also of fields that have no row: they are the origin's."""
@@ -71,16 +72,19 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     def ruling(self, field: str) -> Ruling:
         """Whose value holds because of who owns the field."""
+        origin = Side.THEIRS if self.theirs_began else Side.OURS
         match owner := self.owner(field):
             case Owner.OURS | Owner.OURS_ONLY:
                 wins = Side.OURS
             case Owner.THEIRS:
                 wins = Side.THEIRS
             case Owner.ORIGIN:
-                wins = Side.THEIRS if self.theirs_began else Side.OURS
+                wins = origin
             case _:
                 assert owner is Owner.RESPONSIBLE
-                wins = Side.THEIRS if self.theirs_responsible else Side.OURS
+                if self.responsible is None:
+                    return Ruling("nobody-responsible@1", origin)
+                wins = self.responsible
         return Ruling(f"{owner.value.replace(' ', '-')}@1", wins)
 
     def ruling_of_states(self, ours: Status, theirs: Status, *, reassigned: Side | None) -> Ruling:
@@ -95,6 +99,21 @@ class Standing(Struct, frozen=True, kw_only=True):
         if reassigned is not None:
             return Ruling("reassigned@1", reassigned)
         return self.ruling("state")
+
+
+def agreed_responsible(
+    ours: Side, theirs: Side | None, *, reassigned: Side | None = None
+) -> Side | None:
+    """Which side works on a ticket, from what each of them holds; None where that is not one side.
+
+    ``theirs`` is None where they do not say. Who gave the ticket to another unit, and that the other had not
+    seen, alone knows the unit that is meant: ``reassigned``.
+    """
+    if theirs is None or reassigned is Side.OURS:
+        return ours
+    if reassigned is Side.THEIRS:
+        return theirs
+    return ours if ours is theirs else None
 
 
 class Clash(Struct, frozen=True):

@@ -15,7 +15,7 @@ from msgspec import Struct
 from adapters.kit.contract import NOTHING_SEEN, Asked, Ignored, Reading
 from domain import commands as c
 from domain import disclosure
-from domain.conflicts import Clash, Owner, Ruling, Side, Standing, owners
+from domain.conflicts import Clash, Owner, Ruling, Side, Standing, agreed_responsible, owners
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk
 from domain.lifecycle import TERMINAL, Status
@@ -184,8 +184,25 @@ class Scales(Struct, frozen=True, kw_only=True):
         return Standing(
             owners=owners(self.partner.ownership),
             theirs_began=self.theirs_began,
-            theirs_responsible=self.ticket.unit in self.partner.units,
+            responsible=agreed_responsible(
+                Side.THEIRS if self.ticket.unit in self.partner.units else Side.OURS,
+                self.reading.responsible,
+                reassigned=self._reassigned(),
+            ),
         )
+
+    def _reassigned(self) -> Side | None:
+        """Who gave the ticket to another unit, before the other side had heard of it."""
+        if self._changes("unit"):
+            return Side.OURS
+        moved = self._changes("state")
+        since = moved[0].position if moved else None
+        for each in self.history:
+            origin = each.event.provenance.origin
+            theirs = origin is not None and origin.helpdesk == self.partner.name
+            if since and each.position > since and theirs and _changes(each.event, "unit"):
+                return Side.THEIRS
+        return None
 
     def _changes(self, field: str) -> list[Recorded]:
         """Ours that are to be told the partner, and that it had not seen; the first one first."""

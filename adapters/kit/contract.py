@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from domain.aggregate import Event
 from domain.commands import Command
+from domain.conflicts import Side
 from domain.ticket import Ticket
 from domain.words import Words
 
@@ -77,6 +78,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     seen: str = ""
     """Our last message that the partner had heard when it made the change: its identifier, or
     ``NOTHING_SEEN``. Empty where the message does not say."""
+    responsible: Side | None = None
+    """On which side the unit works that has the ticket, as the partner sees it. None where it does not say."""
     beside: bool = False
     """It brings a file and no words: the next message is compared with the one before it."""
     body: Any = None

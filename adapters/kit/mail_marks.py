@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from adapters.kit import mail
+from adapters.kit import mail, telling
 from adapters.kit.contract import News
 
 _NUMBER: Final = re.compile(r"-Ticket-ID:\s{0,3}#(\d{1,9})\b", re.IGNORECASE)
@@ -30,6 +30,8 @@ HOPS: Final = "X-Ticket-Hops"
 
 SEEN: Final = "X-Ticket-Seen"
 """The last mail of the other side that had been heard when the news happened."""
+RESPONSIBLE: Final = "X-Ticket-Responsible"
+"""Whether the unit that has the ticket works for the sender or for the receiver, as the sender sees it."""
 
 
 class OurId(Struct, frozen=True):
@@ -97,6 +99,7 @@ def envelope_of(news: News, subject: str) -> EmailMessage:
         message[HOPS] = " ".join(news.hops)
     if news.seen:
         message[SEEN] = news.seen
+        message[RESPONSIBLE] = telling.responsible(news)
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     return message

@@ -6,7 +6,7 @@ their fields these are is the adapter's; so is what only one of them takes, such
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from adapters.kit.addresses import term
 from adapters.kit.contract import Ignored, News
 from adapters.kit.text import cut, line
 from adapters.kit.words import priority_there, status_there, unit_there
+from domain.conflicts import Side
 from domain.content import Sealed
 from domain.lifecycle import TERMINAL, Status
 from domain.ticket import Ticket
@@ -180,6 +181,16 @@ def our_id(news: News) -> str:
 def event_id(news: News) -> str:
     """Of this message, for what a partner keeps with its effect."""
     return news.message_id.strip("<>")
+
+
+def responsible(news: News) -> Literal["sender", "receiver"]:
+    """Who works on the ticket, as we see it. ``heard_responsible`` reads it."""
+    return "receiver" if news.ticket.unit in news.place.their_units else "sender"
+
+
+def heard_responsible(word: str) -> Side | None:
+    """The same, seen from the other side; None where the word says nothing."""
+    return {"sender": Side.THEIRS, "receiver": Side.OURS}.get(word)
 
 
 def named(news: News) -> str:

@@ -96,6 +96,27 @@ CROSSING = {
     "both solve": ("UNIT_B", solve, solve, Status.SOLVED, "both-kept@1"),
     "solved and given up": ("UNIT_B", solve, give_up, Status.UNSOLVED, "responsible@1"),
     "given up and solved": ("UNIT_A", give_up, solve, Status.UNSOLVED, "responsible@1"),
+    "nobody is responsible": (
+        "UNIT_PEOPLE",
+        start,
+        hold,
+        Status.IN_PROGRESS,
+        "nobody-responsible@1",
+    ),
+    "nobody is, and it is over": (
+        "UNIT_PEOPLE",
+        solve,
+        give_up,
+        Status.SOLVED,
+        "nobody-responsible@1",
+    ),
+    "nobody is, and theirs is over": (
+        "UNIT_PEOPLE",
+        hold,
+        solve,
+        Status.SOLVED,
+        "outcome-stands@1",
+    ),
     "reassigned while they work": ("UNIT_B", assign, hold, Status.ASSIGNED, "reassigned@1"),
 }
 

@@ -7,7 +7,16 @@ import pytest
 from adapters.kit.clashing import mark_of, unseen_by
 from adapters.kit.contract import NOTHING_SEEN, Reading
 from domain.aggregate import Aggregate
-from domain.conflicts import FIELDS, Clash, Owner, Ruling, Side, Standing, owners
+from domain.conflicts import (
+    FIELDS,
+    Clash,
+    Owner,
+    Ruling,
+    Side,
+    Standing,
+    agreed_responsible,
+    owners,
+)
 from domain.errors import NothingToDo, NotNow, UnknownValue
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk
@@ -19,8 +28,10 @@ from tests.exchange_scenarios import by_test
 OURS, THEIRS = Side.OURS, Side.THEIRS
 
 
-def standing(*, began: bool = False, responsible: bool = False, **agreed: str) -> Standing:
-    return Standing(owners=owners(agreed), theirs_began=began, theirs_responsible=responsible)
+def standing(*, began: bool = False, responsible: bool | None = False, **agreed: str) -> Standing:
+    """``responsible``: whether they are; None where nobody is."""
+    side = None if responsible is None else THEIRS if responsible else OURS
+    return Standing(owners=owners(agreed), theirs_began=began, responsible=side)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +40,8 @@ def standing(*, began: bool = False, responsible: bool = False, **agreed: str) -
         ("state", standing(), "responsible@1", OURS),
         ("state", standing(responsible=True), "responsible@1", THEIRS),
         ("state", standing(responsible=True, state="ours"), "ours@1", OURS),
+        ("state", standing(responsible=None), "nobody-responsible@1", OURS),
+        ("state", standing(responsible=None, began=True), "nobody-responsible@1", THEIRS),
         ("priority", standing(responsible=True), "origin@1", OURS),
         ("priority", standing(began=True), "origin@1", THEIRS),
         ("priority", standing(began=True, priority="ours"), "ours@1", OURS),
@@ -65,6 +78,29 @@ def test_of_two_states_what_is_over_stays_over_and_the_same_holds_seen_from_the_
         theirs, ours, reassigned=other[reassigned] if reassigned else None
     )
     assert seen == Ruling(rule, other[wins])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "reassigned", "found"),
+    [
+        (OURS, THEIRS, None, None),
+        (THEIRS, OURS, None, None),
+        (OURS, OURS, None, OURS),
+        (THEIRS, THEIRS, None, THEIRS),
+        (OURS, None, None, OURS),
+        (THEIRS, None, THEIRS, THEIRS),
+        (OURS, THEIRS, OURS, OURS),
+        (OURS, THEIRS, THEIRS, THEIRS),
+    ],
+)
+def test_both_sides_find_the_same_side_responsible_or_none(
+    ours: Side, theirs: Side | None, reassigned: Side | None, found: Side | None
+):
+    other = {OURS: THEIRS, THEIRS: OURS, None: None}
+    assert agreed_responsible(ours, theirs, reassigned=reassigned) is found
+    if theirs is not None:
+        there = agreed_responsible(other[theirs], other[ours], reassigned=other[reassigned])
+        assert there is other[found]
 
 
 def test_owners_are_checked_when_they_are_agreed_on():

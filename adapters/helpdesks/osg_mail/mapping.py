@@ -17,7 +17,8 @@ from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.ghd.words import WORDS
 from adapters.kit.hops import hops_in, parted
 from adapters.kit.mail_files import files_of
-from adapters.kit.mail_marks import HOPS, SEEN, installation_in, number_in, unmarked
+from adapters.kit.mail_marks import HOPS, RESPONSIBLE, SEEN, installation_in, number_in, unmarked
+from adapters.kit.telling import heard_responsible
 from adapters.kit.text import line
 from domain.ticket import Ticket
 
@@ -59,6 +60,7 @@ class OsgMail:
             installation=installation,
             hops=hops,
             seen=line(mail.header(message, SEEN), 300) if hops else "",
+            responsible=heard_responsible(mail.header(message, RESPONSIBLE)) if hops else None,
             state=fields.get("GHD_Status", "")[:100],
             submitter=submitter(fields),
             body=told,

@@ -85,6 +85,9 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: Annotated[str, Meta(max_length=300)] = ""
     """The receiver's last event that the sender had taken when this happened: its id, or ``none``. With it two
     changes of one field that crossed are told apart from one that answers the other."""
+    responsible: Literal["", "sender", "receiver"] = ""
+    """With ``seen``: for whom the unit works that has the ticket, as the sender sees it. With it two states that
+    crossed are decided alike where the two sides do not know each other's units."""
     submitter: EventPerson | None = None
     """With ``opened``."""
     file: EventFile | None = None

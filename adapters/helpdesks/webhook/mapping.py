@@ -16,6 +16,7 @@ from adapters.kit.contract import (
     Unreadable,
 )
 from adapters.kit.hops import hops_in
+from adapters.kit.telling import heard_responsible
 from adapters.kit.text import line
 from domain.lifecycle import Status
 from domain.ticket import Ticket
@@ -67,6 +68,7 @@ class Webhook:
             installation=named(data.yours)[0],
             hops=hops_in(event.hops),
             seen=data.seen,
+            responsible=heard_responsible(data.responsible),
             body=event,
         )  # fmt: skip
 

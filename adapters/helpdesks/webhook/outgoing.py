@@ -122,6 +122,7 @@ def _data(news: News, change: Change, changed: tuple[Field, ...] = (), text: str
         changed=changed,
         text=text,
         seen=news.seen,
+        responsible=telling.responsible(news) if news.seen else "",
     )
 
 
