@@ -110,6 +110,11 @@ class Watched:
                 self.most = max(self.most, process.memory_info().rss)
             await asyncio.sleep(0.2)
 
+    def cpu_s(self) -> float:
+        """Seconds of a processor that the service used since it was started."""
+        times = psutil.Process(self.service.process.pid).cpu_times()
+        return times.user + times.system
+
     async def kill(self) -> None:
         if self._watch:
             self._watch.cancel()
@@ -245,15 +250,17 @@ async def _day(hub: Hub, watched: Watched, down: Desk, fine: Desk) -> None:
 
     down.up = True
     await hub.back()
-    began = monotonic()
+    began, cpu_s, most = monotonic(), watched.cpu_s(), watched.most
     all_told = asyncio.create_task(down.has(messages, PATIENCE_S))
     waits = []
     while not all_told.done():
         waits.append(await _wait_of(hub, fine))
         await asyncio.sleep(0.2)
     await all_told
+    seconds, cpu_s = monotonic() - began, watched.cpu_s() - cpu_s
     print(
-        f"up again: drained after {monotonic() - began:.0f} s, {watched.most / 1e6:.0f} MB,"
+        f"up again: drained after {seconds:.0f} s, {messages / seconds:.0f} messages/s,"
+        f" {cpu_s:.0f} s of a processor, {watched.most / 1e6:.0f} MB ({most / 1e6:.0f} before),"
         f" the other partner waited {_shown(waits)}, {len(down.taken)} messages for it"
     )
     assert watched.most - before < MEMORY_MAX
