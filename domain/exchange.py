@@ -5,6 +5,7 @@ crash between any two steps leaves a recorded question, never a lost or a double
 """
 
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -86,6 +87,17 @@ class Exchange(Conflicting, Diverging):
         """Events of the ticket up to this position have been decided on."""
         self.looped = False
         """The partner's ticket is one of ours that came back to us: what it tells comes the other way too."""
+
+    def fork(self) -> "Exchange":
+        """A second conversation with this state, on which to decide without touching this one."""
+        assert not self.pending_events
+        other = Exchange.__new__(Exchange)
+        vars(other).update({
+            name: value.copy() if isinstance(value, dict | set | list) else value
+            for name, value in vars(self).items()
+        })  # fmt: skip
+        other.messages = {reference: copy(each) for reference, each in self.messages.items()}
+        return other
 
     class Opened(Event, tag="exchange.opened", frozen=True, kw_only=True, gc=False):
         helpdesk: str

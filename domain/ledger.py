@@ -180,6 +180,11 @@ class Ledger:
         history = await self.history(number, as_of=as_of, version=version)
         return Ticket.replay(ticket_id(number), [recorded.event for recorded in history])
 
+    def kept(self, number: int) -> Ticket | None:
+        """The ticket as this process wrote it last, where that is in memory; others may have written since."""
+        found = self._kept.get(ticket_id(number))
+        return found.fork() if found else None
+
     async def history(
         self, number: int, *, as_of: AsOf | None = None, version: int | None = None
     ) -> list[Recorded]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain.aggregate import Aggregate
 from domain.directory import Person, Site, SupportUnit, VirtualOrganisation
+from domain.helpdesk import Helpdesk
 from domain.identifiers import named_id
 from domain.store import EventStore
 
@@ -18,7 +19,7 @@ _FRESH_S: Final = 1.0
 
 
 class LiveDirectory:
-    """Units, sites, VOs and persons by name. What it answers is to be read, not to be changed."""
+    """Units, sites, VOs, helpdesks and persons by name. What it answers is to be read, not to be changed."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
@@ -37,6 +38,9 @@ class LiveDirectory:
 
     async def vo(self, name: str) -> VirtualOrganisation | None:
         return await self._entry(VirtualOrganisation, named_id(VirtualOrganisation.KIND, name))
+
+    async def helpdesk(self, name: str) -> Helpdesk | None:
+        return await self._entry(Helpdesk, named_id(Helpdesk.KIND, name))
 
     async def person(self, person: UUID) -> Person | None:
         return await self._entry(Person, person)
