@@ -3,107 +3,27 @@
 Everything that a report says stands in these events, with the places in the log that show it.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from enum import Enum
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct
-
 from domain.aggregate import BEGINNING, Aggregate, Event, mutates
+from domain.conformance_terms import (
+    CLAIM,
+    UNPROVED,
+    Case,
+    Finding,
+    Request,
+    Result,
+    Signal,
+    Terms,
+    Verdict,
+    not_permitted,
+    run_key,
+)
 from domain.content import Sealed
 from domain.errors import Invalid, NotNow, UnknownValue
-from domain.helpdesk import PRODUCTION, Helpdesk, InterfaceState
-
-ASKED: Final = "asked"
-"""Code of a case that was left out because somebody wished so: nothing is proved."""
-
-CLAIM: Final = "conformance-run"
-"""Kind of claim: of each number there is one run with a helpdesk."""
-
-
-class Terms(Struct, frozen=True, kw_only=True, gc=False):
-    """How patient a run is, in whole seconds."""
-
-    answer_s: int = 120
-    """For what a machine does by itself."""
-    wait_s: int = 3600
-    """For what the partner's people have to do."""
-    quiet_s: int = 10
-    """Afterwards, for what must not come."""
-    slow_s: int = 20
-    """So late our doors answer in the case about that."""
-    down_s: int = 60
-    """So long they answer nothing else than "later", from the first attempt on."""
-
-    def must_be_sensible(self) -> None:
-        """Raises ``Invalid``."""
-        for name, most in _MOST.items():
-            if not 1 <= getattr(self, name) <= most:
-                raise Invalid(f"{name} must be from 1 to {most} seconds")
-
-
-_MOST: Final[Mapping[str, int]] = MappingProxyType({
-    "answer_s": 3_600, "wait_s": 7 * 86_400, "quiet_s": 600, "slow_s": 300, "down_s": 3_600,
-})  # fmt: skip
-
-assert set(_MOST) == set(Terms.__struct_fields__), "every patience has an end"
-
-
-class Signal(Enum):
-    """What a partner may say about a case."""
-
-    READY = "ready"
-    """It did its part: what has not come within ``answer_s`` from now does not come."""
-    SKIP = "skip"
-
-
-class Verdict(Enum):
-    WAITING = "waiting"
-    RUNNING = "running"
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-class Result(Enum):
-    """Of a whole run."""
-
-    RUNNING = "running"
-    PASSED = "passed"
-    """No case failed, and none was left out that concerns the partner."""
-    FAILED = "failed"
-    INCOMPLETE = "incomplete"
-    """Nothing failed, and not everything was tried."""
-    ABANDONED = "abandoned"
-
-
-class Request(Struct, frozen=True, gc=False):
-    """What the partner is asked to do just now."""
-
-    number: int
-    """Our ticket that it is about; 0 for none."""
-    external_id: str
-    word: str
-    """The code word by which we know that it was done."""
-
-
-class Case(Struct, gc=False):
-    """The present state of a case in a run."""
-
-    name: str
-    verdict: Verdict = Verdict.WAITING
-    code: str = ""
-    detail: Sealed | None = None
-    positions: tuple[int, ...] = ()
-    exchanges: tuple[UUID, ...] = ()
-    begun_at: datetime | None = None
-    ended_at: datetime | None = None
-    request: Request | None = None
-    ready_at: datetime | None = None
-    skipping: bool = False
+from domain.helpdesk import Helpdesk, InterfaceState
 
 
 class ConformanceRun(Aggregate):
@@ -222,6 +142,7 @@ class ConformanceRun(Aggregate):
     def _partner_asked(self, event: PartnerAsked) -> None:
         case = self.cases[event.case]
         case.request = Request(event.number, event.external_id, event.word)
+        case.ready_at = None
 
     class Signalled(Event, tag="conformance.signalled", frozen=True, kw_only=True, gc=False):
         """The partner, or somebody for it, said how a case goes on."""
@@ -273,57 +194,45 @@ class ConformanceRun(Aggregate):
 
         case: str
         code: str
-        """``not-applicable``, or ``asked``: nothing is proved then."""
+        """``not-applicable``; or ``asked`` or ``interrupted``: nothing is proved then."""
         detail: Sealed
 
-    def pass_case(
-        self, case: str, detail: str, positions: Iterable[int], exchanges: Iterable[UUID]
-    ) -> None:
+    def pass_case(self, case: str, found: Finding) -> None:
         self._must_run(case)
-        self.trigger(
-            ConformanceRun.CasePassed,
-            case=case,
-            positions=tuple(positions),
-            exchanges=tuple(exchanges),
-            detail=self.seal(detail),
-        )
+        assert not found.code
+        self.trigger(ConformanceRun.CasePassed, case=case, **self._shown_by(found))
 
-    def fail_case(
-        self,
-        case: str,
-        code: str,
-        detail: str,
-        positions: Iterable[int],
-        exchanges: Iterable[UUID],
-    ) -> None:
+    def fail_case(self, case: str, found: Finding) -> None:
         self._must_run(case)
-        self.trigger(
-            ConformanceRun.CaseFailed,
-            case=case,
-            code=code,
-            positions=tuple(positions),
-            exchanges=tuple(exchanges),
-            detail=self.seal(detail),
-        )
+        self.trigger(ConformanceRun.CaseFailed, case=case, code=found.code, **self._shown_by(found))
 
     def skip_case(self, case: str, code: str, detail: str) -> None:
         self._must_run()
         self.trigger(ConformanceRun.CaseSkipped, case=case, code=code, detail=self.seal(detail))
 
+    def _shown_by(self, found: Finding) -> dict[str, Any]:
+        return {
+            "positions": found.positions,
+            "exchanges": found.exchanges,
+            "detail": self.seal(found.detail),
+        }
+
     @mutates(CasePassed)
     def _case_passed(self, event: CasePassed) -> None:
-        case = self._ended(event.case, Verdict.PASSED, event.detail)
-        case.positions, case.exchanges = event.positions, event.exchanges
+        self._judged(event, Verdict.PASSED)
 
     @mutates(CaseFailed)
     def _case_failed(self, event: CaseFailed) -> None:
-        case = self._ended(event.case, Verdict.FAILED, event.detail)
-        case.code = event.code
-        case.positions, case.exchanges = event.positions, event.exchanges
+        self._judged(event, Verdict.FAILED).code = event.code
 
     @mutates(CaseSkipped)
     def _case_skipped(self, event: CaseSkipped) -> None:
         self._ended(event.case, Verdict.SKIPPED, event.detail).code = event.code
+
+    def _judged(self, event: CasePassed | CaseFailed, verdict: Verdict) -> Case:
+        case = self._ended(event.case, verdict, event.detail)
+        case.positions, case.exchanges = event.positions, event.exchanges
+        return case
 
     def _ended(self, name: str, verdict: Verdict, detail: Sealed) -> Case:
         case = self.cases[name]
@@ -343,7 +252,7 @@ class ConformanceRun(Aggregate):
         cases = self.cases.values()
         if any(case.verdict is Verdict.FAILED for case in cases):
             result = Result.FAILED
-        elif not self.whole or any(case.code == ASKED for case in cases):
+        elif not self.whole or any(case.code in UNPROVED for case in cases):
             result = Result.INCOMPLETE
         else:
             result = Result.PASSED
@@ -382,23 +291,3 @@ class ConformanceRun(Aggregate):
         if self.result is not Result.RUNNING:
             raise NotNow(f"conformance run {self.number} of {self.helpdesk} is {self.result.value}")
         assert not case or self.cases[case].verdict is Verdict.RUNNING
-
-
-def run_key(helpdesk: str, number: int) -> str:
-    """The key of a run's claim: those of one helpdesk sort like their numbers."""
-    return f"{helpdesk}/{number:06d}"
-
-
-def not_permitted(partner: Helpdesk, environment: str) -> str:
-    """Why nothing may be tried with this partner now; empty where it may.
-
-    In production only an interface in state ``testing`` may be tried, and a live one never.
-    """
-    name, state = partner.name, partner.interface.value
-    if partner.out_of_bounds(environment):
-        return f"{name} is a real system, and this is a {environment} installation"
-    if partner.interface not in {InterfaceState.TESTING, InterfaceState.LIVE}:
-        return f"the interface to {name} is {state}: set it to testing first"
-    if environment == PRODUCTION and partner.interface is InterfaceState.LIVE:
-        return f"the interface to {name} is live, and this is no test: it works with real tickets"
-    return ""

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import AsyncConnection
 
-from domain.conformance import CLAIM, run_key
+from domain.conformance_terms import CLAIM, run_key
 
 _NUMBER_MAX: Final = 999_999
 

@@ -51,7 +51,7 @@ def run(
     """Start a run; the running service goes on with it. Exit code 1 unless it is passed."""
     from api.conformance.report import report, summary  # noqa: PLC0415
     from api.conformance.runs import ConformanceRuns  # noqa: PLC0415
-    from domain.conformance import Result, Terms  # noqa: PLC0415
+    from domain.conformance_terms import Result, Terms  # noqa: PLC0415
 
     terms = Terms(answer_s=answer_s, wait_s=wait_s, quiet_s=quiet_s, slow_s=slow_s, down_s=down_s)
 
@@ -185,7 +185,7 @@ def say(
     """Say for the partner that it did its part, leave a case out, or end the last run."""
     from api.conformance.report import report  # noqa: PLC0415
     from api.conformance.runs import ConformanceRuns  # noqa: PLC0415
-    from domain.conformance import Signal  # noqa: PLC0415
+    from domain.conformance_terms import Signal  # noqa: PLC0415
     from domain.errors import EntryNotFound, NotNow, UnknownValue  # noqa: PLC0415
 
     possible = [*(each.value for each in Signal), "abandon"]

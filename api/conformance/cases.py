@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from api.conformance import cases_doors, cases_in, cases_out
-from api.conformance.bench import ConformanceCase
+from api.conformance.case import ConformanceCase
 
 _ALL: Final[tuple[ConformanceCase, ...]] = (
     *cases_out.CASES, *cases_in.CASES, *cases_doors.CASES,

@@ -2,14 +2,17 @@
 
 from typing import Final
 
-from api.conformance.bench import Bench, ConformanceCase
-from api.conformance.cases_in import is_polled
+from api.conformance.bench import Bench
+from api.conformance.case import ConformanceCase
+from api.conformance.manners import Manner
 from domain.ticket import Ticket
 
-_NO_DOOR: Final = "we fetch its changes ourselves"
+_NO_DOOR: Final = {
+    Manner.FETCHED: "you come to no door of ours: we fetch your changes ourselves",
+}
 
 
-class Slow:
+class Slow(ConformanceCase):
     name = "slow"
     title = "We answer late"
     do = (
@@ -18,12 +21,13 @@ class Slow:
     )
     checked = "The comment stands in our ticket, once."
     why = "A system under load is slow before it is down; whoever gives up too soon must try again, and once only."
+    left_out = _NO_DOOR
 
     async def run(self, bench: Bench) -> str:
         return await _through(bench, late_s=bench.terms.slow_s)
 
 
-class Down:
+class Down(ConformanceCase):
     name = "down"
     title = "We are away for a while"
     do = (
@@ -33,14 +37,13 @@ class Down:
     )
     checked = "Your system was turned away, tried again, and the comment stands in our ticket once."
     why = "Every system is away now and then. What was meant for it must wait, not be lost."
+    left_out = _NO_DOOR
 
     async def run(self, bench: Bench) -> str:
         return await _through(bench, shut_s=bench.terms.down_s)
 
 
 async def _through(bench: Bench, *, late_s: int = 0, shut_s: int = 0) -> str:
-    bench.only_in_full()
-    bench.only_if(not is_polled(bench), _NO_DOOR)
     ours, word = await bench.ticket(), bench.word()
     await bench.watch_door(late_s=late_s, shut_s=shut_s)
     await bench.ask_partner(word, ours)

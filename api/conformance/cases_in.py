@@ -1,9 +1,12 @@
 """What a partner tells us: open, update, close; twice, garbage, and what is none of its business."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from api.conformance.bench import Bench, ConformanceCase, Ours
+from api.conformance.bench import Bench
+from api.conformance.case import ConformanceCase
+from api.conformance.manners import Manner
 from api.conformance.tape import Entry
+from api.conformance.telling import Ours
 from api.conformance.waiting import Failed
 from domain import commands as c
 from domain.exchange import Exchange
@@ -13,12 +16,16 @@ from domain.ticket import Ticket
 _ON_TICKET: Final = "On your ticket {theirs} (ours: {ours})"
 
 
-class TheirOpen:
+class TheirOpen(ConformanceCase):
     name = "their-open"
     title = "You open a ticket"
     do = "Open a ticket with the word {word} in its subject, and let it go to us."
     checked = "We have one new ticket with that word, and your system is told our number."
     why = "This is how your users' requests reach the others."
+    left_out: ClassVar = {
+        Manner.PEOPLE_MAIL: "a mail of people opens nothing here: each answers one of ours"
+    }
+    in_full = False
 
     async def run(self, bench: Bench) -> str:
         word = bench.word()
@@ -40,7 +47,7 @@ class TheirOpen:
         return f"it is our ticket {number}"
 
 
-class TheirUpdate:
+class TheirUpdate(ConformanceCase):
     name = "their-update"
     title = "You write a comment"
     do = f"{_ON_TICKET}: write a comment with the word {{word}}."
@@ -48,7 +55,6 @@ class TheirUpdate:
     why = "What your people write is to be read by those who wait for it."
 
     async def run(self, bench: Bench) -> str:
-        bench.only_in_full()
         ours, word = await bench.ticket(), bench.word()
         await bench.ask_partner(word, ours)
         entry = await bench.done_by_partner(word, Ticket.Commented)
@@ -58,12 +64,16 @@ class TheirUpdate:
         return f"it stands in ticket {ours.number}"
 
 
-class TheirClose:
+class TheirClose(ConformanceCase):
     name = "their-close"
     title = "You solve the ticket"
     do = f"{_ON_TICKET}: solve it, with the word {{word}} in the solution."
+    do_otherwise: ClassVar = {
+        Manner.PEOPLE_MAIL: "Answer our mail about {ours}: first line #solved, and the word {word} below it."
+    }
     checked = "Our ticket is solved, with your solution."
     why = "The outcome is what the submitter waits for."
+    in_full = False
 
     async def run(self, bench: Bench) -> str:
         ours, word = await bench.ticket(), bench.word()
@@ -73,7 +83,7 @@ class TheirClose:
         return f"ticket {ours.number} is solved"
 
 
-class TheirDuplicate:
+class TheirDuplicate(ConformanceCase):
     name = "their-duplicate"
     title = "You send the same message twice"
     do = (
@@ -81,11 +91,14 @@ class TheirDuplicate:
         'and with the same identifier. Then say "ready".'
     )
     checked = "We see the repetition, and the comment stands in our ticket once."
+    do_otherwise: ClassVar = {
+        Manner.PEOPLE_MAIL:
+            'Answer our mail about {ours} with the word {word}, and send that mail a second time. Then say "ready".',
+    }  # fmt: skip
     why = "Your system repeats what it is not sure of; its identifiers must let us know it again."
+    left_out: ClassVar = {Manner.FETCHED: "we fetch your changes ourselves, each once"}
 
     async def run(self, bench: Bench) -> str:
-        bench.only_in_full()
-        bench.only_if(not is_polled(bench), "we fetch its changes ourselves, each once")
         ours, word = await bench.ticket(), bench.word()
         await bench.watch_door()
         await bench.ask_partner(word, ours)
@@ -105,7 +118,7 @@ class TheirDuplicate:
         return f"the repetition was {said}: no second effect"
 
 
-class TheirGarbage:
+class TheirGarbage(ConformanceCase):
     name = "their-garbage"
     title = "You send garbage"
     do = (
@@ -114,10 +127,12 @@ class TheirGarbage:
     )
     checked = "The garbage is refused or parked by us, and your next message has its effect."
     why = "A defect on one side must show, and must not stop what is good."
+    left_out: ClassVar = {
+        Manner.FETCHED: "we fetch your changes ourselves, and they come as your system writes them",
+        Manner.PEOPLE_MAIL: "whatever people write is a comment: there is no format to break",
+    }
 
     async def run(self, bench: Bench) -> str:
-        bench.only_in_full()
-        bench.only_if(not is_polled(bench), "we fetch its changes ourselves")
         ours, word = await bench.ticket(), bench.word()
         begun = bench.evidence.positions[-1]
         await bench.ask_partner(word, ours)
@@ -135,15 +150,19 @@ class TheirGarbage:
         return f"the garbage was {said}; the next message had its effect"
 
 
-class TheirStranger:
+class TheirStranger(ConformanceCase):
     name = "their-stranger"
     title = "You write to a ticket that is not yours"
     do = "Our ticket {ours} is not exchanged with you. Send a comment to it with the word {word}."
     checked = "The message is refused, and our ticket stays as it is."
     why = "No helpdesk reaches the tickets of others, whatever numbers it writes."
+    left_out: ClassVar = {
+        Manner.FETCHED: "we fetch from your system only what is ours",
+        Manner.PEOPLE_MAIL: "a mail is about the ticket whose mail it answers, whatever numbers it names",
+    }
+    in_full = False
 
     async def run(self, bench: Bench) -> str:
-        bench.only_if(not is_polled(bench), "we fetch only what is ours from it")
         [opened, *_] = await bench.do(
             "stranger",
             c.OpenTicket(subject="Conformance: a ticket of others", description="A test."),
@@ -173,11 +192,6 @@ class TheirStranger:
                 "another-ticket", "your message was about another ticket: it had an effect there"
             )
         return f"the message was {'refused' if _code(outcome) else 'without effect'} ({_code(outcome)})"
-
-
-def is_polled(bench: Bench) -> bool:
-    """Whether changes come by our asking alone: then there is no door that the partner knocks at."""
-    return bench.partner.adapter not in {"osg_mail", "email", "rt_mail", "webhook", "ggus_soap"}
 
 
 def _code(entry: Entry) -> str:

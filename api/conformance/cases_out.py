@@ -2,14 +2,17 @@
 
 from email import message_from_bytes
 from email.policy import SMTP
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
 from adapters.helpdesks.webhook.message import taken_apart, written
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import ID_HEADER
-from api.conformance.bench import Bench, ConformanceCase, Ours
+from api.conformance.bench import Bench
+from api.conformance.case import ConformanceCase
+from api.conformance.manners import Manner
+from api.conformance.telling import Ours
 from api.conformance.waiting import Failed
 from domain import commands as c
 from domain.identifiers import random_id
@@ -18,19 +21,22 @@ _BACK: Final = (
     "On your ticket for ours ({ours}): find the code word in the text that we sent, and write {word} back as a comment "
     "to us. Nothing is to be done where your system shows us by itself what it took."
 )
-_MAIL: Final = frozenset({"osg_mail", "email", "rt_mail"})
-_SELF_CONTAINED: Final = _MAIL | {"webhook"}
-"""Adapters whose messages are delivered each by itself, so that they can overtake each other."""
+_NOT_SENT: Final = "nothing is sent to you: your client fetches it"
 
 
 def _please(word: str) -> str:
     return f"This is a test of the interface. Please write the word {word} back to us as a comment."
 
 
-class Open:
+class Open(ConformanceCase):
     name = "open"
     title = "We open a ticket"
     do = "Nothing by hand: your system takes our ticket and tells us its own number."
+    do_otherwise: ClassVar = {
+        Manner.PEOPLE_MAIL: "Nothing: your mail server takes the mail that brings our ticket.",
+        Manner.CALLS: "Fetch our ticket {ours}, and tell us your ticket for it with a TicketModify (GHD_Origin_ID).",
+    }
+    in_full = False
     checked = "Your system takes the message, and tells us which of its tickets is ours, within the limit."
     why = (
         "Without the number of your ticket nobody finds it, and your messages cannot be told apart."
@@ -38,10 +44,12 @@ class Open:
 
     async def run(self, bench: Bench) -> str:
         ours = await bench.ticket()
+        if not ours.external_id:
+            return f"the mail about ticket {ours.number} was taken"
         return f"ticket {ours.number} is {ours.external_id} there"
 
 
-class _Told:
+class _Told(ConformanceCase):
     """We do something to a ticket, and the partner has to show that it arrived."""
 
     do = _BACK
@@ -51,12 +59,10 @@ class _Told:
         await self.before(bench, ours)
         happened = await bench.told(ours, "tell", self.command(ours.number, word))
         await bench.heard(ours, happened, word)
-        return f"position {happened.position} arrived at {ours.external_id}"
+        return f"the news of position {happened.position} arrived at {ours.external_id or 'their mailbox'}"
 
     async def before(self, bench: Bench, ours: Ours) -> None:
         """What has to be so first."""
-        del ours
-        bench.only_in_full()
 
     def command(self, number: int, word: str) -> c.TicketCommand:
         raise NotImplementedError
@@ -87,9 +93,7 @@ class Solve(_Told):
     title = "We solve the ticket"
     checked = "The solution reaches your ticket."
     why = "Two sides that disagree about what is done do the work twice, or not at all."
-
-    async def before(self, bench: Bench, ours: Ours) -> None:
-        """Outcomes are told under every policy."""
+    in_full = False
 
     def command(self, number: int, word: str) -> c.TicketCommand:
         return c.Solve(number=number, solution=_please(word))
@@ -100,6 +104,7 @@ class Reopen(_Told):
     title = "We reopen the ticket"
     checked = "Your ticket comes back to life, with our comment."
     why = "A closed ticket that takes no more messages loses what comes after."
+    in_full = False
 
     async def before(self, bench: Bench, ours: Ours) -> None:
         await bench.told(ours, "solve", c.Solve(number=ours.number, solution="For the test alone."))
@@ -108,15 +113,18 @@ class Reopen(_Told):
         return c.Reopen(number=number, comment=_please(word))
 
 
-class Duplicate:
+class Duplicate(ConformanceCase):
     name = "duplicate"
     title = "The same messages come twice"
     do = _BACK
     checked = "Our opening comes twice more and our comment once more: you have one ticket and one comment."
     why = "Whenever an answer of yours is lost on its way, we send the message again."
+    left_out: ClassVar = {
+        Manner.CALLS: _NOT_SENT,
+        Manner.PEOPLE_MAIL: "a mailbox keeps no tickets: people know a mail again that came twice",
+    }
 
     async def run(self, bench: Bench) -> str:
-        bench.only_in_full()
         ours, word = await bench.ticket(), bench.word()
         opening = await bench.sent(ours, 0)
         for _ in range(2):
@@ -135,18 +143,19 @@ class Duplicate:
         return f"{ours.external_id} stayed one ticket, and the comment one comment"
 
 
-class Reorder:
+class Reorder(ConformanceCase):
     name = "reorder"
     title = "Two messages overtake each other"
     do = _BACK
     checked = "The second of two comments comes before the first, and then both once more: each arrives once."
     why = "Mail and webhooks take the way they find."
+    left_out: ClassVar = {
+        Manner.CALLS: _NOT_SENT,
+        Manner.FETCHED: "we write to your interface ourselves, one thing after the other",
+        Manner.PEOPLE_MAIL: "mail keeps no order, and people read each one for itself",
+    }
 
     async def run(self, bench: Bench) -> str:
-        bench.only_if(
-            bench.partner.adapter in _SELF_CONTAINED, "its interface is written to in order"
-        )
-        bench.only_in_full()
         ours, words = await bench.ticket(), [bench.word("first"), bench.word("second")]
         await bench.hold()
         events = await bench.do(
@@ -166,19 +175,23 @@ class Reorder:
         return "both arrived, whichever came first"
 
 
-class Garbage:
+class Garbage(ConformanceCase):
     name = "garbage"
     title = "Garbage comes to your door"
     do = _BACK
     checked = "A message that is no message comes, refused or not; the good one after it arrives."
     why = "One broken message must not stop the others."
+    left_out: ClassVar = {
+        Manner.CALLS: _NOT_SENT,
+        Manner.FETCHED: "your interface refuses what is no request: there is no door for messages",
+        Manner.PEOPLE_MAIL: "people read our mails: no machine stops at a broken one",
+    }
 
     async def run(self, bench: Bench) -> str:
-        bench.only_if(bench.partner.adapter in _SELF_CONTAINED, "there is no door for messages")
-        bench.only_in_full()
         ours, word = await bench.ticket(), bench.word()
         good = await bench.sent(ours, 0)
-        spoilt = _spoilt_mail(good) if bench.partner.adapter in _MAIL else _spoilt_request(good)
+        by_mail = bench.manner is Manner.MACHINE_MAIL
+        spoilt = _spoilt_mail(good) if by_mail else _spoilt_request(good)
         said = "taken"
         try:
             await bench.deliver(ours, spoilt)

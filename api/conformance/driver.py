@@ -20,7 +20,18 @@ from api.conformance.cases import CASES
 from api.conformance.changing import changed
 from api.conformance.tape import Flooded, Tape
 from api.conformance.waiting import RULE, Failed, Left, Over, step_tag
-from domain.conformance import ASKED, Case, ConformanceRun, Result, Verdict, not_permitted
+from domain import clock
+from domain.conformance import ConformanceRun
+from domain.conformance_terms import (
+    ASKED,
+    INTERRUPTED,
+    NOT_APPLICABLE,
+    Case,
+    Finding,
+    Result,
+    Verdict,
+    not_permitted,
+)
 from domain.errors import NotNow, Refused, StaleVersion, StoreUnavailable
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import named_id, random_id
@@ -39,6 +50,8 @@ class Driver:
         self._services = services
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._over: set[UUID] = set()
+        self._since = clock.now()
+        """What was begun before was interrupted."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on with every run that is not over, and with new ones, until ``stop`` is set."""
@@ -99,19 +112,23 @@ class Driver:
             return await self._record(run, lambda found: found.skip_case(name, ASKED, _WISH))
         if name not in CASES:  # a later version of this program took the run over
             return await self._record(run, lambda found: found.skip_case(name, ASKED, _UNKNOWN))
+        if why := CASES[name].why_not(bench.manner, bench.partner.policy):
+            return await self._record(run, lambda found: found.skip_case(name, NOT_APPLICABLE, why))
         if case.verdict is Verdict.WAITING:
             run = await self._record(run, lambda found: found.begin_case(name))
             bench.run = run
         return await self._record(run, await self._verdict(bench, name))
 
     async def _verdict(self, bench: Bench, name: str) -> Callable[[ConformanceRun], None]:
-        evidence = bench.evidence
-
-        code, detail = "", ""
+        begun_at, limit_s = bench.case.begun_at, bench.terms.case_s()
+        assert begun_at is not None
+        left_s = limit_s - (clock.now() - begun_at).total_seconds()
+        deadline = asyncio.timeout(left_s)
         try:
-            said = await CASES[name].run(bench)
-            positions, exchanges = sorted(evidence.positions), list(evidence.exchanges)
-            return lambda run: run.pass_case(name, said, positions, exchanges)
+            async with deadline:
+                said = await CASES[name].run(bench)
+            found = _finding(bench, said)
+            return lambda run: run.pass_case(name, found)
         except Left as left:
             code, detail = left.code, str(left)
             return lambda run: run.skip_case(name, code, detail)
@@ -119,6 +136,10 @@ class Driver:
             return lambda _: None
         except (StoreUnavailable, StaleVersion):
             raise
+        except TimeoutError as error:
+            if deadline.expired() and begun_at < self._since:
+                return lambda run: run.skip_case(name, INTERRUPTED, _AWAY)
+            code, detail = "deadline", f"no end within {limit_s} s {error}".rstrip()
         except (Failed, Undelivered, Refused) as failure:
             code, detail = failure.code, str(failure)
         except Flooded:
@@ -128,8 +149,8 @@ class Driver:
             code, detail = "our-defect", f"{type(error).__name__}: {error}"
         finally:
             await bench.release()
-        positions, exchanges = sorted(evidence.positions), list(evidence.exchanges)
-        return lambda run: run.fail_case(name, code, detail[:1000], positions, exchanges)
+        found = _finding(bench, detail[:1000], code)
+        return lambda run: run.fail_case(name, found)
 
     async def _record(
         self, run: ConformanceRun, decide: Callable[[ConformanceRun], None]
@@ -163,5 +184,18 @@ class Driver:
         return not_permitted(partner, run.environment)
 
 
+def _finding(bench: Bench, detail: str, code: str = "") -> Finding:
+    evidence = bench.evidence
+    return Finding(
+        detail=detail,
+        code=code,
+        positions=tuple(sorted(evidence.positions)),
+        exchanges=tuple(evidence.exchanges),
+    )
+
+
+_AWAY: Final = (
+    "our service was away in the middle of this case, for too long to go on: try it again"
+)
 _WISH: Final = "the partner wished to leave it out"
 _UNKNOWN: Final = "this version of the program does not know it"

@@ -9,7 +9,8 @@ from msgspec import Struct
 from api.bootstrap import Services
 from api.conformance.cases import CASES
 from domain.aggregate import BEGINNING
-from domain.conformance import Case, ConformanceRun, Result, Terms, Verdict
+from domain.conformance import ConformanceRun
+from domain.conformance_terms import Case, Result, Terms, Verdict
 
 
 class CaseReport(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from adapters.kit.conversations import Conversations
 from api.bootstrap import Services
 from api.conformance.cases import CASES
 from api.conformance.changing import changed
-from domain.conformance import ASKED, ConformanceRun, Result, Signal, Terms
+from domain.conformance import ConformanceRun
+from domain.conformance_terms import ASKED, Result, Signal, Terms
 from domain.errors import AlreadyClaimed, EntryNotFound, NotNow, UnknownValue
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import random_id

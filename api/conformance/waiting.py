@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from api.bootstrap import Services
 from api.conformance.tape import Entry, Tape
-from domain.conformance import ASKED, Case, ConformanceRun, Result
+from domain.conformance import ConformanceRun
+from domain.conformance_terms import ASKED, Case, Result
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk
 from domain.rights import Actor

@@ -15,7 +15,7 @@ from api.dependencies import Cursor, Limit, Visit, answer, caller_of, correlatio
 from api.documentation import answers
 from api.pagination import Listing, listing
 from api.problems import ScopeMissing
-from domain.conformance import Signal, Terms
+from domain.conformance_terms import Signal, Terms
 from domain.errors import EntryNotFound
 from domain.identifiers import random_id
 from domain.provenance import Provenance, acting

@@ -15,7 +15,8 @@ from api.conformance.cases import CASES
 from api.conformance.report import RunReport, lines, report
 from api.conformance.runs import ConformanceRuns
 from api.settings import Environment, Settings
-from domain.conformance import ConformanceRun, Terms, Verdict
+from domain.conformance import ConformanceRun
+from domain.conformance_terms import Terms, Verdict
 from domain.errors import NotNow
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
