@@ -121,5 +121,5 @@ def fitting(text: str) -> str:
 
 def attached(names: Sequence[str]) -> str:
     """A line about files that stay there; empty for none."""
-    listed = ", ".join(line(name, 100) for name in names)
+    listed = ", ".join(line(name, 300) for name in names)
     return f"[attached at the partner: {listed}]" if names else ""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -26,6 +27,8 @@ class Parcel(Struct, frozen=True, kw_only=True):
     """The partner's ticket as known now; empty as long as it is not."""
     linked_at: datetime | None = None
     """When we first knew that: a ticket made later is another, that was given the same identifier."""
+    contents: Callable[[UUID], Awaitable[bytes | None]] | None = None
+    """What a file is that the message names; None for one that was erased."""
 
 
 class Delivered(Struct, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ allows it.
 
 import asyncio
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -25,6 +25,8 @@ from domain import clock
 BYTES_MAX: Final = 5_000_000
 _TIMES: Final = httpx2.Timeout(30.0, connect=5.0)
 _IN_ALL_S: Final = 60.0
+_BYTES_PER_S_MIN: Final = 50_000
+"""So slow a line may be that a file travels on."""
 _DETAIL_CHARACTERS_MAX: Final = 500
 _RETRY_AFTER_S_MAX: Final = 3600.0
 
@@ -42,6 +44,15 @@ _KINDS: Final[Mapping[int, tuple[str, bool]]] = MappingProxyType({
     425: ("too-early", False),
     429: ("too-many", False),
 })  # fmt: skip
+
+
+class Upload(Struct, frozen=True):
+    """A file as a part of a form."""
+
+    field: str
+    name: str
+    media_type: str
+    body: bytes
 
 
 class Answer(Struct, frozen=True):
@@ -72,6 +83,10 @@ class Answer(Struct, frozen=True):
             code, f"status {self.status}: {self.text}"[:_DETAIL_CHARACTERS_MAX],
             final=final, retry_after_s=_retry_after_s(self.headers.get("retry-after", "")),
         )  # fmt: skip
+
+
+def names_small(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def user_agent(environment: str) -> str:
@@ -111,20 +126,41 @@ class Api:
         form: Mapping[str, str] | None = None,
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
+        body: bytes | Upload | None = None,
     ) -> Answer:
-        """Ask, and read the answer whatever its status is. Raises ``Undelivered``."""
+        """Ask, and read the answer whatever its status is. Raises ``Undelivered``.
+
+        ``body``: what is sent as it is, its type among the headers; or a file as a form sends one.
+        """
+        more: dict[str, Any] = {"json": json, "data": form}
+        if isinstance(body, Upload):
+            more = {"files": {body.field: (body.name, body.body, body.media_type)}}
+        elif body is not None:
+            more = {"content": body}
+        size = len(body.body if isinstance(body, Upload) else body or b"")
+        async with self.opened(
+            method, path, size=size, params=query, headers=headers, **more
+        ) as answer:
+            read = bytearray()
+            async for piece in answer.aiter_bytes():
+                read += piece
+                if len(read) > self._bytes_max:
+                    what = f"the answer has more than {self._bytes_max} bytes"
+                    raise Undelivered("answer-too-large", what, final=True)
+            return Answer(answer.status_code, names_small(answer.headers), bytes(read))
+
+    @asynccontextmanager
+    async def opened(
+        self, method: str, path: str, *, size: int = 0, **more: Any
+    ) -> AsyncIterator[httpx2.Response]:
+        """An answer whose body is still to be read. ``size``: bytes that travel. Raises ``Undelivered``."""
+        in_all_s = self._in_all_s + size / _BYTES_PER_S_MIN
         try:
-            async with asyncio.timeout(self._in_all_s), self._client.stream(
-                method, path, json=json, data=form, params=query, headers=headers
-            ) as answer:  # fmt: skip
-                body = bytearray()
-                async for piece in answer.aiter_bytes():
-                    body += piece
-                    if len(body) > self._bytes_max:
-                        what = f"the answer has more than {self._bytes_max} bytes"
-                        raise Undelivered("answer-too-large", what, final=True)
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Answer(answer.status_code, headers, bytes(body))
+            async with (
+                asyncio.timeout(in_all_s),
+                self._client.stream(method, path, **more) as answer,
+            ):
+                yield answer
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as error:
             detail = f"{type(error).__name__}: {error}"[:_DETAIL_CHARACTERS_MAX]
             raise Undelivered("not-reached", detail, final=False) from error

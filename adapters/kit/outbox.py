@@ -93,13 +93,13 @@ class Outbox:
         with acting(_provenance(cause)):
             exchange.open(partner.name, number)
             try:
-                await self._ledger.save(exchange)
+                await self._conversations.save(exchange)
             except AlreadyClaimed:
                 log.debug("the ticket is exchanged already", number=number, helpdesk=partner.name)
 
     async def tell_whole(self, stream: UUID, cause: Recorded) -> None:
         """Decide on the first message of a conversation: the ticket, or its number where it is theirs."""
-        exchange = await self._conversations.load(stream)
+        exchange = await self._conversations.kept_or_load(stream)
         if not exchange.number or exchange.decided_until:
             return
         if exchange.theirs:
@@ -111,7 +111,7 @@ class Outbox:
 
     async def _files_before(self, exchange: Exchange, cause: Recorded) -> dict[int, str]:
         """Files that follow a ticket which is told as a whole: where they were attached, and by which rule."""
-        partner = await self._conversations.known_partner(exchange.helpdesk)
+        partner = await self._conversations.known_terms(exchange.helpdesk)
         history = await self._ledger.history(exchange.number, as_of=cause.position)
         ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
         versions = {each.version for each in ticket.files}
@@ -134,10 +134,10 @@ class Outbox:
 
     async def consider(self, stream: UUID, happened: Recorded) -> None:
         """Decide whether the partner is told of an event of the ticket."""
-        exchange = await self._conversations.load(stream)
+        exchange = await self._conversations.kept_or_load(stream)
         if not exchange.decided_until or happened.position <= exchange.decided_until:
             return  # part of the first message, or decided before
-        partner = await self._conversations.known_partner(exchange.helpdesk)
+        partner = await self._conversations.known_terms(exchange.helpdesk)
         verdict = disclosure.told(happened.event, partner.name, partner.policy)
         await self._decide(exchange, happened, verdict)
 
@@ -155,7 +155,7 @@ class Outbox:
         Their words are found one by one when their turn comes: together they may be large.
         """
         raw, defect = None, ""
-        partner = await self._conversations.known_partner(exchange.helpdesk)
+        partner = await self._conversations.known_terms(exchange.helpdesk)
         adapter = self._adapters[partner.adapter]
         if verdict.disclosed:
             try:
@@ -276,7 +276,7 @@ class Outbox:
         message = exchange.next_message(Direction.OUT)
         if message is None:
             return None
-        partner = await self._conversations.known_partner(exchange.helpdesk)
+        partner = await self._conversations.known_terms(exchange.helpdesk)
         if partner.interface not in CONNECTED:
             return Attempt(held=True)
         with acting(_provenance_of_delivery(message.event_position)):
@@ -303,10 +303,15 @@ class Outbox:
         if content is None:
             raise Undelivered(_ERASED, "it was erased", final=True)
         parcel = Parcel(
-            raw=content.body, external_id=exchange.external_id, linked_at=exchange.linked_at
-        )
+            raw=content.body, external_id=exchange.external_id, linked_at=exchange.linked_at,
+            contents=self._content,
+        )  # fmt: skip
         delivered = await (await self._carriers.courier(partner)).deliver(parcel)
         await self._delivered(exchange, reference, delivered)
+
+    async def _content(self, id_: UUID) -> bytes | None:
+        found = await self._ledger.store.contents([id_])
+        return found[id_].body if id_ in found else None
 
     async def _delivered(self, exchange: Exchange, reference: int, delivered: Delivered) -> None:
         """Record it, and their ticket with it. Raises ``Undelivered`` when that belongs to another of ours."""
