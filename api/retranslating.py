@@ -1,4 +1,4 @@
-"""A partner's past through another mapping: what would differ, and what puts tickets right after it was published."""
+"""A partner's past through another mapping: what would differ, message by message and ticket by ticket."""
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
@@ -8,20 +8,31 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from adapters.kit.contract import Adapter, Before, Place, Reading
-from adapters.kit.correcting import Correction, correction
+from adapters.kit.correcting import (
+    UNIT,
+    Correction,
+    Heard,
+    Readings,
+    Since,
+    left,
+    state_correction,
+)
 from adapters.kit.rehearsing import said
 from adapters.kit.translating import Translation, read, translate
 from api.bootstrap import Services
-from domain import commands as c
-from domain.errors import Invalid, Refused
+from domain.commands import Command
+from domain.conflicts import Owner, owners
+from domain.disclosure import heard
 from domain.helpdesk import Helpdesk
-from domain.identifiers import named_id, random_id
-from domain.provenance import Provenance, acting
+from domain.identifiers import named_id
 from domain.rights import Actor, Right, require
 from domain.words import Tables, Words, complete
-from replay.retranslate import BEGINNING, Case, Conversation, Kept, Told, retranslate
+from replay.retranslate import BEGINNING, Case, Conversation, Told, retranslate
+from replay.walking import Kept
 
 _READINGS_KEPT: Final = 50
+_EFFECTIVE: Final = frozenset({"applied", "ignored"})
+"""Outcomes of messages that stand as they were read; parked ones are tried again instead."""
 
 
 class Difference(Struct, frozen=True):
@@ -38,8 +49,10 @@ class Differing(Struct, frozen=True, kw_only=True):
     number: int
     external_id: str
     messages: Sequence[Told[Difference]]
-    correction: Correction | None
-    """What would put the ticket right."""
+    corrections: Sequence[Correction]
+    """What would put the ticket right, by field."""
+    ticket_version: int
+    """Of the ticket that was looked at; 0 where there is none."""
 
 
 class Summary(Struct, kw_only=True):
@@ -54,14 +67,6 @@ class Summary(Struct, kw_only=True):
     """Tickets that a person has to look at."""
     cursor: UUID = BEGINNING
     """Go on after this conversation."""
-
-
-class Corrected(Struct, frozen=True):
-    number: int
-    correction: Correction
-    refused: str = ""
-    """Why it was not done after all."""
-    position: int = 0
 
 
 class Publication(Struct, frozen=True):
@@ -79,65 +84,117 @@ class Retranslation:
     """One pass over everything a partner ever said. Make a new one for another."""
 
     def __init__(
-        self, services: Services, partner: Helpdesk, then: Sequence[Publication], now: Words
+        self,
+        services: Services,
+        partner: Helpdesk,
+        then: Sequence[Publication],
+        now: Words,
+        mapping: str = "draft",
     ) -> None:
-        """``then``: what was in force, in order of position, from position 0."""
+        """``then``: what was in force, in order of position, from position 0. ``mapping``: the name of ``now``."""
         conversations = services.exchange.conversations
         self._services, self._partner = services, partner
         self._adapter: Adapter = conversations.adapters[partner.adapter]
         self._place: Place = conversations.place(partner)
-        self._then, self._now = then, structs.replace(self._place, words=now, mapping="draft")
+        self._then, self._now = then, structs.replace(self._place, words=now, mapping=mapping)
         self._positions = [each.position for each in then]
+        self._causes = frozenset(f"event:{each}" for each in self._positions if each)
+        agreed = owners(partner.ownership).items()
+        self._denied = frozenset(field for field, owner in agreed if owner is Owner.OURS_ONLY)
+        self._why = f"The mapping of {partner.name} was corrected ({mapping})."
         self._readings: dict[UUID, Reading | Translation] = {}
+        self._fields = Readings()
+        """Of the conversation that is being judged."""
         self.summary = Summary()
 
     async def differing(self, after: UUID = BEGINNING) -> AsyncIterator[Differing]:
         """The conversations with differences, as they are found."""
         rows = self._services.store.rows
         async for each in retranslate(rows, self._partner.name, self._judge, after=after):
-            found = self._counted(each)
+            found = self._counted(each, await self._corrections(each))
             if found is not None:
                 yield found
 
-    def _counted(self, each: Conversation[Difference]) -> Differing | None:
+    def _counted(
+        self, each: Conversation[Difference], corrections: Sequence[Correction]
+    ) -> Differing | None:
         summary = self.summary
         summary.conversations += 1
         summary.messages += each.messages
         summary.erased += each.erased
         summary.cursor = each.id
-        fix = self._correction(each)
-        if not each.told and fix is None:
+        if not each.told and not corrections:
             return None
         summary.differing_conversations += 1
         summary.differing_messages += len(each.told)
-        summary.correctable += fix is not None and bool(fix.commands)
-        summary.left += fix is not None and bool(fix.left)
+        summary.correctable += any(fix.commands for fix in corrections)
+        summary.left += any(fix.left for fix in corrections)
         return Differing(
             exchange=each.id,
             number=each.number,
             external_id=each.external_id,
             messages=each.told,
-            correction=fix,
+            corrections=corrections,
+            ticket_version=each.ticket.version if each.ticket else 0,
         )
 
-    def _correction(self, each: Conversation[Difference]) -> Correction | None:
-        if each.ticket is None or not each.remote_state:
-            return None
-        before = self._at(each.state_position).words
-        why = (
-            f"The words agreed on with {self._partner.name} were corrected: "
-            f"its state {each.remote_state!r} means something else."
+    async def _corrections(self, each: Conversation[Difference]) -> list[Correction]:
+        fields, self._fields = self._fields, Readings()
+        ticket = each.ticket
+        if ticket is None:
+            return []
+        since = Since(
+            changes=each.changes,
+            partner=f"helpdesk:{self._partner.name}",
+            publications=self._causes,
         )
-        return correction(before, self._now.words, each.remote_state, each.ticket, why)
+        found = fields.corrections(ticket, since, self._why, self._denied)
+        found = [await self._known(fix) for fix in found]
+        if each.learned is not None:
+            word, by = each.remote_state, Heard(**structs.asdict(each.learned))
+            before, now = self._at(by.position).words, self._now.words
+            why = f"{self._why} Its state {word!r} means something else."
+            state = state_correction(before, now, word, by, ticket, since, why)
+            found += [state] if state else []
+        return found
+
+    async def _known(self, fix: Correction) -> Correction:
+        """Left to a person where we have no such unit or category."""
+        if not fix.commands:
+            return fix
+        ledger = self._services.ledger
+        if fix.field == UNIT:
+            unit = await ledger.directory.unit(fix.means)
+            return fix if unit and not unit.retired else left(fix, "unknown-unit")
+        possible = {
+            "category": ledger.vocabulary.categories,
+            "issue_type": ledger.vocabulary.issue_types,
+        }
+        known = fix.means in possible.get(fix.field, (fix.means,))
+        return fix if known else left(fix, "unknown-value")
 
     def _judge(self, case: Case) -> Difference | None:
         reading = self._read(case.raw)
         if isinstance(reading, Translation):
             return None  # no words were asked
         before = Before(self._read_again(case.heard), self._read_again(case.told), case.state)
+        ticket = self._fields.ticket(case.ticket)
         old = translate(self._adapter, self._at(case.position).place, reading, case.ticket, before)
-        new = translate(self._adapter, self._now, reading, case.ticket, before)
+        new = translate(self._adapter, self._now, reading, ticket, before)
+        if case.outcome in _EFFECTIVE:
+            by = Heard(
+                reference=case.reference,
+                message_id=case.message_id,
+                position=case.position,
+                command=case.command,
+            )
+            was, means = self._heard(old), self._heard(new)
+            self._fields.note(by, was, means, case.ticket, case.withheld)
         return None if old == new else Difference(old, new)
+
+    def _heard(self, each: Translation) -> list[Command]:
+        """Without what the policy keeps out."""
+        return [command for command in each.commands if heard(command, self._partner.policy)]
 
     def _at(self, position: int) -> Publication:
         """What was in force then: a parked message may have been tried again with other words than at first."""
@@ -166,55 +223,11 @@ async def through_draft(
     require(actor, Right.ADMINISTER)
     partner = await services.exchange.conversations.known_partner(helpdesk)
     adapter = services.exchange.conversations.adapters[partner.adapter]
-    then = await _publications(services, partner)
+    then = await publications(services, partner)
     return Retranslation(services, partner, then, complete(draft.over(adapter.words)))
 
 
-async def correct(services: Services, actor: Actor, helpdesk: str) -> AsyncIterator[Corrected]:
-    """Put the tickets right that mappings before the one in force left wrong, by ordinary commands.
-
-    Each is caused by the last publication. A second time finds nothing to do. Raises ``Forbidden``,
-    ``EntryNotFound``, ``Invalid``.
-    """
-    require(actor, Right.ADMINISTER)
-    partner = await services.exchange.conversations.known_partner(helpdesk)
-    if not partner.mapping_version:
-        raise Invalid(f"nothing was published for {helpdesk}")
-    then = await _publications(services, partner)
-    last = then[-1]
-    async for found in Retranslation(services, partner, then, last.words).differing():
-        if found.correction is not None:
-            yield await _corrected(services, actor, found, last.position)
-
-
-async def _corrected(services: Services, actor: Actor, found: Differing, cause: int) -> Corrected:
-    fix = found.correction
-    assert fix is not None
-    if not fix.commands:
-        return Corrected(found.number, fix)
-    provenance = Provenance(
-        actor=actor.name,
-        command_id=random_id(),
-        correlation_id=f"event:{cause}",
-        causation_id=f"event:{cause}",
-    )
-    try:
-        with acting(provenance):
-            ticket = await services.ledger.ticket(found.number)
-            if ticket.status.value != fix.status:
-                return Corrected(found.number, fix, "moved-on")
-            first, *rest = fix.commands
-            commands: list[c.TicketCommand] = [
-                structs.replace(first, expected_version=ticket.version),
-                *rest,
-            ]
-            outcome = await services.ledger.execute(*commands, actor=actor)
-    except Refused as refusal:
-        return Corrected(found.number, fix, refusal.code)
-    return Corrected(found.number, fix, position=outcome.receipt.position)
-
-
-async def _publications(services: Services, partner: Helpdesk) -> list[Publication]:
+async def publications(services: Services, partner: Helpdesk) -> list[Publication]:
     """What was in force since when, with today's adapter; first of all its own words."""
     conversations = services.exchange.conversations
     adapter, place = conversations.adapters[partner.adapter], conversations.place(partner)
@@ -234,7 +247,6 @@ async def _publications(services: Services, partner: Helpdesk) -> list[Publicati
 
 def plain(found: Differing) -> dict[str, Any]:
     """For programs: commands with their names."""
-    fix = found.correction
     return {
         "exchange": found.exchange,
         "number": found.number,
@@ -250,7 +262,7 @@ def plain(found: Differing) -> dict[str, Any]:
             }
             for each in found.messages
         ],
-        "correction": None if fix is None else correction_plain(fix),
+        "corrections": [correction_plain(fix) for fix in found.corrections],
     }
 
 

@@ -7,8 +7,8 @@ two pages of conversations without their messages, and of those some megabytes a
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Final, Generic, LiteralString, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -19,10 +19,9 @@ from domain.formats import decode
 from domain.identifiers import ticket_id
 from domain.store import Recorded
 from domain.ticket import Ticket
+from replay.walking import Ask, Bodies, Change, History, Kept
 
 T = TypeVar("T")
-Ask = Callable[[LiteralString, Sequence[Any]], Awaitable[list[tuple[Any, ...]]]]
-"""Puts one statement to the database."""
 
 CONVERSATIONS: Final = """
     SELECT originator_id, count(*) FROM ledger.claim
@@ -32,22 +31,12 @@ EVENTS: Final = """
     SELECT originator_id, position, recorded_at, state FROM ledger.event
      WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version
 """
-BODIES: Final = "SELECT id, body FROM ledger.content WHERE id = ANY(%b)"
 
 BEGINNING: Final = UUID(int=0)
 _LISTED: Final = 10_000
 _PAGE_MESSAGES: Final = 1_000
-_CHUNK_BYTES: Final = 8_000_000
-_CHUNK_MESSAGES: Final = _PAGE_MESSAGES
 
 Outcome = Exchange.Applied | Exchange.Ignored | Exchange.MessageRefused | Exchange.Parked
-
-
-class Kept(Struct, frozen=True):
-    """A message of the conversation."""
-
-    id: UUID
-    body: bytes
 
 
 class Case(Struct, kw_only=True):
@@ -61,6 +50,10 @@ class Case(Struct, kw_only=True):
     """``applied``, ``ignored``, ``refused`` or ``parked``."""
     position: int
     """Of the outcome."""
+    command: UUID
+    """That led to it."""
+    withheld: Sequence[str]
+    """What the message asked for in vain."""
     raw: Kept
     heard: Kept | None
     """The last message before it that was understood."""
@@ -85,6 +78,16 @@ class Told(Struct, Generic[T]):
     what: T
 
 
+class Learned(Struct, frozen=True):
+    """The first message in which the partner's present word for the state stood."""
+
+    reference: int
+    message_id: str
+    position: int
+    """Of its outcome."""
+    command: UUID
+
+
 class Conversation(Struct, Generic[T], kw_only=True):
     id: UUID
     """Go on after this one."""
@@ -92,8 +95,8 @@ class Conversation(Struct, Generic[T], kw_only=True):
     """Our ticket; 0 where there is none."""
     external_id: str
     remote_state: str
-    state_position: int
-    """Of the outcome with which that was learned; 0 where there is none."""
+    learned: Learned | None
+    """How we came to know that; None where the partner never said any."""
     messages: int
     """That got an outcome."""
     erased: int
@@ -101,6 +104,8 @@ class Conversation(Struct, Generic[T], kw_only=True):
     told: list[Told[T]]
     ticket: Ticket | None
     """As it is now."""
+    changes: Mapping[str, Change]
+    """The last change of each of its fields."""
 
 
 class _Seen(Struct):
@@ -156,7 +161,7 @@ async def _fetch(ask: Ask, streams: list[UUID]) -> "_Page":
     walked = {stream: _walk(stream, exchanges[stream]) for stream in streams}
     numbers = {exchange.number for exchange, _ in walked.values() if exchange.number}
     tickets = await _events(ask, [ticket_id(number) for number in numbers])
-    bodies = _Bodies(ask, [seen for _, all_seen in walked.values() for seen in all_seen])
+    bodies = Bodies(ask, _needed(walked))
     await bodies.ahead()
     return _Page(exchanges, walked, tickets, bodies)
 
@@ -164,7 +169,7 @@ async def _fetch(ask: Ask, streams: list[UUID]) -> "_Page":
 async def _judged(page: "_Page", judge: Judge[T]) -> AsyncIterator[Conversation[T]]:
     for stream, (exchange, all_seen) in page.walked.items():
         await asyncio.sleep(0)
-        history = _History(exchange.number, page.tickets)
+        history = History(exchange.number, page.tickets)
         told, erased = [], 0
         for seen in all_seen:
             case = await _case(seen, history, page.bodies)
@@ -179,11 +184,12 @@ async def _judged(page: "_Page", judge: Judge[T]) -> AsyncIterator[Conversation[
             number=exchange.number,
             external_id=exchange.external_id,
             remote_state=exchange.remote_state,
-            state_position=_state_position(page.exchanges[stream]),
+            learned=_learned(page.exchanges[stream]),
             messages=len(all_seen),
             erased=erased,
             told=told,
             ticket=history.whole(),
+            changes=history.changes,
         )
 
 
@@ -220,19 +226,29 @@ def _walk(stream: UUID, history: Sequence[Recorded]) -> tuple[Exchange, list[_Se
     return exchange, list(seen.values())
 
 
-def _state_position(history: Sequence[Recorded]) -> int:
-    return next(
-        (
-            recorded.position
-            for recorded in reversed(history)
-            if isinstance(recorded.event, Exchange.Applied | Exchange.Ignored)
-            and recorded.event.remote_state
-        ),
-        0,
-    )
+def _learned(history: Sequence[Recorded]) -> Learned | None:
+    """Of the present word: where the partner began to say it."""
+    found: Learned | None = None
+    names: dict[int, str] = {}
+    word = ""
+    for recorded in history:
+        match recorded.event:
+            case Exchange.MessageReceived() as event:
+                names[event.originator_version] = event.message_id
+            case Exchange.Unlinked():
+                found, word = None, ""
+            case Exchange.Applied() | Exchange.Ignored() as event if event.remote_state != word:
+                if event.remote_state and event.reference in names:
+                    word = event.remote_state
+                    found = Learned(
+                        event.reference, names[event.reference], recorded.position, event.provenance.command_id
+                    )  # fmt: skip
+            case _:
+                pass
+    return found
 
 
-async def _case(seen: _Seen, history: "_History", bodies: "_Bodies") -> Case | None:
+async def _case(seen: _Seen, history: History, bodies: Bodies) -> Case | None:
     raw = await bodies.kept(seen.raw)
     ticket = history.before(seen.recorded) if seen.known else None
     if raw is None:
@@ -243,6 +259,8 @@ async def _case(seen: _Seen, history: "_History", bodies: "_Bodies") -> Case | N
         mapping=seen.mapping,
         outcome=_OUTCOMES[type(seen.recorded.event)],
         position=seen.recorded.position,
+        command=seen.recorded.event.provenance.command_id,
+        withheld=getattr(seen.recorded.event, "withheld", ()),
         raw=raw,
         heard=await bodies.kept(seen.heard),
         told=await bodies.kept(seen.told),
@@ -257,70 +275,13 @@ class _Page(Struct):
     exchanges: dict[UUID, list[Recorded]]
     walked: dict[UUID, tuple[Exchange, list[_Seen]]]
     tickets: dict[UUID, list[Recorded]]
-    bodies: "_Bodies"
+    bodies: Bodies
 
 
-class _History:
-    """A ticket that moves on from case to case."""
-
-    def __init__(self, number: int, histories: dict[UUID, list[Recorded]]) -> None:
-        stream = ticket_id(number) if number else BEGINNING
-        self._events = histories.get(stream, []) if number else []
-        self._ticket = Ticket(stream)
-        self._next = 0
-
-    def before(self, outcome: Recorded) -> Ticket | None:
-        """The ticket without what the message itself brought about: that was recorded together with the outcome."""
-        command = outcome.event.provenance.command_id
-        while self._next < len(self._events):
-            recorded = self._events[self._next]
-            own = recorded.event.provenance.command_id == command
-            if recorded.position > outcome.position or own:
-                break
-            self._ticket.apply(recorded.event)
-            self._next += 1
-        return self._ticket if self._ticket.version else None
-
-    def whole(self) -> Ticket | None:
-        for recorded in self._events[self._next :]:
-            self._ticket.apply(recorded.event)
-        self._next = len(self._events)
-        return self._ticket if self._ticket.version else None
-
-
-class _Bodies:
-    """The contents of messages in the order in which they are needed, some megabytes ahead."""
-
-    def __init__(self, ask: Ask, needed: Sequence[_Seen]) -> None:
-        self._ask = ask
-        self._needed = [
-            [sealed for sealed in (seen.raw, seen.heard, seen.told) if sealed] for seen in needed
-        ]
-        self._at = 0
-        self._held: dict[UUID, bytes] = {}
-        self._asked: set[UUID] = set()
-
-    async def kept(self, sealed: Sealed | None) -> Kept | None:
-        """None for what was erased."""
-        if sealed is None:
-            return None
-        if sealed.id not in self._asked:
-            await self.ahead()
-        assert sealed.id in self._asked, "contents are asked for in the order of the cases"
-        body = self._held.get(sealed.id)
-        return None if body is None else Kept(sealed.id, body)
-
-    async def ahead(self) -> None:
-        """Fetch what comes next."""
-        size, ids = 0, set[UUID]()
-        first = self._at
-        while self._at < len(self._needed) and (
-            self._at == first or (size < _CHUNK_BYTES and self._at < first + _CHUNK_MESSAGES)
-        ):
-            for sealed in self._needed[self._at]:
-                if sealed.id not in ids:
-                    ids.add(sealed.id)
-                    size += sealed.size
-            self._at += 1
-        self._held = dict(await self._ask(BODIES, [list(ids)]))
-        self._asked = ids
+def _needed(walked: dict[UUID, tuple[Exchange, list[_Seen]]]) -> list[list[Sealed]]:
+    """The contents that each case refers to, in order."""
+    return [
+        [sealed for sealed in (seen.raw, seen.heard, seen.told) if sealed]
+        for _, all_seen in walked.values()
+        for seen in all_seen
+    ]

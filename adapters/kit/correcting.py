@@ -1,12 +1,14 @@
-"""What puts a ticket right after its partner's state was read wrongly: ordinary commands. Pure.
+"""What puts a ticket right after its partner's messages were read wrongly: ordinary commands. Pure.
 
-Only states can be put right: of them alone the partner's exact word is kept. And only as long as the ticket
-is where the wrong reading left it: whoever moved it since had a reason.
+Of the state the partner's exact word is kept, so its last word is asked again. Of the other fields the messages
+themselves tell: ``Readings`` goes through them with both mappings, and what the last one that differs should
+have led to is what the ticket gets. Only as long as nobody changed the field since: who did had a reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
+from uuid import UUID
 
 from msgspec import Struct, structs
 
@@ -16,60 +18,258 @@ from adapters.kit.words import known_state
 from domain import commands as c
 from domain.lifecycle import FINAL, OPEN, STEPS, Status
 from domain.ticket import Ticket
+from domain.vocabulary import TPM, Priority
 from domain.words import Words
+
+STATE: Final = "state"
+UNIT: Final = "unit"
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """The message that something is due to."""
+
+    reference: int
+    message_id: str
+    position: int
+    """Of its outcome."""
+    command: UUID
+    """That carried it out."""
+
+
+class Changed(Protocol):
+    """The last change of a field of a ticket."""
+
+    @property
+    def position(self) -> int: ...
+
+    @property
+    def command(self) -> UUID: ...
+
+    @property
+    def actor(self) -> str: ...
+
+    @property
+    def causation(self) -> str: ...
 
 
 class Correction(Struct, frozen=True, kw_only=True):
-    remote_state: str
-    """The partner's exact word."""
-    status: str
+    """Of one field."""
+
+    field: str
+    """``state``, ``unit``, or one that can be reclassified."""
+    value: str
     """Of our ticket now."""
     was: str
-    """What the word meant; empty where it moved nothing or was not known."""
+    """What the message led to; empty for a state that moved nothing or was not known."""
     means: str
     """What it means now."""
+    word: str = ""
+    """The partner's exact word, of states."""
+    reference: int
+    """Of the message that is responsible."""
+    message_id: str
     commands: Sequence[c.TicketCommand] = ()
     left: str = ""
-    """Why nothing is done: ``moved-on``, ``final``, ``no-step``. A person has to look."""
+    """Why nothing is done: ``moved-on``, ``final``, ``no-step``, ``unknown-unit``, ``unknown-value`` or
+    ``ours-only``. A person has to look."""
+    since: str = ""
+    """With ``moved-on``: who changed it since."""
 
 
-def correction(
-    before: Words, after: Words, remote_state: str, ticket: Ticket, why: str
-) -> Correction | None:
-    """None where both tables lead to the same. ``why`` stands in the ticket."""
+class Since(Struct, frozen=True, kw_only=True):
+    """Who changed the fields of a ticket last, and whose changes count as corrections."""
+
+    changes: Mapping[str, Changed]
+    partner: str
+    """Its name as an actor."""
+    publications: frozenset[str]
+    """Causes of changes that only put right what a mapping before had left wrong."""
+
+    def overtaken(self, field: str, by: Heard) -> str | None:
+        """Who changed the field after the message, as an actor; empty for nobody, None for its partner."""
+        last = self.changes.get(field)
+        if last is None or last.command == by.command or last.position < by.position:
+            return ""
+        if last.causation in self.publications:
+            return ""
+        return None if last.actor == self.partner else last.actor
+
+
+class _Wanted(Struct, frozen=True):
+    value: str
+    was: str
+    heard: Heard
+
+
+class Readings:
+    """What the messages of one conversation ask of the fields beside the state, with two mappings, in order."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, _Wanted] = {}
+
+    def ticket(self, ticket: Ticket | None) -> Ticket | None:
+        """As it would be by the new mapping, for the next message."""
+        if ticket is None or not self._wanted:
+            return ticket
+        other = ticket.fork()
+        for field, wanted in self._wanted.items():
+            value = Priority(wanted.value) if field == "priority" else wanted.value
+            setattr(other, field, value)
+        return other
+
+    def note(
+        self,
+        heard: Heard,
+        was: Sequence[c.Command],
+        means: Sequence[c.Command],
+        ticket: Ticket | None,
+        withheld: Sequence[str],
+    ) -> None:
+        """``ticket``: as it really was. ``withheld``: what the message had asked for in vain."""
+        then, now = _asked(was), _asked(means)
+        for field in then.keys() | now.keys():
+            if any(each.startswith(f"{field}:") for each in withheld):
+                continue  # our own change won: the words are not to blame
+            if ticket is None and field not in now:
+                continue  # there would be no ticket: nothing to compare with
+            before = _value(ticket, field) if ticket else ""
+            stands = self._wanted[field].value if field in self._wanted else before
+            wanted = now.get(field, stands)
+            if wanted == then.get(field, before):
+                self._wanted.pop(field, None)
+            else:
+                self._wanted[field] = _Wanted(wanted, then.get(field, before), heard)
+
+    def corrections(
+        self, ticket: Ticket, since: Since, why: str, denied: frozenset[str]
+    ) -> list[Correction]:
+        """``why`` stands in the ticket. ``denied``: fields that the partner may not change."""
+        found = []
+        for field, wanted in self._wanted.items():
+            value = _value(ticket, field)
+            by = since.overtaken(field, wanted.heard)
+            if value == wanted.value or by is None:
+                continue
+            each = Correction(
+                field=field,
+                value=value,
+                was=wanted.was,
+                means=wanted.value,
+                reference=wanted.heard.reference,
+                message_id=wanted.heard.message_id,
+            )
+            if ticket.status in FINAL:
+                found.append(left(each, "final"))
+            elif field in denied:
+                found.append(left(each, "ours-only"))
+            elif by:
+                found.append(structs.replace(each, left="moved-on", since=by))
+            elif field == UNIT:
+                found.append(_assigned(each, ticket, since, wanted.heard, why))
+            else:
+                said = c.Reclassify(
+                    number=ticket.number, field=field, value=wanted.value, justification=why
+                )
+                found.append(structs.replace(each, commands=[said]))
+        return sorted(found, key=lambda each: each.field)
+
+
+def state_correction(
+    before: Words, after: Words, remote_state: str, heard: Heard, ticket: Ticket, since: Since, why: str
+) -> Correction | None:  # fmt: skip
+    """None where both tables lead to the same. ``heard``: the message that brought the word."""
     was, means = known_state(before, remote_state), known_state(after, remote_state)
     ours = ticket.status
     if means is None or means is was or ours is means:
         return None
     found = Correction(
-        remote_state=remote_state,
-        status=ours.value,
+        field=STATE,
+        value=ours.value,
         was=was.value if was else "",
         means=means.value,
+        word=remote_state,
+        reference=heard.reference,
+        message_id=heard.message_id,
     )
     if ours in FINAL:
-        return _left(found, "final")
+        return left(found, "final")
+    if by := since.overtaken(STATE, heard) or (was is not None and ours is not was):
+        return structs.replace(found, left="moved-on", since=by if isinstance(by, str) else "")
     if was is None:  # it moved nothing: the partner says it for the first time, as it were
         step = action(means, None, ours)
         return None if step is None else _with(found, [STEPS[step][1]], ticket, why)
-    if ours is not was:
-        return _left(found, "moved-on")
     if ours in OPEN:
         return _with(found, [means], ticket, why)
     further = [means] if means in _COMMANDS and means is not Status.REOPENED else []
     return _with(found, [Status.REOPENED, *further], ticket, why)
 
 
+def commands_of(corrections: Sequence[Correction]) -> list[c.TicketCommand]:
+    """Of one ticket, in the order in which they can be carried out together: the state comes last."""
+    ordered = sorted(corrections, key=lambda each: (each.field == STATE, each.field == UNIT))
+    moves = any(each.field == STATE and each.commands for each in ordered)
+    commands: list[c.TicketCommand] = []
+    for each in ordered:
+        # A new unit begins anew; what leads back to the state before is not needed where that is wrong.
+        commands += each.commands[:1] if each.field == UNIT and moves else each.commands
+    return commands
+
+
+def left(found: Correction, why: str) -> Correction:
+    """The same, for a person."""
+    return structs.replace(found, left=why, commands=())
+
+
+def _asked(commands: Sequence[c.Command]) -> dict[str, str]:
+    """The values of the fields that the mappings decide on."""
+    found: dict[str, str] = {}
+    for command in commands:
+        match command:
+            case c.OpenTicket():
+                about = command.particulars
+                found["priority"], found["category"] = about.priority, about.category
+                found[UNIT] = command.unit or TPM
+            case c.Assign():
+                found[UNIT] = command.unit
+            case c.Reclassify():
+                found[command.field] = command.value
+            case _:
+                pass
+    return found
+
+
+def _value(ticket: Ticket, field: str) -> str:
+    return ticket.unit if field == UNIT else ticket.particular(field)
+
+
+_BEGINS_ANEW: Final = frozenset({Status.NEW, Status.ASSIGNED, Status.REOPENED})
+_LED_BACK: Final = frozenset({Status.IN_PROGRESS, Status.ON_HOLD})
+
+
+def _assigned(
+    found: Correction, ticket: Ticket, since: Since, heard: Heard, why: str
+) -> Correction:
+    """The ticket begins anew in the other unit, so it must not take anybody's work along."""
+    worked = since.overtaken(STATE, heard)
+    if worked or ticket.assignee is not None:
+        return structs.replace(found, left="moved-on", since=worked or "")
+    assign = c.Assign(
+        number=ticket.number, unit=found.means, notified_site=ticket.notified_site, note=why
+    )
+    if ticket.status in _BEGINS_ANEW:
+        return structs.replace(found, commands=[assign])
+    if ticket.status in _LED_BACK:
+        back = _COMMANDS[ticket.status](ticket.number, why)
+        return structs.replace(found, commands=[assign, back])
+    return left(found, "no-step")
+
+
 def _with(found: Correction, steps: Sequence[Status], ticket: Ticket, why: str) -> Correction:
     reopens_open = steps[0] is Status.REOPENED and ticket.status in OPEN
     if reopens_open or not all(each in _COMMANDS for each in steps):
-        return _left(found, "no-step")
+        return left(found, "no-step")
     commands = [_COMMANDS[each](ticket.number, why) for each in steps]
     return structs.replace(found, commands=commands)
-
-
-def _left(found: Correction, why: str) -> Correction:
-    return structs.replace(found, left=why)
 
 
 _COMMANDS: Final = MappingProxyType(

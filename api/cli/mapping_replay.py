@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from api.retranslating import Differing
 
 
+AfterOption = Annotated[
+    str, typer.Option(help="Go on after this conversation: the cursor of a run before.")
+]
+
+
 def install(app: typer.Typer) -> None:
     """Add the commands to ``mapping``."""
     app.command()(replay)
@@ -25,14 +31,10 @@ def replay(
     context: typer.Context,
     helpdesk: HelpdeskArgument,
     draft: Annotated[Path, typer.Option(help="Tables as JSON that are not published.")],
-    after: Annotated[
-        str, typer.Option(help="Go on after this conversation: the cursor of a run before.")
-    ] = "",
+    after: AfterOption = "",
     json: Json = False,
 ) -> None:
     """Read everything ever received with other tables, and show what would differ. Nothing is changed."""
-    from uuid import UUID  # noqa: PLC0415
-
     from api import retranslating  # noqa: PLC0415
     from replay.retranslate import BEGINNING  # noqa: PLC0415
 
@@ -61,32 +63,49 @@ def replay(
         )
 
 
-def correct(context: typer.Context, helpdesk: HelpdeskArgument, json: Json = False) -> None:
-    """Put tickets right that the mapping before the one in force left in a wrong status.
+def correct(
+    context: typer.Context,
+    helpdesk: HelpdeskArgument,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be done.")
+    ] = False,
+    after: AfterOption = "",
+    json: Json = False,
+) -> None:
+    """Put tickets right that mappings before the one in force left wrong: state, priority, unit, category.
 
-    Ordinary commands do it, caused by the publication. Whoever moved a ticket since is not overruled.
+    Ordinary commands do it, caused by the publication, and the partner is told. Whoever changed a field since is
+    not overruled. Ended half-way, it is simply run again.
     """
-    from api import retranslating  # noqa: PLC0415
+    from api import correcting, retranslating  # noqa: PLC0415
+    from replay.retranslate import BEGINNING  # noqa: PLC0415
 
-    async def do(services: "Services") -> tuple[int, int]:
-        done = left = 0
-        async for each in retranslating.correct(services, operator(), helpdesk):
-            fix, why = each.correction, each.refused or each.correction.left
-            done, left = done + (not why), left + bool(why)
+    beginning = UUID(after) if after else BEGINNING
+
+    async def do(services: "Services") -> tuple[int, int, UUID]:
+        done = stays = 0
+        work = await correcting.corrections(services, operator(), helpdesk)
+        async for each in work.run(operator(), after=beginning, dry_run=dry_run):
+            does = any(fix.commands for fix in each.corrections) and not each.refused
+            done, stays = done + does, stays + bool(each.left)
             if json:
                 print_json({
-                    "number": each.number, "position": each.position, "refused": each.refused,
-                    "correction": retranslating.correction_plain(fix),
+                    "exchange": each.found.exchange, "number": each.number, "position": each.position,
+                    "refused": each.refused,
+                    "corrections": [retranslating.correction_plain(fix) for fix in each.corrections],
                 })  # fmt: skip
             else:
-                print(
-                    f"ticket {each.number}: {_shown_correction(fix)}{f', left: {why}' if why else ''}"
-                )
-        return done, left
+                for fix in each.corrections:
+                    print(f"ticket {each.number}: {_shown_correction(fix, each.refused)}")
+            note(f"{work.past.summary.messages} messages read")
+        return done, stays, work.past.summary.cursor
 
-    done, left = run(context, do)
-    if not json:
-        print(f"{done} tickets corrected, {left} left")
+    done, stays, cursor = run(context, do)
+    if json:
+        print_json({"summary": {"corrected": done, "left": stays, "cursor": cursor}})
+    else:
+        what = "tickets would be corrected" if dry_run else "tickets corrected"
+        print(f"{done} {what}, {stays} left to a person")
 
 
 def _show_differing(each: "Differing") -> None:
@@ -96,9 +115,8 @@ def _show_differing(each: "Differing") -> None:
     for message in each.messages:
         then, now = _shown_outcome(message.what.then), _shown_outcome(message.what.now)
         print(f"    message {message.reference} ({message.outcome}): {then} -> {now}")
-    if each.correction:
-        left = f", left: {each.correction.left}" if each.correction.left else ""
-        print(f"    {_shown_correction(each.correction)}{left}")
+    for fix in each.corrections:
+        print(f"    {_shown_correction(fix)}")
 
 
 def _shown_outcome(each: "Translation") -> str:
@@ -107,9 +125,11 @@ def _shown_outcome(each: "Translation") -> str:
     return f"{each.outcome} {each.why}"
 
 
-def _shown_correction(fix: "Correction") -> str:
+def _shown_correction(fix: "Correction", refused: str = "") -> str:
     commands = ", ".join(type(command).__name__ for command in fix.commands)
-    word = harmless(fix.remote_state)
-    return (
-        f"{fix.status}; {word!r} meant {fix.was or 'nothing'}, means {fix.means}: {commands or '-'}"
-    )
+    word = repr(harmless(fix.word)) if fix.word else f"message {fix.reference}"
+    meant = f"{harmless(fix.value)}; {word} meant {harmless(fix.was) or 'nothing'}"
+    left = refused or fix.left
+    by = f" ({harmless(fix.since)})" if fix.since else ""
+    stays = f", left: {left}{by}" if left else ""
+    return f"{fix.field} {meant}, means {harmless(fix.means)}: {commands or '-'}{stays}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api import retranslating
+from api import correcting, retranslating
 from api.bootstrap import Services
 from domain import commands as c
 from domain.errors import Forbidden
@@ -18,7 +18,7 @@ from domain.identifiers import named_id
 from domain.lifecycle import Status
 from domain.rights import Actor
 from domain.words import Table, Tables
-from replay import retranslate
+from replay import retranslate, walking
 from tests.exchange_scenarios import RULE, by_test, mail
 from tests.integration.test_mappings import NUMBERED
 
@@ -62,6 +62,11 @@ async def status(services: Services, number: int) -> Status:
     return (await services.ledger.ticket(number)).status
 
 
+async def correct(services: Services) -> list[correcting.Corrected]:
+    work = await correcting.corrections(services, RULE, "osg")
+    return [each async for each in work.run(RULE)]
+
+
 async def differing(past: retranslating.Retranslation) -> list[retranslating.Differing]:
     return [each async for each in past.differing()]
 
@@ -100,8 +105,8 @@ async def test_after_publishing_tickets_are_put_right_by_ordinary_commands_once(
         await services.ledger.execute(c.Verify(number=final), actor=RULE)
         _, receipt = await services.exchange.mappings.publish(RULE, "osg", DRAFT)
 
-    done = {each.number: each async for each in retranslating.correct(services, RULE, "osg")}
-    assert {number: each.correction.left for number, each in done.items()} == {
+    done = {each.number: each for each in await correct(services)}
+    assert {number: each.left for number, each in done.items()} == {
         wrong: "", moved: "moved-on", final: "final",
     }  # fmt: skip
     assert [await status(services, number) for number in (wrong, moved, final, right)] == [
@@ -111,14 +116,14 @@ async def test_after_publishing_tickets_are_put_right_by_ordinary_commands_once(
     assert {each.event.provenance.causation_id for each in history[-2:]} == {
         f"event:{receipt.position}"
     }
-    again = [each async for each in retranslating.correct(services, RULE, "osg")]
+    again = await correct(services)
     assert wrong not in {each.number for each in again}, "a second time finds nothing to do"
 
 
 async def test_it_goes_on_where_it_stopped_and_counts_what_was_erased(services, desk, monkeypatch):
     monkeypatch.setattr(retranslate, "_PAGE_MESSAGES", 2)
     monkeypatch.setattr(retranslate, "_LISTED", 3)
-    monkeypatch.setattr(retranslate, "_CHUNK_MESSAGES", 1)
+    monkeypatch.setattr(walking, "_CHUNK_MESSAGES", 1)
     numbers = [await opened(services) for _ in range(5)]
     for number in numbers:
         await hear(services, number, Status="3")
@@ -174,7 +179,7 @@ async def test_what_several_mappings_ago_left_wrong_is_corrected_too(services, d
         await services.exchange.mappings.publish(RULE, "osg", DRAFT)
         again = Table(theirs=DRAFT.states.theirs | {"8": "on hold"}, ours=DRAFT.states.ours)
         await services.exchange.mappings.publish(RULE, "osg", Tables(states=again))
-    [done] = [each async for each in retranslating.correct(services, RULE, "osg")]
+    [done] = await correct(services)
     assert (done.number, done.refused) == (number, "")
     assert await status(services, number) is Status.ON_HOLD
 
@@ -202,9 +207,11 @@ async def test_the_command_line_shows_and_corrects(services, desk, database, tmp
 
     text = run("replay", "osg", "--draft", str(draft))
     assert "Solve -> PutOnHold" in text
-    assert "solved; '6' meant solved, means on hold: Reopen, PutOnHold" in text
+    assert "state solved; '6' meant solved, means on hold: Reopen, PutOnHold" in text
     *lines, last = run("replay", "osg", "--draft", str(draft), "--json").splitlines()
-    assert json.loads(lines[0])["correction"]["commands"][0]["command"] == "Reopen"
+    assert json.loads(lines[0])["corrections"][0]["commands"][0]["command"] == "Reopen"
     assert json.loads(last)["summary"]["differing_messages"] == 1
     run("publish", "osg", str(draft))
+    assert "1 tickets would be corrected, 0 left" in run("correct", "osg", "--dry-run")
     assert "1 tickets corrected, 0 left" in run("correct", "osg")
+    assert "0 tickets corrected, 0 left" in run("correct", "osg")
