@@ -75,6 +75,8 @@ class Exchange(Conflicting, Diverging):
         """Identifiers of their tickets that were lost: messages that name them tell nothing of a link."""
         self.linked_at = BEGINNING
         """When we first knew their ticket: it was made before."""
+        self.opened_at: datetime | None = None
+        """When theirs was made, by their clock; None as long as they did not say."""
         self.remote_state = ""
         """The partner's own word for the state of its ticket, as it last wrote it."""
         self.heard: Sealed | None = None
@@ -130,13 +132,23 @@ class Exchange(Conflicting, Diverging):
         external_id: str
         external_reference: str = ""
         """How the partner wants its ticket to be named in a message, such as ``ISSUE=7932 PROJ=71``."""
+        opened_at: datetime | None = None
+        """When theirs was made, by their clock. One made at another time is another ticket, whatever its identifier."""
 
     def link(
-        self, number: int, external_id: str, external_reference: str = "", *, link_key: str = ""
+        self,
+        number: int,
+        external_id: str,
+        external_reference: str = "",
+        *,
+        link_key: str = "",
+        opened_at: datetime | None = None,
     ) -> None:
         """Our ticket and theirs are the same request. ``link_key`` as in ``open``."""
-        known = (self.number, self.external_id, self.external_reference)
-        if (number, external_id, external_reference) == known:
+        if opened_at is None and external_id == self.external_id:
+            opened_at = self.opened_at
+        known = (self.number, self.external_id, self.external_reference, self.opened_at)
+        if (number, external_id, external_reference, opened_at) == known:
             raise NothingToDo("this link is known")
         assert not self.number or number == self.number, "a conversation keeps its ticket"
         if number != self.number:
@@ -148,6 +160,7 @@ class Exchange(Conflicting, Diverging):
             number=number,
             external_id=external_id,
             external_reference=external_reference,
+            opened_at=opened_at,
         )
 
     @mutates(Linked)
@@ -156,7 +169,7 @@ class Exchange(Conflicting, Diverging):
             self.linked_at = self.at
             self.lost.discard(event.external_id)
         self.number, self.external_id = event.number, event.external_id
-        self.external_reference = event.external_reference
+        self.external_reference, self.opened_at = event.external_reference, event.opened_at
 
     class Unlinked(Event, tag="exchange.unlinked", frozen=True, kw_only=True, gc=False):
         """Their ticket is lost, or its identifier is another's now: ours is told to them anew, as a whole."""
@@ -186,7 +199,7 @@ class Exchange(Conflicting, Diverging):
     def _unlinked(self, event: Unlinked) -> None:
         self.lost.add(event.external_id)
         self.external_id = self.external_reference = self.remote_state = ""
-        self.theirs, self.decided_until = False, 0
+        self.theirs, self.decided_until, self.opened_at = False, 0, None
         self.heard = self.told = None
 
     # -- in ------------------------------------------------------------------------------------------

@@ -26,7 +26,9 @@ class Parcel(Struct, frozen=True, kw_only=True):
     external_id: str = ""
     """The partner's ticket as known now; empty as long as it is not."""
     linked_at: datetime | None = None
-    """When we first knew that: a ticket made later is another, that was given the same identifier."""
+    """When we first knew that."""
+    opened_at: datetime | None = None
+    """When that ticket was made, as the partner told; None as long as it did not."""
     contents: Callable[[UUID], Awaitable[bytes | None]] | None = None
     """What a file is that the message names; None for one that was erased."""
 
@@ -37,6 +39,8 @@ class Delivered(Struct, frozen=True, kw_only=True):
     external_id: str = ""
     """The partner's ticket, where the answer tells."""
     external_reference: str = ""
+    opened_at: datetime | None = None
+    """When it was made, by their clock, where the answer tells."""
 
 
 class Courier(Protocol):

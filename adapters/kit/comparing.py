@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.kit.carriers import Seen
+from adapters.kit.reused import given_again
 from adapters.kit.states import action, stage
 from domain.lifecycle import OPEN, Status
 from domain.vocabulary import Priority
@@ -48,6 +49,8 @@ class Ours(Struct, frozen=True, kw_only=True):
     number: int
     external_id: str
     linked_at: datetime
+    opened_at: datetime | None = None
+    """When theirs was made, as they told when we were linked."""
     status: Status
     priority: Priority
     unit: str
@@ -95,10 +98,9 @@ def _link(ours: Ours, seen: Seen) -> Difference | None:
     if seen.number == ours.number:
         return None
     bears = str(seen.number or _NUMBERLESS)
-    if seen.opened_at is not None and seen.opened_at > ours.linked_at:
-        # Made after we knew it: the identifier was given a second time.
+    if given_again(seen.opened_at, ours.opened_at, ours.linked_at):
         return Difference("ticket", ours.external_id, f"{ANOTHER}, bears {bears}", Repair.CREATE)
-    if seen.number or not _certain(ours, seen):
+    if seen.number or (ours.quiet and not _certain(ours, seen)):
         return Difference("number", str(ours.number), bears, Repair.NONE)
     return None
 
@@ -106,7 +108,7 @@ def _link(ours: Ours, seen: Seen) -> Difference | None:
 def _certain(ours: Ours, seen: Seen) -> bool:
     """Whether a ticket without our number is ours all the same."""
     marked = bool(seen.messages and seen.messages & ours.told.keys())
-    return marked or seen.opened_at is not None
+    return marked or (seen.opened_at is not None and seen.opened_at == ours.opened_at)
 
 
 def _number(ours: Ours, seen: Seen) -> Iterator[Difference]:

@@ -44,6 +44,7 @@ async def our_side(
         number=exchange.number,
         external_id=exchange.external_id,
         linked_at=exchange.linked_at,
+        opened_at=exchange.opened_at,
         status=ticket.status,
         priority=ticket.priority,
         unit=ticket.unit,

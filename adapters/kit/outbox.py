@@ -6,6 +6,7 @@ the same Message-ID.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -25,7 +26,7 @@ from domain import clock, disclosure
 from domain.aggregate import Event
 from domain.content import Sealed
 from domain.disclosure import Verdict
-from domain.errors import AlreadyClaimed, NotNow, Refused
+from domain.errors import AlreadyClaimed, NothingToDo, NotNow, Refused
 from domain.exchange import Direction, Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import named_id, random_id
@@ -303,9 +304,12 @@ class Outbox:
         if content is None:
             raise Undelivered(_ERASED, "it was erased", final=True)
         parcel = Parcel(
-            raw=content.body, external_id=exchange.external_id, linked_at=exchange.linked_at,
+            raw=content.body,
+            external_id=exchange.external_id,
+            linked_at=exchange.linked_at,
+            opened_at=exchange.opened_at,
             contents=self._content,
-        )  # fmt: skip
+        )
         delivered = await (await self._carriers.courier(partner)).deliver(parcel)
         await self._delivered(exchange, reference, delivered)
 
@@ -323,8 +327,9 @@ class Outbox:
             fresh.record_dispatch(reference, delivered.receipt)
             reference_ = delivered.external_reference or fresh.external_reference
             told = (delivered.external_id or fresh.external_id, reference_)
-            if link and told != (fresh.external_id, fresh.external_reference):
-                fresh.link(fresh.number, *told, link_key=key)
+            if link:
+                with suppress(NothingToDo):
+                    fresh.link(fresh.number, *told, link_key=key, opened_at=delivered.opened_at)
 
         try:
             await self._change(exchange.id, decide)

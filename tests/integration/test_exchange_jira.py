@@ -13,6 +13,7 @@ from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Note, Ours
 from adapters.helpdesks.jira.mapping import Jira as JiraAdapter
 from adapters.helpdesks.jira.observer import JiraObserver
 from adapters.helpdesks.jira.poller import JiraPoller
+from adapters.helpdesks.jira.rows import instant
 from adapters.helpdesks.jira.session import LONG_PAGE, Session, Terms
 from adapters.helpdesks.jira.words import WORDS
 from adapters.kit.carriers import Delivered, Parcel, Seen
@@ -415,7 +416,8 @@ async def test_the_observer_sees_state_unit_messages_and_what_is_gone(jira):
             jira.write(theirs, f"{n}")
         seen = await JiraObserver(session, "GGUS").look([theirs, "99999"])
         assert seen[0] == Seen(
-            external_id=theirs, number=number, state="In Progress", priority="Low", unit="ROC_IT",
+            external_id=theirs, opened_at=instant(jira.issues[theirs]["created"]), number=number,
+            state="In Progress", priority="Low", unit="ROC_IT",
             messages=frozenset({f"<open{number}.1@hub.test>", "<second.1@hub.test>"}),
         )  # fmt: skip
         assert seen[1].gone

@@ -415,6 +415,7 @@ async def test_the_observer_sees_incidents_as_they_are(site):
         seen, gone = await ServiceNowObserver(session, "GGUS").look([there, "0" * 32])
         assert (seen.number, seen.state, seen.priority, seen.unit) == (7, "3/1", "1", "ROC_IT")
         assert seen.messages == {"<open7.1@hub.test>", "<told.1@hub.test>"}
+        assert str(seen.opened_at) == site.incidents[there]["sys_created_on"] + "+00:00"
         assert gone.gone
         [other] = await ServiceNowObserver(session, "NGI").look([there])
         assert other.number == 0

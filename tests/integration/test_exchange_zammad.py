@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -388,6 +388,7 @@ async def test_the_observer_sees_state_unit_messages_merges_and_what_is_gone(zam
         seen = await ZammadObserver(session, "GGUS").look(asked)
         assert seen[0] == Seen(
             external_id=theirs, number=number, state="open", priority="1 low", unit="ROC_DE",
+            opened_at=datetime.fromisoformat(zammad.tickets[int(theirs)]["created_at"]),
             messages=frozenset({f"<open{number}.1@hub.test>", "<second.1@hub.test>"}),
         )  # fmt: skip
         assert seen[1] == Seen(external_id=str(merged), moved_to=str(other), state="merged")

@@ -79,6 +79,11 @@ CASES = [
     ({"number": 0}, ("number", "42", "none"), Repair.NUMBER),
     ({"number": 0, "opened_at": None}, ("number", "42", "none"), Repair.NUMBER),
     (
+        {"number": 0, "messages": frozenset()},
+        ("number", "42", "none"),
+        Repair.NONE,
+    ),
+    (
         {"number": 0, "opened_at": None, "messages": frozenset()},
         ("number", "42", "none"),
         Repair.NONE,
@@ -113,6 +118,19 @@ def test_each_divergence_has_its_repair(theirs, what, repair):
 )
 def test_what_theirs_cannot_tell_or_keeps_for_itself_does_not_diverge(theirs):
     assert found(ours(), seen(**theirs)) == []
+
+
+def test_a_ticket_made_when_ours_was_is_ours_and_one_made_at_another_time_is_not():
+    """However wrong their clock is, and whatever zone it is in: their times are compared with theirs alone."""
+    nothing_of_ours = {"number": 0, "messages": frozenset()}
+    for opened_at in (LATER, BEFORE, LINKED_AT - timedelta(days=4000)):
+        side = ours(opened_at=opened_at, told={})
+        assert [each.repair for each in found(side, seen(**nothing_of_ours, opened_at=opened_at))] == [
+            Repair.NUMBER
+        ]  # fmt: skip
+        for other in (opened_at - timedelta(seconds=1), opened_at + timedelta(seconds=1)):
+            [difference] = found(side, seen(**nothing_of_ours, opened_at=other))
+            assert (difference.theirs, difference.repair) == ("another, bears none", Repair.CREATE)
 
 
 def test_what_the_partner_set_last_is_told_again():
@@ -159,6 +177,7 @@ def some_ours():
         heard=st.frozensets(st.sampled_from(["priority", "unit"])),
         everything=st.booleans(),
         quiet=st.booleans(),
+        opened_at=st.sampled_from([None, BEFORE, LATER]),
     )
 
 

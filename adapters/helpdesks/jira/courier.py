@@ -17,7 +17,9 @@ from adapters.helpdesks.jira.rich_text import document as rich
 from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition, instant
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
+from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import TEXT_S, Settling, twice
 
 _FIELD: Final = {"status": "status", "priority": "priority", "component": "Component"}
@@ -38,7 +40,7 @@ class JiraCourier:
                 raise Undelivered("not-open-there", what, final=True)
             async with self._creating:
                 return await self._opened(document)
-        return await self._changed(document, parcel.external_id)
+        return await self._changed(document, parcel)
 
     # -- opening -------------------------------------------------------------------------------------
 
@@ -88,8 +90,9 @@ class JiraCourier:
 
     # -- changing ------------------------------------------------------------------------------------
 
-    async def _changed(self, document: Ours, number: str) -> Delivered:
-        issue = await self._issue(number)
+    async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
+        issue = await self._issue(parcel.external_id)
+        _must_be_ours(document, parcel, issue)
         said, comments = "found", await self._ours(document, issue)
         note = comments.get(document.mark.event_id, [None])[0]
         if note is None:
@@ -240,5 +243,18 @@ def _property(document: Ours) -> dict[str, Any]:
     return {"key": property_of(mark.external_id), "value": msgspec.to_builtins(mark)}
 
 
+def _must_be_ours(document: Ours, parcel: Parcel, issue: IssueRow) -> None:
+    """Raises ``Undelivered``."""
+    name, labels = document.mark.external_id, issue.fields.labels
+    ours = [each for each in labels if our_id(each)[0] == our_id(name)[0]]
+    bears = name if name in ours else next(iter(ours), "")
+    must_be_ours(parcel, name, bears=bears, opened_at=issue.made_at)
+
+
 def _delivered(receipt: str, issue: IssueRow) -> Delivered:
-    return Delivered(receipt=receipt, external_id=issue.id, external_reference=issue.key)
+    return Delivered(
+        receipt=receipt,
+        external_id=issue.id,
+        external_reference=issue.key,
+        opened_at=issue.made_at,
+    )

@@ -31,6 +31,7 @@ class JiraObserver:
         ours = [each for each in issue.fields.labels if each.startswith(f"{self._our_name}-")]
         return Seen(
             external_id=external_id,
+            opened_at=issue.made_at,
             number=next((number for each in ours if (number := our_number(each))), 0),
             state=issue.fields.status.name,
             priority=issue.priority,

@@ -1,9 +1,11 @@
 """Jira's answers, as far as we rely on them."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
+
+NO_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Named(Struct, frozen=True):
@@ -39,6 +41,12 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     key: str = ""
     fields: Fields = Fields()
     properties: dict[str, Any] = {}
+
+    @property
+    def made_at(self) -> datetime | None:
+        """In UTC, whatever zone our account has now; None for what says no zone."""
+        at = instant(self.fields.created)
+        return None if at == NO_INSTANT else at
 
     @property
     def priority(self) -> str:
@@ -123,5 +131,5 @@ def instant(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        return datetime.max.replace(tzinfo=UTC)
-    return at.astimezone(UTC) if at.tzinfo else datetime.max.replace(tzinfo=UTC)
+        return NO_INSTANT
+    return at.astimezone(UTC) if at.tzinfo else NO_INSTANT

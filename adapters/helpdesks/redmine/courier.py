@@ -29,6 +29,7 @@ from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
+from adapters.kit.reused import must_be_ours
 from domain.words import Words
 
 
@@ -40,7 +41,7 @@ class RedmineCourier:
     async def deliver(self, parcel: Parcel) -> Delivered:
         document = DOCUMENTS.to_do(parcel.raw)
         if parcel.external_id:
-            return await self._changed(document, parcel.external_id)
+            return await self._changed(document, parcel)
         if document.create is None:
             what = "Redmine was never told of this ticket: the message that opens it was skipped"
             raise Undelivered("not-open-there", what, final=True)
@@ -94,8 +95,11 @@ class RedmineCourier:
 
     # -- changing ------------------------------------------------------------------------------------
 
-    async def _changed(self, document: Ours, external_id: str) -> Delivered:
+    async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
+        external_id = parcel.external_id
         issue = await self._issue(external_id)
+        bears = issue.custom(EXTERNAL_ID) or ""
+        must_be_ours(parcel, document.external_id, bears=bears, opened_at=issue.created_on)
         if document.note is None:  # it opened the issue, and that was told meanwhile
             return _delivered(f"issue {issue.id} found", issue)
         done = _done(issue, document)
@@ -216,4 +220,9 @@ def _no_mark(issue: Issue) -> Undelivered:
 
 
 def _delivered(receipt: str, issue: Issue) -> Delivered:
-    return Delivered(receipt=receipt, external_id=str(issue.id), external_reference=f"#{issue.id}")
+    return Delivered(
+        receipt=receipt,
+        external_id=str(issue.id),
+        external_reference=f"#{issue.id}",
+        opened_at=issue.created_on,
+    )

@@ -33,6 +33,7 @@ class RedmineObserver:
             return Seen(external_id=external_id, gone=True)
         return Seen(
             external_id=external_id,
+            opened_at=issue.created_on,
             number=our_number(self._reader.our_id(issue)),
             state=issue.status.name,
             priority=issue.priority.name,

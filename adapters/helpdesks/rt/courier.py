@@ -9,7 +9,6 @@ so where there was one, the next waits a while.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from adapters.helpdesks.rt import words
@@ -25,6 +24,7 @@ from adapters.helpdesks.rt.session import (
 )
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
+from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import Settling, twice
 
 _NOTES_LOOKED_AT: Final = 20
@@ -104,11 +104,9 @@ class RtCourier:
     async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
         external_id = parcel.external_id
         ticket = await self._ticket(external_id)
-        if ticket.id == int(external_id) and _another(ticket, document, parcel.linked_at):
-            what = (
-                f"RT's ticket {ticket.id} is another one now: compare the tickets of this helpdesk"
-            )
-            raise Undelivered("another-there", what, final=True)
+        if ticket.id == int(external_id):  # else they merged it
+            bears, opened_at = ticket.custom(EXTERNAL_ID), instant(ticket.created)
+            must_be_ours(parcel, document.external_id, bears=bears, opened_at=opened_at)
         if ticket.status == words.DELETED:
             raise Undelivered("deleted-there", f"RT's ticket {ticket.id} was deleted", final=True)
         streams = sorted({ticket.id, int(external_id)})
@@ -211,17 +209,6 @@ class RtCourier:
         return ticket
 
 
-def _another(ticket: TicketRow, document: Ours, linked_at: datetime | None) -> bool:
-    """Whether the number belongs to another ticket: an RT that was restored gives numbers a second time."""
-    bears = ticket.custom(EXTERNAL_ID)
-    if bears == document.external_id:
-        return False
-    if bears.rpartition("-")[0] == document.external_id.rpartition("-")[0]:
-        return True  # it is with another ticket of ours
-    made_at = instant(ticket.created)
-    return made_at is not None and linked_at is not None and made_at > linked_at
-
-
 def _note_of(document: Ours, notes: Sequence[TransactionRow]) -> TransactionRow | None:
     """The text of this message, if RT has it."""
     return next((each for each in notes if marked(each) == document.event_id), None)
@@ -233,5 +220,8 @@ def _subject(document: Ours) -> str:
 
 def _delivered(receipt: str, ticket: TicketRow) -> Delivered:
     return Delivered(
-        receipt=receipt, external_id=str(ticket.id), external_reference=f"#{ticket.id}"
+        receipt=receipt,
+        external_id=str(ticket.id),
+        external_reference=f"#{ticket.id}",
+        opened_at=instant(ticket.created),
     )

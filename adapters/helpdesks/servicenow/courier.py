@@ -11,6 +11,7 @@ from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, event_id, m
 from adapters.helpdesks.servicenow.session import Incident, Session
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
+from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import Settling
 
 
@@ -24,7 +25,7 @@ class ServiceNowCourier:
     async def deliver(self, parcel: Parcel) -> Delivered:
         document = DOCUMENTS.to_do(parcel.raw)
         if parcel.external_id:
-            return await self._changed(document, parcel.external_id)
+            return await self._changed(document, parcel)
         if not document.create:
             what = "ServiceNow was never told of this ticket: the message that opens it was skipped"
             raise Undelivered("not-open-there", what, final=True)
@@ -56,11 +57,13 @@ class ServiceNowCourier:
         )
         return [each for each in found if each.correlation_id == external_id]
 
-    async def _changed(self, document: Ours, sys_id: str) -> Delivered:
+    async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
+        sys_id = parcel.external_id
+        found = await self._there(sys_id)
+        bears = found.correlation_id
+        must_be_ours(parcel, document.external_id, bears=bears, opened_at=found.made_at)
         if await self._written(document, sys_id):
-            found = await self._there(sys_id)
             return _delivered(f"incident {found.number} had it", found)
-        await self._there(sys_id)
         self._settling.be_certain(document.event_id, document.decided_at)
         fields, missing = await self._columns(document)
         with self._settling.attempt(document.event_id):
@@ -107,5 +110,8 @@ class ServiceNowCourier:
 
 def _delivered(receipt: str, incident: Incident) -> Delivered:
     return Delivered(
-        receipt=receipt, external_id=incident.sys_id, external_reference=incident.number
+        receipt=receipt,
+        external_id=incident.sys_id,
+        external_reference=incident.number,
+        opened_at=incident.made_at,
     )

@@ -53,6 +53,7 @@ class ServiceNowObserver:
             marks = frozenset(f"<{mark}>" for mark in map(event_id, texts) if mark)
         return Seen(
             external_id=row.sys_id,
+            opened_at=row.made_at,
             number=number if installation == self._our_name else 0,
             state=row.word,
             priority=row.priority,

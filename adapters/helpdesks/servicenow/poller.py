@@ -4,7 +4,7 @@ Its clock counts seconds and its dates have no zone (they are UTC, where the acc
 compared with each other; the last minute is asked for again, and what was seen of it is remembered.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from adapters.helpdesks.servicenow.documents import (
     TheirTicket,
     event_id,
 )
-from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session
+from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session, instant
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
@@ -147,7 +147,7 @@ class ServiceNowPoller:
             by_us=self._our_own(row),
         )  # fmt: skip
         return Incoming(
-            message_id=f"incident:{_key(row)}", raw=DOCUMENTS.write(document), sent_at=_instant(row.sys_updated_on)
+            message_id=f"incident:{_key(row)}", raw=DOCUMENTS.write(document), sent_at=instant(row.sys_updated_on)
         )  # fmt: skip
 
     def _entry(self, row: Incident, entry: JournalRow) -> Incoming:
@@ -161,7 +161,7 @@ class ServiceNowPoller:
             ),
         )  # fmt: skip
         return Incoming(
-            message_id=f"journal:{entry.sys_id}", raw=DOCUMENTS.write(document), sent_at=_instant(entry.sys_created_on)
+            message_id=f"journal:{entry.sys_id}", raw=DOCUMENTS.write(document), sent_at=instant(entry.sys_created_on)
         )  # fmt: skip
 
     def _ticket(self, row: Incident) -> TheirTicket:
@@ -189,12 +189,5 @@ def _key(row: Incident) -> str:
 
 
 def _earlier(at: str) -> str:
-    instant = _instant(at)
-    return (instant - OVERLAP).strftime("%Y-%m-%d %H:%M:%S") if instant else at
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    except ValueError:
-        return None
+    found = instant(at)
+    return (found - OVERLAP).strftime("%Y-%m-%d %H:%M:%S") if found else at

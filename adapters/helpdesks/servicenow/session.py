@@ -8,6 +8,7 @@ for us (any number of them). The secret is the account's password, or ``bearer:`
 
 import base64
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -59,9 +60,15 @@ class Incident(Struct, frozen=True, kw_only=True):
     caller_name: str = msgspec.field(default="", name="caller_id.name")
     impact: str = ""
     urgency: str = ""
+    sys_created_on: str = ""
     sys_updated_on: str = ""
     sys_updated_by: str = ""
     sys_mod_count: int = 0
+
+    @property
+    def made_at(self) -> datetime | None:
+        """None for what is no date."""
+        return instant(self.sys_created_on)
 
     @property
     def word(self) -> str:
@@ -162,6 +169,14 @@ class Session:
         return await self._api.call(
             method, _TABLE + path, json=json, query=query, headers=self._headers
         )
+
+
+def instant(text: str) -> datetime | None:
+    """A date as it is stored: in UTC, and without saying so. What a person is shown is in that person's zone."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _plain(asked: Mapping[str, str | int]) -> Mapping[str, str | int]:

@@ -14,6 +14,7 @@ from adapters.helpdesks.zammad.documents import DOCUMENTS, EXTERNAL_ID, Note, Ou
 from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
+from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import TEXT_S, Settling, twice
 
 _MERGES_MAX: Final = 5
@@ -35,7 +36,7 @@ class ZammadCourier:
                 raise Undelivered("not-open-there", what, final=True)
             async with self._creating:
                 return await self._opened(document)
-        return await self._changed(document, int(parcel.external_id))
+        return await self._changed(document, parcel)
 
     # -- opening -------------------------------------------------------------------------------------
 
@@ -90,8 +91,11 @@ class ZammadCourier:
 
     # -- changing ------------------------------------------------------------------------------------
 
-    async def _changed(self, document: Ours, number: int) -> Delivered:
-        ticket = await self._present(number)
+    async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
+        ticket = await self._present(int(parcel.external_id))
+        if ticket.id == int(parcel.external_id):  # else they merged it
+            bears = ticket.custom(EXTERNAL_ID)
+            must_be_ours(parcel, document.external_id, bears=bears, opened_at=ticket.made_at)
         articles = await self._ours(ticket.id)
         if found := _of(document, articles):
             said = f"ticket {ticket.id} article {found.id} found"
@@ -176,5 +180,8 @@ def _no_field(detail: str) -> Undelivered:
 
 def _delivered(receipt: str, ticket: TicketRow) -> Delivered:
     return Delivered(
-        receipt=receipt, external_id=str(ticket.id), external_reference=f"#{ticket.number}"
+        receipt=receipt,
+        external_id=str(ticket.id),
+        external_reference=f"#{ticket.number}",
+        opened_at=ticket.made_at,
     )

@@ -38,6 +38,7 @@ class ZammadObserver:
         named = ticket.custom(EXTERNAL_ID)
         return Seen(
             external_id=external_id,
+            opened_at=ticket.made_at,
             number=our_number(named) if named.startswith(f"{self._our_name}-") else 0,
             state=ticket.state,
             priority=ticket.priority,

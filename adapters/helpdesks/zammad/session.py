@@ -8,6 +8,7 @@ meant for us (any number of them; none: they open no tickets here). The token is
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -53,6 +54,15 @@ class TicketRow(Struct, frozen=True, kw_only=True):
     external_id: str | UnsetType | None = UNSET
     external_url: str | UnsetType | None = UNSET
     affected_site: str | UnsetType | None = UNSET
+
+    @property
+    def made_at(self) -> datetime | None:
+        """None for what says no zone."""
+        try:
+            at = datetime.fromisoformat(self.created_at)
+        except ValueError:
+            return None
+        return at.astimezone(UTC) if at.tzinfo else None
 
     def custom(self, name: str) -> str:
         value = getattr(self, name)
