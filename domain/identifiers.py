@@ -5,6 +5,7 @@ and registering it twice is a version conflict.
 Tickets and directory entries have public names; persons, exchanges and contents do not, and get random ones.
 """
 
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
@@ -28,6 +29,7 @@ def ticket_number(originator_id: UUID) -> int | None:
     return number if number and originator_id.int == _TICKET | number else None
 
 
+@lru_cache(maxsize=4096)
 def named_id(kind: str, name: str) -> UUID:
     """The stream of a directory entry, such as ``("site", "FZK-LCG2")``."""
     return uuid5(_DIRECTORY, f"{kind}:{name}")

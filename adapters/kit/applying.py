@@ -143,10 +143,9 @@ class Application:
             return _failed(error)
 
     async def _run(self) -> Verdict | None:
-        contents = await self._contents(
+        raw, before_heard, before_told = await self._conversations.bodies(
             self._message.raw, self._exchange.heard, self._exchange.told
         )
-        raw, before_heard, before_told = contents
         if raw is None:
             return Verdict(kind="parked", code=_ERASED, detail="the message was erased")
         reading = self._conversations.readings.read(self._adapter, raw)
@@ -181,6 +180,7 @@ class Application:
             try:
                 return await self._attempt(reading, before)
             except StaleVersion:  # the ticket moved on: read the message in the new light
+                self._conversations.recent.forget(self._exchange.id)
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
             except (
@@ -196,7 +196,17 @@ class Application:
 
     async def _attempt(self, reading: Reading, before: Before) -> Verdict | None:
         number = self._exchange.number
+        if number and (kept := self._ledger.kept(number)):
+            verdict = await self._attempt_on(kept, reading, before)
+            if verdict is None:
+                return None
+        # That a message has no effect is believed of the ticket as it is now.
         ticket = await self._ledger.ticket(number) if number else None
+        return await self._attempt_on(ticket, reading, before)
+
+    async def _attempt_on(
+        self, ticket: Ticket | None, reading: Reading, before: Before
+    ) -> Verdict | None:
         asked = self._adapter.inbound(reading, ticket, before, self._place)
         why = asked.why if isinstance(asked, Ignored) else ""
         commands, withheld = (
@@ -255,10 +265,6 @@ class Application:
         assert holder is not None
         number = (await self._conversations.load(holder)).number
         return _loop(f"the request {error.key} is our ticket {number} already")
-
-    async def _contents(self, *sealed: Sealed | None) -> list[bytes | None]:
-        found = await self._ledger.store.contents([each.id for each in sealed if each])
-        return [found[each.id].body if each and each.id in found else None for each in sealed]
 
     def _read_again(self, raw: bytes | None) -> Reading | None:
         """A message that was understood before; a newer mapping may see it otherwise."""
@@ -353,15 +359,19 @@ class Application:
 
         opening = isinstance(first, c.OpenTicket)
 
+        decided: list[Exchange] = []
+
         async def together(ticket: Ticket) -> Sequence[Aggregate]:
-            exchange = await self._conversations.load(self._exchange.id)
+            stream, again = self._exchange.id, bool(decided)
+            load = self._conversations.load if again else self._conversations.kept_or_load
+            exchange = await load(stream)
+            decided[:] = [exchange]
             if self._message.reference not in exchange.messages:
                 raise Settled
             if opening and self._reading.hops:
                 exchange.claim(_REQUEST, self._reading.hops[0])
             if link := self._link(ticket.number):
-                key, _ = await self._conversations.link(self._partner.name, link[1])
-                exchange.link(*link, link_key=key)
+                exchange.link(*link, link_key=await self._link_key(link[1]))
             for clash in self._clashes:
                 exchange.find_conflict(self._message.reference, clash)
             exchange.apply_message(
@@ -385,6 +395,14 @@ class Application:
                     exchanged_with=self._partner.name,
                     together=together,
                 )
+                self._conversations.recent.keep(decided[0])
+
+    async def _link_key(self, external_id: str) -> str:
+        """Under which their ticket is to be claimed; empty where it is claimed already."""
+        if external_id in ("", self._exchange.external_id):
+            return ""
+        key, _ = await self._conversations.link(self._partner.name, external_id)
+        return key
 
     def _link(self, number: int) -> tuple[int, str, str] | None:
         """What the message tells of the link that was not known; None for nothing."""

@@ -11,6 +11,7 @@ from adapters.kit.comparing_pages import CONFIRM_S, Linked, Nothing, Pages
 from adapters.kit.comparing_runs import Comparison
 from adapters.kit.contract import Adapter, Place, Stamping
 from adapters.kit.conversations import Conversations
+from adapters.kit.deciding import Deciding
 from adapters.kit.doorkeeping import Doorkeeper
 from adapters.kit.inbox import Inbox
 from adapters.kit.mail_door import BYTES_MAX, MailDoor
@@ -23,6 +24,7 @@ from adapters.kit.repairing import Repairing
 from adapters.kit.reply_addresses import Key, ReplyAddresses
 from adapters.kit.retry import Patience, Transport
 from adapters.kit.worker import ExchangeWorker, Wakeup
+from adapters.kit.writing import Writer
 from domain.helpdesk import PRODUCTION, Helpdesk
 from domain.ledger import Ledger
 
@@ -114,8 +116,10 @@ def assemble(
         },
     )
     addresses = ReplyAddresses(installation.mail_domain, reply_key)
-    outbox = Outbox(conversations, carriers, patience, addresses)
-    repairing = Repairing(conversations, outbox)
+    writer = Writer(conversations, addresses)
+    deciding = Deciding(conversations, writer)
+    outbox = Outbox(conversations, carriers, patience, writer)
+    repairing = Repairing(conversations, writer)
     inbox.tell_again = repairing.tell
     linked = linked or Nothing()
     pages = Pages(conversations, carriers, repairing, linked, confirm_s=confirm_s)
@@ -124,7 +128,9 @@ def assemble(
         conversations, inbox, carriers, checkpoints, every_s=poll_every_s, patience=patience
     )
     pollers.restored = comparison.after_restore
-    worker = ExchangeWorker(conversations, inbox, outbox, pollers, wakeup, checkpoints, patience)
+    worker = ExchangeWorker(
+        conversations, inbox, deciding, outbox, pollers, wakeup, checkpoints, patience
+    )
     door = MailDoor(
         conversations,
         inbox,

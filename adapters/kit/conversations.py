@@ -14,7 +14,9 @@ import structlog
 
 from adapters.kit.contract import Adapter, Place
 from adapters.kit.reading import Readings
-from domain.errors import EntryNotFound, StaleVersion
+from adapters.kit.recent import Recent
+from domain.content import Sealed
+from domain.errors import EntryNotFound, Refused, StaleVersion, StoreUnavailable
 from domain.exchange import Exchange
 from domain.helpdesk import PRODUCTION, Helpdesk, InterfaceState
 from domain.identifiers import named_id, random_id
@@ -43,6 +45,7 @@ class Conversations:
         self.place = place
         """The terms of messages to and from a partner."""
         self.readings = Readings()
+        self.recent = Recent()
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._environment = environment
 
@@ -51,9 +54,22 @@ class Conversations:
 
         Where we are a test and it is real, its interface counts as paused.
         """
-        found = await self.ledger.load(Helpdesk, named_id(Helpdesk.KIND, name))
+        return self._usable(await self.ledger.load(Helpdesk, named_id(Helpdesk.KIND, name)))
+
+    async def terms(self, name: str) -> Helpdesk | None:
+        """The same as of a moment ago, to be read and not to be changed."""
+        return self._usable(await self.ledger.directory.helpdesk(name))
+
+    async def known_terms(self, name: str) -> Helpdesk:
+        """As ``terms``. Raises ``EntryNotFound``."""
+        found = await self.terms(name)
+        if found is None:
+            raise EntryNotFound("helpdesk", name)
+        return found
+
+    def _usable(self, found: Helpdesk | None) -> Helpdesk | None:
         if found is not None and found.adapter not in self.adapters:
-            log.error("helpdesk has an unknown adapter", helpdesk=name, adapter=found.adapter)
+            log.error("helpdesk has an unknown adapter", helpdesk=found.name, adapter=found.adapter)
             return None
         if found is not None and found.out_of_bounds(self._environment):
             found.interface = InterfaceState.PAUSED
@@ -68,11 +84,20 @@ class Conversations:
 
     async def about(self, helpdesk: str, *, number: int = 0, external_id: str = "") -> UUID | None:
         """The conversation about our ticket, or else about theirs."""
-        store = self.ledger.store
-        found = await store.holder(f"exchange:{helpdesk}", str(number)) if number else None
-        if found is None and external_id:
-            _, found = await self.link(helpdesk, external_id)
-        return found
+        return (await self.find(helpdesk, number=number, external_id=external_id))[1]
+
+    async def find(
+        self, helpdesk: str, *, number: int = 0, external_id: str = ""
+    ) -> tuple[str, UUID | None]:
+        """The same, and where there is none the key under which their ticket can be claimed."""
+        for name in (number, external_id):
+            if name and (found := self.recent.about(helpdesk, name)):
+                return "", found
+            if name and name == number:
+                found = await self.ledger.store.holder(f"exchange:{helpdesk}", str(number))
+                if found is not None:
+                    return "", found
+        return await self.link(helpdesk, external_id) if external_id else ("", None)
 
     async def link(self, helpdesk: str, external_id: str) -> tuple[str, UUID | None]:
         """The key under which their ticket is claimed, and the conversation about it.
@@ -93,11 +118,24 @@ class Conversations:
         found = await self.ledger.load(Exchange, stream)
         if found is None:
             raise EntryNotFound("exchange", str(stream))
-        return found
+        self.recent.keep(found)
+        return found.fork()
+
+    async def kept_or_load(self, stream: UUID) -> Exchange:
+        """The conversation as it was lately; see ``Recent`` for what may be decided on it."""
+        return self.recent.kept(stream) or await self.load(stream)
 
     async def begin_or_load(self, stream: UUID | None) -> Exchange:
-        """The conversation, or a new one that is not opened yet."""
-        return Exchange(random_id()) if stream is None else await self.load(stream)
+        """The conversation as it was lately, or a new one that is not opened yet."""
+        return Exchange(random_id()) if stream is None else await self.kept_or_load(stream)
+
+    async def bodies(self, *sealed: Sealed | None) -> list[bytes | None]:
+        """The bytes of messages; None for what was erased."""
+        known = {each.id: self.recent.body(each) for each in sealed if each}
+        wanted = [id_ for id_, body in known.items() if body is None]
+        found = await self.ledger.store.contents(wanted) if wanted else {}
+        read = {id_: content.body for id_, content in found.items()}
+        return [(known[each.id] or read.get(each.id)) if each else None for each in sealed]
 
     def alone(self, stream: UUID) -> asyncio.Lock:
         """One decision about a conversation at a time in this process: conflicts are left to other processes.
@@ -109,6 +147,16 @@ class Conversations:
             lock = self._locks[stream] = asyncio.Lock()
         return lock
 
+    async def save(self, exchange: Exchange) -> Receipt | None:
+        """Store what was decided. Raises what ``Ledger.save`` raises."""
+        try:
+            receipt = await self.ledger.save(exchange)
+        except (Refused, StoreUnavailable):
+            self.recent.forget(exchange.id)
+            raise
+        self.recent.keep(exchange)
+        return receipt
+
     async def change(self, stream: UUID, decide: Callable[[Exchange], object]) -> Receipt | None:
         """Decide on the present state and store it; again when somebody else was faster.
 
@@ -116,11 +164,20 @@ class Conversations:
         """
         for attempt in range(ATTEMPTS_MAX):
             async with self.alone(stream):
-                exchange = await self.load(stream)
-                decide(exchange)
+                kept = None if attempt else self.recent.kept(stream)
+                exchange = kept or await self.load(stream)
                 try:
-                    return await self.ledger.save(exchange)
+                    decide(exchange)
+                    receipt = await self.save(exchange)
+                except StoreUnavailable:
+                    raise  # it may be stored: deciding again could do it twice
                 except StaleVersion:
                     if attempt == ATTEMPTS_MAX - 1:
                         raise
+                except Refused:
+                    if kept is None:
+                        raise
+                else:
+                    if receipt is not None or kept is None:
+                        return receipt
         raise AssertionError  # the loop returns or raises

@@ -59,12 +59,7 @@ class Inbox:
         adapter, place = self._adapters[partner.adapter], self._conversations.place(partner)
         reading, moves = as_for_us(self._glance(adapter, raw), place.our_name), True
         for attempt in range(ATTEMPTS_MAX):
-            stream = about or await self._conversations.about(
-                partner.name, number=reading.number, external_id=reading.external_id
-            )
-            key, _ = await self._conversations.link(
-                partner.name, reading.moved_to if stream else reading.external_id
-            )
+            key, stream = await self._find(partner.name, reading, about)
             async with self._conversations.alone(stream or random_id()):
                 exchange = await self._conversations.begin_or_load(stream)
                 with acting(_provenance(partner.name, message_id), _believable(sent_at)):
@@ -72,9 +67,9 @@ class Inbox:
                         exchange.open(partner.name, external_id=reading.external_id, link_key=key)
                     elif reading.moved_to and moves and exchange.number:
                         exchange.link(exchange.number, reading.moved_to, link_key=key)
-                    exchange.receive(message_id, raw, adapter.media_type, place.mapping)
+                    reference = exchange.receive(message_id, raw, adapter.media_type, place.mapping)
                 try:
-                    receipt = await self._conversations.ledger.save(exchange)
+                    receipt = await self._conversations.save(exchange)
                 except AlreadyClaimed as error:
                     if error.kind == f"message:{partner.name}":
                         return None
@@ -87,8 +82,22 @@ class Inbox:
                         raise
                 else:
                     assert receipt is not None
+                    self._conversations.recent.remember(exchange.messages[reference], raw)
                     return Received(exchange.id, receipt.position)
         raise AssertionError  # the loop returns or raises
+
+    async def _find(
+        self, helpdesk: str, reading: Reading, about: UUID | None
+    ) -> tuple[str, UUID | None]:
+        """The conversation, and the key under which it can claim a ticket of theirs that is new to it."""
+        key = ""
+        if about is None:
+            key, about = await self._conversations.find(
+                helpdesk, number=reading.number, external_id=reading.external_id
+            )
+        if about is not None and reading.moved_to:
+            key, _ = await self._conversations.link(helpdesk, reading.moved_to)
+        return key, about
 
     def _glance(self, adapter: Adapter, raw: bytes) -> Reading:
         """Which conversation the message belongs to: one of its own where that cannot be told.
@@ -109,11 +118,14 @@ class Inbox:
 
         Raises ``StoreUnavailable`` and, when others keep writing, ``StaleVersion``.
         """
-        exchange = await self._conversations.load(stream)
-        message = exchange.next_message(Direction.IN)
+        exchange = self._conversations.recent.kept(stream)
+        message = exchange.next_message(Direction.IN) if exchange else None
+        if exchange is None or message is None:
+            exchange = await self._conversations.load(stream)
+            message = exchange.next_message(Direction.IN)
         if message is None:
             return False
-        partner = await self._conversations.known_partner(exchange.helpdesk)
+        partner = await self._conversations.known_terms(exchange.helpdesk)
         adapter = self._adapters[partner.adapter]
         with acting(_provenance(partner.name, message.message_id), message.at):
             application = Application(self._conversations, adapter, partner, exchange, message)
@@ -124,6 +136,7 @@ class Inbox:
                     await self._record(stream, message.reference, verdict)
             except (NotNow, Settled):
                 log.info("message was settled by another process", exchange=str(stream))
+                self._conversations.recent.forget(stream)
         return True
 
     async def _record(self, stream: UUID, reference: int, verdict: Verdict) -> None:

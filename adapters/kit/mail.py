@@ -11,6 +11,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 from adapters.kit.contract import Unreadable
@@ -35,8 +36,11 @@ _ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 _LINE_ENDS: Final = re.compile(rb"\r\n|\r|\n")
 
 
+@lru_cache(maxsize=2)
 def parse(raw: bytes) -> Message:
-    """The mail. Raises ``Unreadable`` for what nobody sends in good faith.
+    """The mail, to be read and not to be changed. Raises ``Unreadable`` for what nobody sends in good faith.
+
+    Who takes a mail in and who understands it ask one after the other, so the last ones are kept.
 
     The limits keep the library's parser from spending seconds: its time grows with the square of these.
     """

@@ -8,7 +8,7 @@ registered sender may name a ticket in the subject too. A mail of theirs about n
 from collections import OrderedDict, deque
 from datetime import datetime, timedelta
 from email.message import Message
-from typing import Final, Literal, NoReturn, Protocol, runtime_checkable
+from typing import Final, Literal, NoReturn, Protocol, TypeGuard, runtime_checkable
 from uuid import UUID
 
 import structlog
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from adapters.kit import mail
 from adapters.kit.bounces import returned_id
-from adapters.kit.contract import Unreadable
+from adapters.kit.contract import Adapter, Unreadable
 from adapters.kit.conversations import Conversations
 from adapters.kit.doorkeeping import Doorkeeper, OpenDoors, Shut
 from adapters.kit.inbox import Inbox, Received
@@ -91,7 +91,7 @@ class MailDoor:
         if partner is None:
             raise NotTaken("unknown", "no helpdesk of that name is connected here")
         adapter = self._conversations.adapters[partner.adapter]
-        if not isinstance(adapter, ByPeople):
+        if not _by_people(adapter):
             if detail:
                 raise NotTaken("unknown", "no helpdesk of that name is connected here")
             if not _speaks_for(partner, sender):
@@ -123,7 +123,7 @@ class MailDoor:
             log.info("mail cannot be taken apart", helpdesk=partner.name)
         about = None
         adapter = self._conversations.adapters[partner.adapter]
-        if isinstance(adapter, ByPeople):
+        if _by_people(adapter):
             about = await self._about(welcome, sender, message)
             automatic = message is not None and bool(adapter.unmeant(message))
             self._must_be_in_measure(about, automatic=automatic)
@@ -136,7 +136,7 @@ class MailDoor:
     async def _partner(self, name: str) -> Helpdesk | None:
         if not name.isidentifier():
             return None
-        partner = await self._conversations.partner(name)
+        partner = await self._conversations.terms(name)
         if partner is None or partner.interface is InterfaceState.NOT_INTERFACED:
             return None
         return partner
@@ -188,6 +188,10 @@ class MailDoor:
         if len(seen) >= _MAILS_MAX:
             raise NotTaken("storm", "too many mails about one ticket", later=True)
         seen.append(now)
+
+
+def _by_people(adapter: Adapter) -> TypeGuard[ByPeople]:
+    return getattr(adapter, "by_people", False)  # for each mail: asking the protocol is slow
 
 
 def _speaks_for(partner: Helpdesk, sender: str) -> bool:

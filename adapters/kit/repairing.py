@@ -9,7 +9,7 @@ from msgspec import structs
 
 from adapters.kit.comparing import ANOTHER, GONE, Difference, Repair
 from adapters.kit.conversations import Conversations
-from adapters.kit.outbox import Outbox
+from adapters.kit.writing import Writer
 from domain import commands as c
 from domain.aggregate import Aggregate
 from domain.content import Sealed
@@ -63,8 +63,8 @@ def _changes(recorded: Recorded, field: str) -> bool:
 
 
 class Repairing:
-    def __init__(self, conversations: Conversations, outbox: Outbox) -> None:
-        self._conversations, self._outbox = conversations, outbox
+    def __init__(self, conversations: Conversations, writer: Writer) -> None:
+        self._conversations, self._writer = conversations, writer
         self._ledger = conversations.ledger
 
     async def effect(
@@ -109,7 +109,7 @@ class Repairing:
         cause = history[0] if field == "number" else last_change(history, field)
         if cause is None:
             return None
-        raw = await self._outbox.told_again(exchange, partner, cause, exchange.version)
+        raw = await self._writer.told_again(exchange, partner, cause, exchange.version)
         if raw is None:
             return None
         media_type = self._conversations.adapters[partner.adapter].media_type

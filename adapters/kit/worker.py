@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from adapters.kit.conversations import Conversations
+from adapters.kit.deciding import Deciding
 from adapters.kit.inbox import Inbox, Received
 from adapters.kit.lanes import Lane
 from adapters.kit.outbox import Outbox
@@ -20,7 +21,8 @@ from adapters.kit.polling import Checkpoints, Pollers
 from adapters.kit.progress import Progress
 from adapters.kit.retry import Patience
 from adapters.kit.turns import Turns
-from domain.exchange import Exchange
+from domain.aggregate import Event
+from domain.exchange import Direction, Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import ticket_number
 from domain.store import Recorded
@@ -49,15 +51,18 @@ class ExchangeWorker:
         self,
         conversations: Conversations,
         inbox: Inbox,
+        deciding: Deciding,
         outbox: Outbox,
         pollers: Pollers,
         wakeup: Wakeup,
         checkpoints: Checkpoints,
         patience: Patience,
     ) -> None:
-        self._conversations, self._inbox, self._outbox = conversations, inbox, outbox
+        self._conversations, self._inbox = conversations, inbox
+        self._deciding, self._outbox = deciding, outbox
         self.pollers = pollers
-        self._store = conversations.ledger.store
+        self._store, self._directory = conversations.ledger.store, conversations.ledger.directory
+        self._recent = conversations.recent
         self._wakeup, self._checkpoints, self._patience = wakeup, checkpoints, patience
         self._partners: dict[str, Helpdesk] = {}
         self._about: OrderedDict[tuple[str, int], UUID | None] = OrderedDict()
@@ -65,6 +70,8 @@ class ExchangeWorker:
         """Which partner a conversation is with."""
         self._in = Turns(self._apply, at_once=_AT_ONCE, most=_MOST)
         self._lanes: dict[str, Lane] = {}
+        self._causes: dict[UUID, list[Recorded]] = {}
+        """What the page that is being read tells of a conversation and its ticket."""
         self._running = False
         self.position = 0
 
@@ -72,6 +79,7 @@ class ExchangeWorker:
         """Follow the log until ``stop`` is set. After an exception it may be run again."""
         self.position, memory = await self._checkpoints.load(NAME)
         saved = (self.position, memory)
+        self._recent.forget_all()  # another process may have done the exchange meanwhile
         self._running = True
         try:
             await self._resume(Progress.read(memory))
@@ -94,6 +102,7 @@ class ExchangeWorker:
             self._lanes.clear()
             self._about.clear()
             self._with.clear()
+            self._causes.clear()
 
     def stir(self, stream: UUID, position: int) -> None:
         """Something came in for this conversation at ``position``.
@@ -174,24 +183,36 @@ class ExchangeWorker:
 
     async def _apply(self, stream: UUID) -> float | None:
         """Give one message its effect; whether there may be more."""
-        return 0 if await self._inbox.apply(stream) else None
+        idle = self._recent.idle(stream, Direction.IN) or not await self._inbox.apply(stream)
+        return None if idle or self._recent.idle(stream, Direction.IN) else 0
 
     # -- following the log ---------------------------------------------------------------------------
 
     async def _follow(self, page: Sequence[Recorded]) -> None:
         for recorded in page:
-            kind = type(recorded.event)
+            event, kind = recorded.event, type(recorded.event)
             if kind in Ticket.mutators:
                 await self._ticket_changed(recorded)
             elif kind in Exchange.mutators:
+                self._recent.follow(event.originator_id, event.originator_version)
                 await self._conversation_moved(recorded)
-            elif isinstance(recorded.event, Helpdesk.Registered):
-                await self._meet(recorded.event.name)
-                self._wake(recorded.event.name)
             elif kind in Helpdesk.mutators:
-                await self._terms_changed(recorded.event.originator_id)
-            self.position = recorded.position
+                await self._decide()  # by the terms of then
+                await self._terms_changed(event)
+        await self._decide()
+        if page:
+            self.position = page[-1].position
         await asyncio.sleep(0)
+
+    async def _decide(self) -> None:
+        """What is to be decided in consequence of the page: in its order within each conversation."""
+        causes, self._causes = list(self._causes.items()), {}
+        for first in range(0, len(causes), _AT_ONCE):
+            some = causes[first : first + _AT_ONCE]
+            tasks = (self._deciding.decide(stream, told) for stream, told in some)
+            for end in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(end, BaseException):
+                    raise end
 
     async def _ticket_changed(self, recorded: Recorded) -> None:
         event = recorded.event
@@ -202,13 +223,13 @@ class ExchangeWorker:
         for partner in list(self._partners.values()):
             stream = await self._stream_about(partner.name, number)
             if stream is not None:
-                await self._outbox.consider(stream, recorded)
+                self._causes.setdefault(stream, []).append(recorded)
             elif (
                 isinstance(event, Ticket.Assigned)
                 and event.unit in partner.units
                 and partner.interface is not InterfaceState.NOT_INTERFACED
             ):
-                await self._outbox.begin(partner, number, recorded)
+                await self._deciding.begin(partner, number, recorded)
 
     async def _conversation_moved(self, recorded: Recorded) -> None:
         event, stream = recorded.event, recorded.event.originator_id
@@ -216,13 +237,13 @@ class ExchangeWorker:
             case Exchange.Opened() if event.number:
                 _remember(self._with, stream, event.helpdesk)
                 _remember(self._about, (event.helpdesk, event.number), stream)
-                await self._outbox.tell_whole(stream, recorded)
+                self._causes.setdefault(stream, []).append(recorded)
             case Exchange.Unlinked():
-                await self._outbox.tell_whole(stream, recorded)
+                self._causes.setdefault(stream, []).append(recorded)
             case Exchange.Linked():
-                exchange = await self._conversations.load(stream)
+                exchange = await self._conversations.kept_or_load(stream)
                 _remember(self._about, (exchange.helpdesk, event.number), stream)
-                await self._outbox.tell_whole(stream, recorded)
+                self._causes.setdefault(stream, []).append(recorded)
             case _:
                 for turns in await self._turns_for(recorded):
                     turns.add(stream, recorded.position)
@@ -241,9 +262,14 @@ class ExchangeWorker:
             self._partners[name] = partner
             self.pollers.attend(partner, self._received)
 
-    async def _terms_changed(self, stream: UUID) -> None:
+    async def _terms_changed(self, event: Event) -> None:
+        self._directory.forget([event.originator_id])
+        if isinstance(event, Helpdesk.Registered):
+            await self._meet(event.name)
+            self._wake(event.name)
+            return
         for name, partner in list(self._partners.items()):
-            if partner.id == stream:
+            if partner.id == event.originator_id:
                 await self._meet(name)
                 self._wake(name)
 

@@ -1,0 +1,195 @@
+"""What a partner is told is decided, and the message kept, before anything is sent.
+
+Each conversation knows up to which position of the log it has decided (``decided_until``), so reading
+the log twice decides once.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from adapters.kit.conversations import Conversations
+from adapters.kit.openings import Openings
+from adapters.kit.writing import Untranslatable, Writer
+from domain import disclosure
+from domain.disclosure import Verdict
+from domain.errors import AlreadyClaimed
+from domain.exchange import Exchange
+from domain.helpdesk import Helpdesk
+from domain.identifiers import random_id
+from domain.lifecycle import OPEN
+from domain.provenance import Provenance, acting
+from domain.store import Recorded
+from domain.ticket import Ticket
+
+log = structlog.get_logger()
+
+ACTOR: Final = "rule:exchange@1"
+UNTRANSLATED: Final = "translation-failed"
+_TOO_MANY: Final = "too-many-openings"
+_TOGETHER_MAX: Final = 50
+_TOGETHER_BYTES_MAX: Final = 1 << 20
+_NO_FILES: Final[Mapping[int, str]] = MappingProxyType({})
+
+
+class _Decision(Struct, frozen=True, kw_only=True):
+    cause: Recorded
+    verdict: Verdict
+    raw: bytes | None = None
+    media_type: str = ""
+    defect: str = ""
+    """Why there is no message yet."""
+    suspicion: str = ""
+    """Why an operator is to look at it first."""
+    files: Mapping[int, str] = _NO_FILES
+    """Rules of earlier events that are told after this one, by position.
+
+    Their words are found one by one when their turn comes: together they may be large.
+    """
+
+    def record(self, exchange: Exchange) -> None:
+        position, rule = self.cause.position, self.verdict.rule
+        if position <= exchange.decided_until:
+            return
+        with acting(_provenance(self.cause)):
+            if self.defect:
+                reference = exchange.decide_untranslated(position, rule)
+                exchange.park(reference, UNTRANSLATED, self.defect)
+            elif self.raw is None:
+                exchange.decide_dispatch(position, rule, None)
+                return
+            else:
+                found = exchange.decide_dispatch(position, rule, self.raw, self.media_type)
+                if self.suspicion and found:
+                    exchange.park(found, _TOO_MANY, self.suspicion)
+            for file, file_rule in self.files.items():
+                exchange.decide_untranslated(file, file_rule)
+
+
+class Deciding:
+    def __init__(self, conversations: Conversations, writer: Writer) -> None:
+        self._conversations, self._writer = conversations, writer
+        self._ledger = conversations.ledger
+        self._openings = Openings()
+
+    async def begin(self, partner: Helpdesk, number: int, cause: Recorded) -> None:
+        """Begin a conversation with the partner whose unit got the ticket and still has it.
+
+        A second time is a no-op.
+        """
+        ticket = await self._ledger.ticket(number)
+        if ticket.unit not in partner.units or ticket.status not in OPEN:
+            return
+        exchange = Exchange(random_id())
+        with acting(_provenance(cause)):
+            exchange.open(partner.name, number)
+            try:
+                await self._conversations.save(exchange)
+            except AlreadyClaimed:
+                log.debug("the ticket is exchanged already", number=number, helpdesk=partner.name)
+
+    async def decide(self, stream: UUID, causes: Sequence[Recorded]) -> None:
+        """Decide what the partner is told in consequence of events of the conversation and of its ticket, in order."""
+        together: list[_Decision] = []
+        exchange = await self._conversations.kept_or_load(stream)
+        for cause in causes:
+            first = cause.event.originator_id == stream
+            found = await (self._first if first else self._next)(exchange, cause)
+            if found is None:
+                continue
+            together.append(found)
+            size = sum(len(each.raw or b"") for each in together)
+            if first or len(together) >= _TOGETHER_MAX or size >= _TOGETHER_BYTES_MAX:
+                await self._record(stream, together)
+                exchange = await self._conversations.kept_or_load(stream)
+                together = []
+        if together:
+            await self._record(stream, together)
+
+    async def _first(self, exchange: Exchange, cause: Recorded) -> _Decision | None:
+        """The first message of a conversation: the ticket, or its number where it is theirs."""
+        if not exchange.number or exchange.decided_until:
+            return None
+        if exchange.theirs:
+            return await self._decision(exchange, cause, disclosure.CROSS_REFERENCE)
+        return await self._decision(
+            exchange,
+            cause,
+            disclosure.OPENING,
+            suspicion=await self._too_many(exchange),
+            files=await self._files_before(exchange, cause),
+        )
+
+    async def _next(self, exchange: Exchange, cause: Recorded) -> _Decision | None:
+        """Whether the partner is told of an event of the ticket."""
+        if not exchange.decided_until or cause.position <= exchange.decided_until:
+            return None  # part of the first message, or decided before
+        partner = await self._conversations.known_terms(exchange.helpdesk)
+        verdict = disclosure.told(cause.event, partner.name, partner.policy)
+        return await self._decision(exchange, cause, verdict)
+
+    async def _decision(
+        self,
+        exchange: Exchange,
+        cause: Recorded,
+        verdict: Verdict,
+        *,
+        suspicion: str = "",
+        files: Mapping[int, str] = _NO_FILES,
+    ) -> _Decision:
+        if not verdict.disclosed:
+            return _Decision(cause=cause, verdict=verdict)
+        partner = await self._conversations.known_terms(exchange.helpdesk)
+        try:
+            raw = await self._writer.message(exchange, partner, cause, verdict.rule)
+        except Untranslatable as error:
+            return _Decision(cause=cause, verdict=verdict, defect=str(error), files=files)
+        if raw is None:
+            return _Decision(cause=cause, verdict=disclosure.NO_COUNTERPART)
+        media_type = self._conversations.adapters[partner.adapter].media_type
+        return _Decision(
+            cause=cause, verdict=verdict, raw=raw, media_type=media_type, suspicion=suspicion, files=files
+        )  # fmt: skip
+
+    async def _record(self, stream: UUID, decisions: Sequence[_Decision]) -> None:
+        def record(fresh: Exchange) -> None:
+            for each in decisions:
+                each.record(fresh)
+
+        await self._conversations.change(stream, record)
+
+    async def _files_before(self, exchange: Exchange, cause: Recorded) -> dict[int, str]:
+        """Files that follow a ticket which is told as a whole: where they were attached, and by which rule."""
+        partner = await self._conversations.known_terms(exchange.helpdesk)
+        history = await self._ledger.history(exchange.number, as_of=cause.position)
+        ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
+        versions = {each.version for each in ticket.files}
+        verdicts = {
+            each.position: disclosure.shared(each.event, partner.policy)
+            for each in history
+            if each.event.originator_version in versions
+        }
+        return {position: each.rule for position, each in verdicts.items() if each.disclosed}
+
+    async def _too_many(self, exchange: Exchange) -> str:
+        """Whether tickets of partners that are passed on to this one may be going round."""
+        opening = (await self._ledger.history(exchange.number, version=1))[0].event
+        if opening.provenance.origin is None or not isinstance(opening, Ticket.Opened):
+            return ""
+        sealed = [opening.subject.id] if opening.subject else []
+        found = await self._ledger.store.contents(sealed)
+        subject = "".join(each.text() for each in found.values())
+        return self._openings.too_many(exchange.helpdesk, subject)
+
+
+def _provenance(cause: Recorded) -> Provenance:
+    return Provenance(
+        actor=ACTOR,
+        command_id=random_id(),
+        correlation_id=cause.event.provenance.correlation_id,
+        causation_id=f"event:{cause.position}",
+    )

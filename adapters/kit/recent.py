@@ -1,0 +1,90 @@
+"""What this process wrote or read of conversations lately, in memory, so that the next message needs no question.
+
+A decision on it is safe: storing fails where another process was faster, and then it is forgotten. Who would
+decide nothing because of it asks the store first.
+"""
+
+from collections import OrderedDict
+from time import monotonic
+from typing import Final
+from uuid import UUID
+
+from domain.content import Sealed
+from domain.exchange import Direction, Exchange, Message
+
+_CONVERSATIONS_MAX: Final = 2_000
+_BODIES_MAX: Final = 256
+_BYTES_MAX: Final = 32 << 10
+"""Longer messages are read again: they are rare, and memory is not for them."""
+_BODY_S: Final = 10.0
+"""What is erased is gone from here as well after this."""
+
+
+class Recent:
+    def __init__(self) -> None:
+        self._kept: OrderedDict[UUID, Exchange] = OrderedDict()
+        self._about: dict[tuple[str, int | str], UUID] = {}
+        self._bodies: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
+
+    def kept(self, stream: UUID) -> Exchange | None:
+        """The conversation, to be decided on; None where it is not known."""
+        found = self._kept.get(stream)
+        return found.fork() if found else None
+
+    def keep(self, exchange: Exchange) -> None:
+        """It is stored like this; from now on nobody decides on this very object."""
+        known = self._kept.get(exchange.id)
+        if known is not None:
+            if known.version >= exchange.version:
+                return
+            self._forget_names(known)
+        self._kept[exchange.id] = exchange
+        self._kept.move_to_end(exchange.id)
+        for name in (exchange.number, exchange.external_id):
+            if name:
+                self._about[exchange.helpdesk, name] = exchange.id
+        if len(self._kept) > _CONVERSATIONS_MAX:
+            self._forget_names(self._kept.popitem(last=False)[1])
+
+    def forget(self, stream: UUID) -> None:
+        """Somebody else wrote to it."""
+        if known := self._kept.pop(stream, None):
+            self._forget_names(known)
+
+    def forget_all(self) -> None:
+        self._kept.clear()
+        self._about.clear()
+
+    def follow(self, stream: UUID, version: int) -> None:
+        """The log tells of this version: what is known must not be older."""
+        known = self._kept.get(stream)
+        if known is not None and known.version < version:
+            self.forget(stream)
+
+    def idle(self, stream: UUID, direction: Direction) -> bool:
+        """Whether no message is known to wait. Who learns of one from elsewhere learns it from the log."""
+        known = self._kept.get(stream)
+        return known is not None and known.next_message(direction) is None
+
+    def about(self, helpdesk: str, name: int | str) -> UUID | None:
+        """The conversation about our number, or about their identifier, as long as that is its only one."""
+        return self._about.get((helpdesk, name))
+
+    def _forget_names(self, exchange: Exchange) -> None:
+        for name in (exchange.number, exchange.external_id):
+            if self._about.get((exchange.helpdesk, name)) == exchange.id:
+                del self._about[exchange.helpdesk, name]
+
+    # -- bytes ---------------------------------------------------------------------------------------
+
+    def remember(self, message: Message, body: bytes) -> None:
+        """What was just stored as the bytes of this message."""
+        if message.raw is not None and len(body) <= _BYTES_MAX:
+            self._bodies[message.raw.id] = monotonic() + _BODY_S, body
+            if len(self._bodies) > _BODIES_MAX:
+                self._bodies.popitem(last=False)
+
+    def body(self, sealed: Sealed) -> bytes | None:
+        """The bytes of a message; None where they must be read."""
+        until, body = self._bodies.get(sealed.id, (0.0, b""))
+        return body if until > monotonic() else None

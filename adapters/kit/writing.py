@@ -1,0 +1,155 @@
+"""What a partner is told, written down: all that an adapter may need of an event, and the message it makes of it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+from msgspec import structs
+
+from adapters.kit.clashing import mark_of, said_as
+from adapters.kit.contract import Adapter, Ignored, News
+from adapters.kit.conversations import Conversations
+from adapters.kit.hops import hop
+from adapters.kit.reply_addresses import ReplyAddresses
+from domain import clock, disclosure
+from domain.aggregate import Event
+from domain.content import Sealed
+from domain.exchange import Direction, Exchange
+from domain.helpdesk import Helpdesk
+from domain.identifiers import named_id
+from domain.lifecycle import TERMINAL
+from domain.store import Recorded
+from domain.ticket import Ticket
+from domain.vocabulary import Visibility
+
+log = structlog.get_logger()
+
+_END: Final = 2**63 - 1
+_DETAIL_CHARACTERS_MAX: Final = 1_000
+
+
+class Untranslatable(Exception):
+    """The adapter has a defect."""
+
+
+class Writer:
+    def __init__(self, conversations: Conversations, addresses: ReplyAddresses) -> None:
+        self._conversations, self._adapters = conversations, conversations.adapters
+        self._ledger, self._addresses = conversations.ledger, addresses
+
+    async def message(
+        self, exchange: Exchange, partner: Helpdesk, cause: Recorded, rule: str
+    ) -> bytes | None:
+        """How the partner is told; None where its format has no word for it. Raises ``Untranslatable``."""
+        whole = rule == disclosure.OPENING.rule
+        return self._written(
+            partner, await self._news(exchange, partner, cause, whole=whole), cause
+        )
+
+    async def told_again(
+        self, exchange: Exchange, partner: Helpdesk, cause: Recorded, times: int
+    ) -> bytes | None:
+        """A new message about something that happened long ago; None where there is no word for it.
+
+        ``times`` makes its identifier another than those of earlier messages about the same.
+        """
+        news = await self._news(exchange, partner, cause, whole=False)
+        again = named_id("told-again", f"{exchange.id}.{times}")
+        news = structs.replace(
+            news,
+            message_id=news.message_id.replace(exchange.id.hex, again.hex),
+            at=clock.now(),  # decided now, so nobody can have tried it before
+            seen=await self._seen_now(exchange),
+        )
+        try:
+            return self._written(partner, news, cause)
+        except Untranslatable:
+            return None
+
+    def _written(self, partner: Helpdesk, news: News, cause: Recorded) -> bytes | None:
+        adapter: Adapter = self._adapters[partner.adapter]
+        try:
+            message = adapter.outbound(news)
+        except Exception as error:  # a defect of an adapter parks this conversation alone
+            log.exception("adapter failed to write", adapter=adapter.name, position=cause.position)
+            what = f"{type(error).__name__}: {error}"[:_DETAIL_CHARACTERS_MAX]
+            raise Untranslatable(what) from error
+        return None if isinstance(message, Ignored) else message
+
+    async def _news(
+        self, exchange: Exchange, partner: Helpdesk, cause: Recorded, *, whole: bool
+    ) -> News:
+        history = await self._ledger.history(exchange.number, as_of=cause.position)
+        ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
+        about_ticket = cause.event.originator_id == ticket.id
+        event = cause.event if about_ticket else history[0].event
+        entries = [_entry(each.event, ticket) for each in history] if whole else []
+        wanted = [*_sealed(event), ticket.subject, ticket.description, ticket.solution, *entries]
+        found = await self._ledger.store.contents([each.id for each in wanted if each])
+        file = [event.file.id] if isinstance(event, Ticket.Attached) and not whole else []
+        files = await self._ledger.store.contents(file)
+        place = self._conversations.place(partner)
+        domain = place.our_address.rpartition("@")[2]
+        return News(
+            event=event,
+            ticket=ticket,
+            texts={id_: content.text() for id_, content in found.items()},
+            files={id_: content.body for id_, content in files.items()},
+            whole=whole,
+            diary=[found[each.id].text() for each in entries if each and each.id in found],
+            external_id=exchange.external_id,
+            external_reference=exchange.external_reference,
+            theirs=exchange.theirs,
+            message_id=f"<{exchange.id.hex}.{cause.position}@{domain}>",
+            at=cause.recorded_at,
+            seen="" if whole else await self._seen(exchange, cause.position),
+            hops=_way(event, cause, hop(place.our_name, ticket.number), whole=whole),
+            place=place,
+            reply_address=await self._addresses.address(partner.name, ticket.number),
+        )
+
+    async def _seen(self, exchange: Exchange, position: int) -> str:
+        """The partner's last message that had been heard when the event happened."""
+        return mark_of(await self._ledger.store.stream(exchange.id), position)
+
+    async def _seen_now(self, exchange: Exchange) -> str:
+        """What is told again is told in the light of all that was heard, and of what is just being read."""
+        read = exchange.next_message(Direction.IN)
+        return said_as(read.message_id) if read else await self._seen(exchange, _END)
+
+
+def _way(event: Event, cause: Recorded, ours: str, *, whole: bool) -> tuple[str, ...]:
+    """What the change came through, or the request: ``event`` is its opening when ``whole``, our ticket last."""
+    origin = event.provenance.origin if whole or event is cause.event else None
+    before = origin.hops if origin else ()
+    return (*before, ours)
+
+
+def _entry(event: Event, ticket: Ticket) -> Sealed | None:
+    """The text of a public entry, apart from a solution that holds: that has a place of its own."""
+    if isinstance(event, Ticket.Commented) and event.visibility != Visibility.PUBLIC.value:
+        return None
+    sealed: Sealed | None = getattr(event, _ENTRIES.get(type(event), ""), None)
+    holds = ticket.status in TERMINAL and sealed == ticket.solution
+    return None if holds else sealed
+
+
+_ENTRIES: Final[Mapping[type[Event], str]] = MappingProxyType({
+    Ticket.Assigned: "note",
+    Ticket.WorkStarted: "note",
+    Ticket.ReplyRequested: "question",
+    Ticket.SubmitterReplied: "text",
+    Ticket.PutOnHold: "reason",
+    Ticket.Solved: "solution",
+    Ticket.FoundUnsolvable: "solution",
+    Ticket.Reopened: "comment",
+    Ticket.Commented: "text",
+    Ticket.Reclassified: "justification",
+})  # fmt: skip
+"""Where the public text of an event stands."""
+
+
+def _sealed(event: object) -> list[Sealed]:
+    fields = getattr(event, "__struct_fields__", ())
+    return [value for name in fields if isinstance(value := getattr(event, name), Sealed)]
