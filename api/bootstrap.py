@@ -12,7 +12,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from adapters.kit.assembly import ExchangeParts
 from adapters.kit.mail_fetching import MailFetcher
-from adapters.store.alone import CONFORMANCE_LOCK, PUSH_LOCK, alone
+from adapters.store.alone import CONFORMANCE_LOCK, PUSH_LOCK, RETRANSLATION_LOCK, alone
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
 from adapters.store.embedded import EmbeddedServer
@@ -153,11 +153,22 @@ def add_workers(services: Services) -> None:
         services.mail_fetchers,
         services.conninfo,
     )
+    services.workers.add(
+        "retranslation",
+        partial(alone, services.conninfo, RETRANSLATION_LOCK, retranslation(services)),
+    )
     if services.settings.exchanges:
         services.workers.add(
             "conformance",
             partial(alone, services.conninfo, CONFORMANCE_LOCK, conformance(services)),
         )
+
+
+def retranslation(services: Services) -> Work:
+    """Goes on with runs of partners' pasts through mappings: imported here, as they know all services."""
+    from api.retranslation_driver import Driver  # noqa: PLC0415
+
+    return Driver(services).run
 
 
 def conformance(services: Services) -> Work:

@@ -59,9 +59,10 @@ class Correcting:
         require(actor, Right.ADMINISTER)
         async for found in self.past.differing(after):
             if found.corrections:
-                yield await self._one(actor, found, dry_run=dry_run)
+                yield await self.one(actor, found, dry_run=dry_run)
 
-    async def _one(self, actor: Actor, found: Differing, *, dry_run: bool) -> Corrected:
+    async def one(self, actor: Actor, found: Differing, *, dry_run: bool) -> Corrected:
+        """Put one ticket right. Raises ``StoreUnavailable``."""
         commands = commands_of(found.corrections)
         if not commands or dry_run:
             return Corrected(found=found)

@@ -98,7 +98,8 @@ def of_refusal(error: errors.Refused) -> Response:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {"Retry-After": _RETRY_AFTER_S} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     possible = error.possible or UNSET
-    return problem(status, error.code, str(error), headers=headers, possible=possible)
+    wrong = [FieldError(error.where, str(error))] if isinstance(error, errors.WrongTable) else UNSET
+    return problem(status, error.code, str(error), headers=headers, possible=possible, errors=wrong)
 
 
 def install(app: FastAPI) -> None:

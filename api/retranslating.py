@@ -109,11 +109,15 @@ class Retranslation:
 
     async def differing(self, after: UUID = BEGINNING) -> AsyncIterator[Differing]:
         """The conversations with differences, as they are found."""
-        rows = self._services.store.rows
-        async for each in retranslate(rows, self._partner.name, self._judge, after=after):
-            found = self._counted(each, await self._corrections(each))
+        async for found in self.every(after):
             if found is not None:
                 yield found
+
+    async def every(self, after: UUID = BEGINNING) -> AsyncIterator[Differing | None]:
+        """One by one, None where nothing differs: whoever counts steps can stop at each, and knows the cursor."""
+        rows = self._services.store.rows
+        async for each in retranslate(rows, self._partner.name, self._judge, after=after):
+            yield self._counted(each, await self._corrections(each))
 
     def _counted(
         self, each: Conversation[Difference], corrections: Sequence[Correction]

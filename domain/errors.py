@@ -15,6 +15,7 @@ Refused                      code
 │   └── NotNow               not-now
 ├── Invalid                  invalid                   (the command itself is wrong)
 │   ├── TooLong              too-long
+│   ├── WrongTable           invalid                   (of words; it says where)
 │   ├── UnknownValue         unknown-value
 │   └── RoutingNotPossible   routing-not-possible
 ├── TooLarge                 too-large
@@ -118,6 +119,15 @@ class TooLong(Invalid):
 
     def __init__(self, field: str, length: int, limit: int) -> None:
         super().__init__(f"{field} has {length} characters, at most {limit} are allowed")
+
+
+class WrongTable(Invalid):
+    """Words that were to be agreed on with a partner are not in order."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(message)
+        self.where = where
+        """Table, direction and word as far as they can be named, such as ``states.ours.closed``."""
 
 
 class UnknownValue(Invalid):

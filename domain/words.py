@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from domain.errors import Invalid
+from domain.errors import WrongTable
 from domain.lifecycle import Status
 from domain.vocabulary import NAME_CHARACTERS_MAX, Priority
 
@@ -104,13 +104,15 @@ def complete(words: Words) -> Words:
         ("priorities", words.priorities, [priority.value for priority in Priority]),
     ):
         if missing := [each for each in wanted if each not in table.ours]:
-            raise Invalid(
-                f"the table of {name} does not say what is written for: {', '.join(missing)}"
+            raise WrongTable(
+                f"{name}.ours",
+                f"the table of {name} does not say what is written for: {', '.join(missing)}",
             )
         for ours, word in table.ours.items():
             if word and table.read(word) is None:
-                raise Invalid(
-                    f"the table of {name} writes {word!r} for {ours!r} and cannot read it again"
+                raise WrongTable(
+                    f"{name}.ours.{ours}",
+                    f"the table of {name} writes {word!r} for {ours!r} and cannot read it again",
                 )
     return checked(words)
 
@@ -130,23 +132,39 @@ def checked(words: Words) -> Words:
 
 def _check(name: str, table: Table, known: set[str] | None) -> None:
     if max(len(table.theirs), len(table.ours)) > WORDS_MAX:
-        raise Invalid(f"the table of {name} has more than {WORDS_MAX} words")
-    for word in (*table.theirs, *table.theirs.values(), *table.ours, *table.ours.values()):
-        if (
-            len(word) > NAME_CHARACTERS_MAX
-            or not word.isprintable()
-            or max(word, default="") > _LAST
-        ):
-            what = f"{word[:60]!r} in the table of {name}"
-            raise Invalid(f"{what} is not one printable line of {NAME_CHARACTERS_MAX} characters")
+        raise WrongTable(name, f"the table of {name} has more than {WORDS_MAX} words")
+    for way, entries in (("theirs", table.theirs), ("ours", table.ours)):
+        for key, value in entries.items():
+            strange = next((each for each in (key, value) if not _is_word(each)), None)
+            if strange is not None:
+                what = f"{strange[:60]!r} in the table of {name}"
+                raise WrongTable(
+                    f"{name}.{way}.{key[:60]}",
+                    f"{what} is not one printable line of {NAME_CHARACTERS_MAX} characters",
+                )
     ranges = sorted(found for word in table.theirs if (found := _range(word)))
     for (_, most), (least, _) in pairwise(ranges):
         if least <= most:
-            raise Invalid(f"the ranges in the table of {name} overlap at {least}")
+            raise WrongTable(
+                f"{name}.theirs", f"the ranges in the table of {name} overlap at {least}"
+            )
     if known is not None:
-        for ours in (*table.ours, *filter(None, table.theirs.values())):
-            if ours not in known:
-                raise Invalid(f"{ours!r} in the table of {name} is none of {sorted(known)}")
+        _must_be_ours(name, table, known)
+
+
+def _must_be_ours(name: str, table: Table, known: set[str]) -> None:
+    named = [(f"ours.{ours}", ours) for ours in table.ours]
+    named += [(f"theirs.{word}", ours) for word, ours in table.theirs.items() if ours]
+    for where, ours in named:
+        if ours not in known:
+            raise WrongTable(
+                f"{name}.{where}", f"{ours!r} in the table of {name} is none of {sorted(known)}"
+            )
+
+
+def _is_word(word: str) -> bool:
+    fits = len(word) <= NAME_CHARACTERS_MAX and word.isprintable()
+    return fits and max(word, default="") <= _LAST
 
 
 def _within(number: int, key: str) -> bool:

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/helpdesks", tags=["exchange"], route_class=DirectRou
 Name = Annotated[str, Path(max_length=100, pattern=r"^\w+$", examples=["osg"])]
 Word = Annotated[str, Field(max_length=NAME_CHARACTERS_MAX)]
 WordTable = Annotated[dict[Word, Word], Field(max_length=WORDS_MAX)]
-_STATES: Final[dict[str, Any]] = {
+STATES: Final[dict[str, Any]] = {
     "states": {
         "theirs": {"new": "assigned", "in repair": "in progress", "done": "solved", "refused": "unsolved"},
         "ours": {
@@ -48,7 +48,7 @@ class TableGiven(BaseModel):
 class TablesGiven(BaseModel):
     """A table that is given takes the place of the adapter's as a whole; others stay the adapter's."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_STATES]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [STATES]})
 
     states: TableGiven | None = None
     priorities: TableGiven | None = None
@@ -63,9 +63,7 @@ class TablesGiven(BaseModel):
 class Publication(TablesGiven):
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={
-            "examples": [_STATES | {"reason": "The desk has its own workflow now."}]
-        },
+        json_schema_extra={"examples": [STATES | {"reason": "The desk has its own workflow now."}]},
     )
 
     reason: Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)] = ""

@@ -10,10 +10,12 @@ import pytest
 from api.bootstrap import Services
 from api.conformance.runs import ConformanceRuns
 from api.feed_pushing import FeedPushing
+from api.retranslation_runs import RetranslationRuns
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import named_id
 from domain.rights import Actor
+from domain.words import Table, Tables
 from tests.integration.conftest import SignIn
 from tests.scenarios import attributed
 
@@ -34,12 +36,14 @@ ELSEWHERE = {
     ("get", "/api/v1/helpdesks/{name}/comparison"),
     ("post", "/api/v1/exchanges/{exchange}/divergences/{field}"),
     ("post", "/api/v1/exchanges/{exchange}/conflicts/{field}"),
+    ("post", "/api/v1/helpdesks/{name}/retranslations/{number}/cancel"),  # is quick, or too late
     ("get", "/api/v1/feeds/{helpdesk}/stream"),  # has no end
     ("put", "/api/v1/feeds/{helpdesk}/subscription"),  # looks its host up in the Internet
 }
 """Tried where there is what they need."""
 A_PARKED_MESSAGE = UUID("3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a10"), 2
 """The conversation and the message in it that the examples speak of."""
+DRAFT = Tables(categories=Table(theirs={"outage": "Incident"}))
 
 
 def document() -> dict[str, Any]:
@@ -79,6 +83,8 @@ async def test_the_example_of_an_operation_works(
     if "/conformance-runs/" in path:
         with attributed(Actor.rule("setup@1")):
             await ConformanceRuns(services).start("osg", ["their-open"])
+    if "/retranslation" in path or "/corrections" in path:
+        await a_mapping_is_tried(services, runs="{number}" in path or path.endswith("tion"))
     if "feeds" in operation["tags"]:
         await pushing_to_nowhere(services, paused=path.endswith("/resume"))
     assert await services.projector.wait_for(await services.store.head(), 5)
@@ -110,6 +116,14 @@ async def partner_with_a_parked_message(services: Services) -> None:
         assert conversation.receive("message-1", b"?", "message/rfc822", "osg_mail@1") == reference
         conversation.park(reference, "unreadable", "the mail has no document")
         await services.ledger.save(partner, conversation)
+
+
+async def a_mapping_is_tried(services: Services, *, runs: bool) -> None:
+    rule = Actor.rule("setup@1")
+    with attributed(rule):
+        await services.exchange.mappings.publish(rule, "osg", DRAFT)
+    if runs:
+        await RetranslationRuns(services).try_draft(rule, "osg", DRAFT)
 
 
 async def pushing_to_nowhere(services: Services, *, paused: bool) -> None:
