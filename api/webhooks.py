@@ -11,11 +11,12 @@ import structlog
 from adapters.helpdesks.webhook import message as kept
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
 from adapters.helpdesks.webhook.mapping import Webhook
+from adapters.kit.assembly import ExchangeParts
+from adapters.kit.carriers import Secrets
 from adapters.kit.contract import Unreadable
+from adapters.kit.doorkeeping import Doorkeeper
 from adapters.kit.inbox import Received
 from adapters.kit.webhook import Unverified, must_be_signed
-from adapters.store.secrets import HelpdeskSecrets
-from api.bootstrap import Services
 from domain import clock
 from domain.errors import Conflict
 from domain.exchange import Exchange
@@ -46,12 +47,13 @@ class IdReused(Conflict):
 
 
 class WebhookDoor:
-    def __init__(self, services: Services) -> None:
-        self._exchange = services.exchange
-        self._conversations = services.exchange.conversations
-        self._secrets = HelpdeskSecrets(services.store)
-        self._measure = Measure(services.settings.partner_messages_per_s_max)
-        self._doors = services.doors
+    def __init__(
+        self, exchange: ExchangeParts, secrets: Secrets, doors: Doorkeeper, *, per_s_max: float
+    ) -> None:
+        """``per_s_max``: messages that each partner may send, for longer than a moment."""
+        self._exchange, self._conversations = exchange, exchange.conversations
+        self._secrets, self._doors = secrets, doors
+        self._measure = Measure(per_s_max)
 
     async def take(
         self, helpdesk: str, target: str, headers: Mapping[str, str], body: bytes

@@ -13,6 +13,8 @@ from adapters.helpdesks.webhook.message import STRUCTURED
 from adapters.kit.contract import Unreadable
 from adapters.kit.doorkeeping import Shut
 from adapters.kit.webhook import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
+from adapters.store.secrets import HelpdeskSecrets
+from api.bootstrap import Services
 from api.dependencies import answer
 from api.documentation import PROBLEMS, answers, schema_of
 from api.problems import problem
@@ -120,6 +122,12 @@ def _refusal(error: Exception) -> Response:
 def _door(state: State) -> WebhookDoor:
     """One for the application: it counts what each partner sends."""
     if not hasattr(state, "webhooks"):
-        state.webhooks = WebhookDoor(state.services)
+        services: Services = state.services
+        state.webhooks = WebhookDoor(
+            services.exchange,
+            HelpdeskSecrets(services.store),
+            services.doors,
+            per_s_max=services.settings.partner_messages_per_s_max,
+        )
     door: WebhookDoor = state.webhooks
     return door

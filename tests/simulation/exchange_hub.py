@@ -2,16 +2,18 @@
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
+from adapters.kit.doorkeeping import OpenDoors
 from adapters.kit.mail_door import NotTaken
 from adapters.kit.retry import Patience, Undelivered
 from adapters.registry import ADAPTERS
 from adapters.store.memory import MemoryStore
+from api.webhooks import WebhookDoor
 from domain import clock
 from domain.directory import SupportUnit, UnitKind
 from domain.errors import StoreUnavailable
@@ -21,6 +23,7 @@ from domain.ledger import Ledger
 from domain.provenance import Provenance, acting
 from domain.rights import Actor
 from domain.store import Recorded
+from tests.simulation.exchange_wires import REFUSALS
 
 USER = Actor.rule("user@1")
 PATIENCE = Patience(first_s=2, longest_s=120, attempts_max=8)
@@ -50,15 +53,19 @@ class Life:
         return stepped
 
     async def wait(self, after: int, timeout: float) -> int:  # noqa: ASYNC109
-        return await self._memory.wait(after, timeout)
+        # Nothing but its own log wakes a hub here: it need not look every second.
+        return await self._memory.wait(after, timeout * 30)
 
 
 class Hub:
     def __init__(self, name: str, world, *, skew: timedelta) -> None:
-        self.name, self.world, self._skew = name, world, skew
+        self.name, self.world, self.skew = name, world, skew
         self.domain = f"{name.lower()}.test"
         self.memory = MemoryStore()
-        self.saved: dict[str, tuple[int, bytes]] = {}
+        self.saved: dict[str, list[tuple[int, bytes]]] = {}
+        """Checkpoints: all there ever were."""
+        self.wrong_clock = timedelta()
+        """How much more it is wrong for a while."""
         self.parts: ExchangeParts | None = None
         self.lives = 0
         self.crash_in = 0
@@ -67,7 +74,7 @@ class Hub:
         self._tasks: dict[asyncio.Task, None] = {}
 
     def _clock(self) -> datetime:
-        return BEGINNING + self._skew + timedelta(seconds=self.world.loop.time())
+        return BEGINNING + self.skew + self.wrong_clock + timedelta(seconds=self.world.loop.time())
 
     # -- lives ---------------------------------------------------------------------------------------
 
@@ -97,9 +104,12 @@ class Hub:
             checkpoints=self,
             patience=PATIENCE,
             connectors=self.world.connectors,
+            secrets=self,
             allow_private=True,
             reply_key=self._key,
+            poll_every_s=60,
         )
+        self.door = WebhookDoor(self.parts, self, OpenDoors(), per_s_max=1e9)
         self.spawn(self.parts.worker.run(asyncio.Event()))
 
     def die(self) -> None:
@@ -107,6 +117,8 @@ class Hub:
         self.world.crashes += 1
         self.lives += 1
         self.parts = None
+        if self.world.happens(0.2):
+            self._forget()
         tasks, self._tasks = list(self._tasks), {}
         loop = asyncio.get_running_loop()
         for task in tasks:
@@ -128,15 +140,23 @@ class Hub:
         return task
 
     async def load(self, name: str) -> tuple[int, bytes]:
-        return self.saved.get(name, (0, b""))
+        return self.saved.get(name, [(0, b"")])[-1]
 
     async def save(self, name: str, position: int, memory: bytes) -> None:
-        self.saved[name] = (position, memory)
+        self.saved.setdefault(name, [(0, b"")]).append((position, memory))
+
+    def _forget(self) -> None:
+        """An earlier checkpoint is what is left: of what was done since, the log alone knows."""
+        for saved in self.saved.values():
+            del saved[self.world.rng.randint(1, len(saved)) :]
 
     async def _key(self) -> bytes:
         return self.name.encode()
 
-    # -- mail ----------------------------------------------------------------------------------------
+    async def secret(self, helpdesk: str) -> str:
+        return self.world.keys.secret(self.name, helpdesk.upper())
+
+    # -- what comes ----------------------------------------------------------------------------------
 
     async def send(self, raw: bytes, *, sender: str, recipient: str) -> str:
         return await self.world.carry(raw, sender, recipient)
@@ -145,12 +165,8 @@ class Hub:
         """As its mail server. Raises ``Undelivered``."""
         if self.parts is None:
             raise Undelivered("not-reached", "nobody answers", final=False)
-        task = self.spawn(self.parts.mail_door.take(sender, recipient, raw))
-        await asyncio.wait([task])
-        if task.cancelled() or self.parts is None:
-            raise Undelivered("not-reached", "it fell over meanwhile", final=False)
         try:
-            received = task.result()
+            received = await self._answer(self.parts.mail_door.take(sender, recipient, raw))
         except NotTaken as refusal:
             raise Undelivered("smtp", str(refusal), final=not refusal.later) from refusal
         except StoreUnavailable as error:
@@ -159,6 +175,24 @@ class Hub:
             return "had it before"
         self.parts.worker.stir(received.exchange, received.position)
         return "kept"
+
+    async def take_event(self, helpdesk: str, headers: Mapping[str, str], body: bytes) -> int:
+        """As its web server: the status. Raises ``Undelivered``."""
+        if self.parts is None:
+            raise Undelivered("not-reached", "nobody answers", final=False)
+        try:
+            received = await self._answer(self.door.take(helpdesk, "/events", headers, body))
+        except tuple(REFUSALS) as refusal:
+            return next(status for kind, status in REFUSALS.items() if isinstance(refusal, kind))
+        return 204 if received is None else 202
+
+    async def _answer(self, coroutine: Coroutine) -> Any:
+        """Of a door. Raises ``Undelivered``."""
+        task = self.spawn(coroutine)
+        await asyncio.wait([task])
+        if task.cancelled() or self.parts is None:
+            raise Undelivered("not-reached", "it fell over meanwhile", final=False)
+        return task.result()
 
     # -- people --------------------------------------------------------------------------------------
 

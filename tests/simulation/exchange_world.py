@@ -2,13 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage, Message
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from adapters.helpdesks.webhook.connector import WebhookConnector
 from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.aggregate import Event
@@ -20,9 +22,12 @@ from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from tests.simulation.exchange_desk import Desk, DeskAdapter
 from tests.simulation.exchange_hub import Hub
+from tests.simulation.exchange_wires import Keys, Posting, Way, place
 
 DAY_S = 86_400
-Links = Iterable[tuple[str, str]]
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
+Links = Iterable[str]
+"""Two hubs each, and between them by what they talk: ``A-B`` by machine mail, ``A=B`` by webhooks."""
 
 
 class World:
@@ -31,8 +36,13 @@ class World:
         self.hubs: dict[str, Hub] = {}
         self.desk = Desk(self)
         self.people = People(self)
+        self.way, self.keys = Way(self), Keys(self)
         self.adapters = {"desk": DeskAdapter()}
-        self.connectors = {"desk": self.desk}
+        self.connectors = {
+            "desk": self.desk,
+            "webhook": WebhookConnector(lambda _: Posting(self)),
+        }
+        self.with_webhooks = False
         self.faults = 0.0
         """How likely what can go wrong goes wrong, as a multiple of the usual."""
         self.slow_steps = True
@@ -44,15 +54,24 @@ class World:
     def happens(self, likely: float) -> bool:
         return self.rng.random() < likely * self.faults
 
-    async def build(self, names: str, links: Links, *, desk: str = "", people: str = "") -> None:
-        """Hubs by their letters; ``desk`` and ``people`` name the hub that they are connected with."""
+    async def build(
+        self,
+        names: str,
+        links: Links,
+        *,
+        desk: str = "",
+        people: str = "",
+        known: Mapping[str, Sequence[str]] = NOTHING,
+    ) -> None:
+        """Hubs by their letters; ``desk`` and ``people`` name the hub that they are connected with.
+
+        ``known``: further units that the first hub holds for the second's, such as ``{"AB": ["UNIT_DESK"]}``.
+        """
         partners: dict[str, list] = {name: [] for name in names}
-        for one, other in links:
+        for one, how, other in links:
             for ours, theirs in ((one, other), (other, one)):
-                address = f"{ours.lower()}@{theirs.lower()}.test"
-                partners[ours].append(
-                    (theirs.lower(), "osg_mail", [f"UNIT_{theirs}"], address, address)
-                )
+                units = [f"UNIT_{theirs}", *known.get(ours + theirs, [])]
+                partners[ours].append(self._partner(ours, theirs, how, units))
         if desk:
             self.with_desk = True
             partners[desk].append(("desk", "desk", ["UNIT_DESK"], "https://desk.test", ""))
@@ -62,38 +81,38 @@ class World:
             partners[people].append(("people", "email", ["UNIT_PEOPLE"], address, address))
         units = ["TPM", *(f"UNIT_{name}" for name in names), "UNIT_DESK", "UNIT_PEOPLE"]
         for name in names:
-            skew = timedelta(minutes=self.rng.choice((0, 0, -3, 200, -3000)))
+            skew = timedelta(minutes=self.rng.choice(self.skews))
             self.hubs[name] = Hub(name, self, skew=skew)
             await self.hubs[name].spawn(self.hubs[name].register(units, partners[name]))
             self.hubs[name].live()
 
-    # -- mail ----------------------------------------------------------------------------------------
+    def _partner(self, ours: str, theirs: str, how: str, units: list[str]) -> tuple:
+        """As it is registered with one hub."""
+        name = theirs.lower()
+        if how == "-":
+            address = f"{ours.lower()}@{name}.test"
+            return (name, "osg_mail", units, address, address)
+        assert how == "=", how
+        self.with_webhooks = True
+        self.keys.agree(ours, theirs)
+        return (name, "webhook", units, f"https://{name}.test/{ours.lower()}", "")
+
+    @property
+    def skews(self) -> Sequence[float]:
+        """Minutes by which a hub's clock is wrong for ever: signatures bear five between two of them."""
+        return (0, 0, -2, 2) if self.with_webhooks else (0, 0, -3, 200, -3000)
+
+    # -- what travels --------------------------------------------------------------------------------
 
     async def carry(self, raw: bytes, sender: str, recipient: str) -> str:
-        """An SMTP session, as bad as they can be. Raises ``Undelivered``."""
-        self.carried += 1
-        await asyncio.sleep(self.rng.uniform(0.01, 3))
-        if self.happens(0.1):
-            raise Undelivered("not-reached", "no connection", final=False)
-        if self.happens(0.05):
-            raise Undelivered("smtp-451", "later", final=False)
-        if self.happens(0.1):
-            self._again(raw, sender, recipient)
-        answer = await self._arrive(raw, sender, recipient)
-        await asyncio.sleep(self.rng.uniform(0.01, 1))
-        if self.happens(0.1):
-            raise Undelivered("not-reached", "connection lost before the answer", final=False)
-        return answer
+        """An SMTP session. Raises ``Undelivered``."""
+        return await self.way.go("smtp-451", lambda: self._arrive(raw, sender, recipient))
 
-    def _again(self, raw: bytes, sender: str, recipient: str) -> None:
-        async def later() -> None:
-            await asyncio.sleep(self.rng.expovariate(1 / 1800))
-            try:
-                await self._arrive(raw, sender, recipient)
-            except Undelivered:
-                return
-
-        self.late(later())
+    async def at_door(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """What the door for webhooks answers. Raises ``Undelivered`` when nobody does."""
+        domain, helpdesk = place(url)
+        hub = next(each for each in self.hubs.values() if each.domain == domain)
+        return await hub.take_event(helpdesk, headers, body)
 
     def late(self, what) -> None:
         task = self.loop.create_task(what)
@@ -106,6 +125,20 @@ class World:
             return self.people.take(raw)
         hub = next(each for each in self.hubs.values() if each.domain == domain)
         return await hub.take(raw, sender, recipient)
+
+    def something_changes(self) -> None:
+        """A key, or a clock for some hours."""
+        if self.with_webhooks and self.rng.random() < 0.6:
+            self.late(self.keys.change_one())
+        else:
+            self.late(self._wrong_clock(self.hubs[self.rng.choice(sorted(self.hubs))]))
+
+    async def _wrong_clock(self, hub: Hub) -> None:
+        if hub.wrong_clock:
+            return
+        hub.wrong_clock = timedelta(minutes=self.rng.choice((-90, -6, 6, 90, 3000)))
+        await asyncio.sleep(self.rng.expovariate(1 / 1800))
+        hub.wrong_clock = timedelta()
 
     # -- users ---------------------------------------------------------------------------------------
 
@@ -131,7 +164,8 @@ class World:
             return
         number = self.rng.choice(numbers)
         wish = self.rng.choice(("comment",) * 8 + tuple(WISHES))
-        command = WISHES[wish](number, self.word("hidden" if wish == "note" else "public"), self)
+        kind = WORDS.get(wish, "public")
+        command = WISHES[wish](number, self.word(kind), self)
         try:
             await hub.do(command)
         except Refused:
@@ -267,7 +301,19 @@ async def parked(hub: Hub) -> list[tuple[UUID, int, str]]:
     ]
 
 
-WAY = {"not-reached", "smtp-451", "smtp", "http-500", "courier-failed"}
+WAY = {
+    "not-reached", "slow", "smtp-451", "smtp", "http-500", "http-503", "courier-failed", "unauthorised",
+}  # fmt: skip
+WORDS = {"note": "hidden", "hide": "hidden", "attach": "file"}
+
+
+def _file(number: int, word: str, visibility: Visibility) -> c.Command:
+    name = f"{word}.txt"
+    return c.Attach(
+        number=number, name=name, media_type="text/plain", body=word.encode(), visibility=visibility
+    )
+
+
 WISHES: dict[str, Any] = {
     "comment": lambda number, text, _: c.Comment(number=number, text=text),
     "note": lambda number, text, _: c.Comment(
@@ -281,4 +327,6 @@ WISHES: dict[str, Any] = {
     "solve": lambda number, text, _: c.Solve(number=number, solution=text),
     "reopen": lambda number, text, _: c.Reopen(number=number, comment=text),
     "close": lambda number, _, __: c.Close(number=number),
+    "attach": lambda number, text, _: _file(number, text, Visibility.PUBLIC),
+    "hide": lambda number, text, _: _file(number, text, Visibility.INTERNAL),
 }

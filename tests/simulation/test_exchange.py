@@ -21,12 +21,18 @@ from tests.simulation.played_loop import PlayedLoop, chance
 RUNS = int(os.environ.get("TICKETLEDGER_SIMULATIONS", "3"))
 
 SHAPES = {
-    "pair": ("AB", ["AB"], {}),
-    "chain of three": ("ABC", ["AB", "BC"], {}),
-    "chain of four": ("ABCD", ["AB", "BC", "CD"], {}),
-    "ring of three": ("ABC", ["AB", "BC", "CA"], {}),
-    "ring of four": ("ABCD", ["AB", "BC", "CD", "DA"], {}),
-    "star": ("ABC", ["AB", "AC"], {"desk": "A", "people": "A"}),
+    "pair": ("AB", ["A-B"], {}),
+    "pair by webhooks": ("AB", ["A=B"], {}),
+    "chain of three": ("ABC", ["A-B", "B-C"], {}),
+    "chain of three by webhooks": ("ABC", ["A=B", "B=C"], {}),
+    "chain of four": ("ABCD", ["A-B", "B=C", "C-D"], {}),
+    "chain of four by webhooks": ("ABCD", ["A=B", "B=C", "C=D"], {}),
+    "ring of three": ("ABC", ["A-B", "B-C", "C-A"], {}),
+    "ring of three by webhooks": ("ABC", ["A=B", "B=C", "C=A"], {}),
+    "ring of four": ("ABCD", ["A-B", "B-C", "C-D", "D-A"], {}),
+    "ring of four by webhooks": ("ABCD", ["A=B", "B=C", "C=D", "D=A"], {}),
+    "mixed ring": ("ABCD", ["A=B", "B-C", "C=D", "D-A"], {"people": "A"}),
+    "star": ("ABC", ["A-B", "A=C"], {"desk": "A", "people": "A"}),
     "desk": ("A", [], {"desk": "A"}),
 }
 Story = Callable[[World], Awaitable[None]]
@@ -68,6 +74,8 @@ async def at_random(world: World) -> None:
         if world.faults and rng.random() < 0.12:
             hub = world.hubs[rng.choice(sorted(world.hubs))]
             hub.crash_in = hub.crash_in or rng.randint(1, 60)
+        if world.faults and rng.random() < 0.05:
+            world.something_changes()
         await world.somebody_acts()
         await asyncio.sleep(rng.choice((0, 0, 1, 10, 200)))
 

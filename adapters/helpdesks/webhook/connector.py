@@ -1,5 +1,7 @@
 """The line to one partner: what was decided is signed and posted. A partner that knows the event's id takes it once."""
 
+from collections.abc import Callable, Sequence
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
@@ -10,8 +12,16 @@ from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import ID_HEADER, Delivery, WebhookOut
 
 
+class Out(Protocol):
+    """Posts, as ``WebhookOut`` does."""
+
+    async def send(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 class WebhookCourier:
-    def __init__(self, out: WebhookOut, url: str, keys: Keys) -> None:
+    def __init__(self, out: Out, url: str, keys: Keys) -> None:
         self._out, self._url, self._keys = out, url, keys
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -27,14 +37,22 @@ class WebhookCourier:
         return Delivered(receipt=f"event {event_id} taken")
 
 
+def _over_https(allow_private: bool) -> Out:  # noqa: FBT001 - all that there is to say
+    return WebhookOut(allow_private=allow_private)
+
+
 class WebhookConnector:
+    def __init__(self, out: Callable[[bool], Out] = _over_https) -> None:
+        """``out`` is given whether private addresses are allowed."""
+        self._out = out
+
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         try:
             keys = Keys.of(secret)
         except BadSecret as error:
             raise Undelivered("bad-secret", str(error), final=False) from error
         _must_be_url(place.their_address, allow_private=allow_private)
-        out = WebhookOut(allow_private=allow_private)
+        out = self._out(allow_private)
         return Line(courier=WebhookCourier(out, place.their_address, keys), close=out.close)
 
 
