@@ -196,8 +196,10 @@ class ConversationFold(Fold):
         return message.direction
 
     def trim(self) -> None:
+        before, kept = len(self.exchanges.current), self.exchanges.current
         self.exchanges.trim()
-        kept = self.exchanges.current
+        if len(kept) == before:
+            return  # much may wait in what is kept: it is not gone through for nothing
         for place in [place for place in self.messages.current if place[0] not in kept]:
             del self.messages.current[place]
 
