@@ -23,6 +23,7 @@ from domain.identifiers import named_id
 from domain.ledger import Ledger
 from domain.words import Tables
 from tests.exchange_scenarios import Hub, by_test
+from tests.peers.peer_hub import LinkedInLog
 
 UNITS = ("TPM", "NGI_DE", "ROC_DE", "ROC_IT")
 QUICK = Patience(first_s=0.05, longest_s=0.5, attempts_max=200)
@@ -103,6 +104,8 @@ async def desk_hub(
             secrets=secrets,
             allow_private=True,
             poll_every_s=poll_every_s,
+            linked=LinkedInLog(store),
+            confirm_s=0.5,
         )
         stack.push_async_callback(parts.carriers.close)
         if await store.head() == 0:

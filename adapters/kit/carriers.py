@@ -73,8 +73,14 @@ class Found(Struct, frozen=True, kw_only=True):
     """The partner has forgotten what it had told us: it was restored from a backup. No messages come with that."""
 
 
-Known = Callable[[str], Awaitable[bool]]
-"""Whether a ticket of the partner, by its identifier, is exchanged with us."""
+class Known(Protocol):
+    async def __call__(self, external_id: str, opened_at: datetime | None = None) -> bool:
+        """Whether a ticket of the partner, by its identifier, is exchanged with us.
+
+        ``opened_at``: when it was made, where that is at hand. A ticket whose identifier was that of another one
+        before is not; what is found with it is not taken in before both sides were compared.
+        """
+        ...
 
 
 class Poller(Protocol):

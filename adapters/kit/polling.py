@@ -18,6 +18,7 @@ from adapters.kit.carriers import Carriers
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.inbox import Inbox, Received
 from adapters.kit.retry import Patience, Undelivered
+from adapters.kit.reused import given_again
 from adapters.tasks import end
 from domain import clock
 from domain.errors import StoreUnavailable
@@ -58,6 +59,27 @@ class PollerHealth(Struct, kw_only=True):
     """When it is asked again, unless something hints at news before."""
 
 
+class LinkedTo:
+    """Which tickets a poller finds are exchanged with us."""
+
+    def __init__(self, conversations: Conversations, helpdesk: str) -> None:
+        self._conversations, self._helpdesk = conversations, helpdesk
+        self.another: set[tuple[str, datetime]] = set()
+        """Identifiers of tickets of ours that are other tickets' now, and when these were made."""
+
+    async def known(self, external_id: str, opened_at: datetime | None = None) -> bool:
+        """See ``Known``."""
+        stream = await self._conversations.about(self._helpdesk, external_id=external_id)
+        if stream is None or opened_at is None:
+            return stream is not None
+        exchange = await self._conversations.load(stream)
+        ours = exchange.external_id == external_id  # else it is a former identifier
+        if ours and given_again(opened_at, exchange.opened_at, exchange.linked_at):
+            self.another.add((external_id, opened_at))
+            return False
+        return True
+
+
 class Pollers:
     def __init__(
         self,
@@ -75,6 +97,8 @@ class Pollers:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hints: dict[str, asyncio.Event] = {}
         self._kept: dict[str, tuple[datetime, int]] = {}
+        self._others: dict[str, set[tuple[str, datetime]]] = {}
+        """Tickets found under identifiers of others, because of which all were compared."""
         self.health: dict[str, PollerHealth] = {}
         self.restored: Callable[[Helpdesk], Awaitable[None]] | None = None
         """Called when a partner has forgotten what it had told us, before its news are taken in."""
@@ -150,14 +174,15 @@ class Pollers:
         checkpoint = f"poll:{partner.name}"
         _, cursor = await self._checkpoints.load(checkpoint)
 
-        async def known(external_id: str) -> bool:
-            return (
-                await self._conversations.about(partner.name, external_id=external_id) is not None
-            )
-
-        found = await poller.poll(cursor, known)
-        if found.restored and self.restored is not None:
+        about = LinkedTo(self._conversations, partner.name)
+        found = await poller.poll(cursor, about.known)
+        compared_for = self._others.setdefault(partner.name, set())
+        others = about.another - compared_for
+        if (found.restored or others) and self.restored is not None:
             await self.restored(partner)
+        if others:  # they are nobody's now, unless an operator let one be so: ask once more
+            compared_for |= others
+            return True
         for message in found.messages:
             received = await self._inbox.receive(
                 partner, message.raw, message.message_id, message.sent_at

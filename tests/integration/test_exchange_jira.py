@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -97,7 +97,7 @@ def opening(number: int, **more) -> Parcel:
     return message(number, f"open{number}", create=create, page=page)
 
 
-async def everything(_: str) -> bool:
+async def everything(_: str, opened_at: datetime | None = None) -> bool:
     return True
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec import structs
@@ -68,7 +68,7 @@ def opening(number: int) -> Parcel:
     return message(number, f"open{number}", create=True, set=columns)
 
 
-async def everything(_: str) -> bool:
+async def everything(_: str, opened_at: datetime | None = None) -> bool:
     return True
 
 
@@ -312,7 +312,7 @@ async def test_a_column_that_the_site_does_not_have_matches_no_ticket_of_others(
         at = await poller.poll(b"", everything)
         site.open("Service Desk", short_description="not ours")
 
-        async def nothing(_: str) -> bool:
+        async def nothing(_: str, opened_at: datetime | None = None) -> bool:
             return False
 
         assert (await poller.poll(at.cursor, nothing)).messages == []

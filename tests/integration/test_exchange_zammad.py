@@ -68,7 +68,7 @@ def opening(number: int, **more) -> Parcel:
     return message(number, f"open{number}", create=create)
 
 
-async def everything(_: str) -> bool:
+async def everything(_: str, opened_at: datetime | None = None) -> bool:
     return True
 
 

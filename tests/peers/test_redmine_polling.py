@@ -1,7 +1,7 @@
 """What would make a poller of Redmine miss changes, or take them for something else: each on the real server."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import psycopg
@@ -38,11 +38,11 @@ async def poller(session):
     return RedminePoller(session, "T", WORDS)
 
 
-async def everything(_: str) -> bool:
+async def everything(_: str, opened_at: datetime | None = None) -> bool:
     return True
 
 
-async def nothing(_: str) -> bool:
+async def nothing(_: str, opened_at: datetime | None = None) -> bool:
     return False
 
 

@@ -35,7 +35,7 @@ async def courier(session):
     return RtCourier(session, settle_s=0)
 
 
-async def everything(_: str) -> bool:
+async def everything(_: str, opened_at: datetime | None = None) -> bool:
     return True
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -40,6 +41,7 @@ _NOT_THERE: Final = "Issue does not exist or you do not have permission to see i
 
 @dataclass
 class Jira(Standin):
+    DATA = ("issues", "comments", "histories", "links", "_number")
     projects: tuple[str, ...] = ("OPS", "HUB")
     components: tuple[str, ...] = ("ROC_DE", "ROC_IT")
     workflow: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(SHIPPED))
@@ -99,6 +101,12 @@ class Jira(Standin):
     def delete(self, issue: str) -> None:
         del self.issues[issue]
         self._index.pop(issue, None)
+
+    def restore(self, backup: dict[str, Any]) -> None:
+        """The search index is not part of a backup: it is built anew."""
+        super().restore(backup)
+        self._late.clear()
+        self._index = deepcopy(self.issues)
 
     def of(self, label: str) -> list[str]:
         return [key for key, each in self.issues.items() if label in each["labels"]]

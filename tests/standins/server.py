@@ -8,11 +8,12 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from socket import socket
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -72,6 +73,16 @@ class Standin:
     """More are answered with 429; 0 for no limit."""
     _moments: list[float] = field(default_factory=list)
     url: str = ""
+    DATA: ClassVar[tuple[str, ...]] = ()
+    """What is in its database, so what a backup has: also where its numbers go on."""
+
+    def backup(self) -> dict[str, Any]:
+        return deepcopy({name: getattr(self, name) for name in self.DATA})
+
+    def restore(self, backup: dict[str, Any]) -> None:
+        """As its administrators do it: all that was done since is gone, and numbers are given again."""
+        for name, value in deepcopy(backup).items():
+            setattr(self, name, value)
 
     def routes(self) -> dict[str, Callable[[Request, Any], Awaitable[tuple[int, Any]]]]:
         raise NotImplementedError

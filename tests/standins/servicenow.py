@@ -36,6 +36,7 @@ _USERS: Final = {
 
 @dataclass
 class ServiceNow(Standin):
+    DATA = ("incidents", "journal")
     groups: tuple[str, ...] = ("Service Desk", "ROC_DE", "ROC_IT", "To_GGUS")
     states: tuple[str, ...] = ("1", "2", "3", "6", "7", "8")
     first: str = "1"

@@ -23,6 +23,7 @@ _FIELD: Final = re.compile(r'(external_id):"([^"]*)"|(id):(\d+)')
 
 @dataclass
 class Zammad(Standin):
+    DATA = ("tickets", "articles", "histories")
     groups: tuple[str, ...] = ("Users", "ROC_DE", "ROC_IT", "To_GGUS")
     states: tuple[str, ...] = (
         "new", "open", "pending reminder", "pending close", "closed", "merged",
@@ -77,6 +78,12 @@ class Zammad(Standin):
     def delete(self, ticket: int) -> None:
         del self.tickets[ticket]
         self._index.pop(ticket, None)
+
+    def restore(self, backup: dict[str, Any]) -> None:
+        """The search index is not part of a backup: it is built anew."""
+        super().restore(backup)
+        self._late.clear()
+        self._index = {number: self._shown(each) for number, each in self.tickets.items()}
 
     def of(self, external_id: str) -> list[dict[str, Any]]:
         return [each for each in self.tickets.values() if each.get("external_id") == external_id]

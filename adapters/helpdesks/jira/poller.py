@@ -75,7 +75,7 @@ class JiraPoller:
         for row in rows:
             before = at.told.get(row.id)
             changed = before is None or before.updated != row.fields.updated
-            if changed and (await known(row.id) or self._concerns_us(row)):
+            if changed and (await known(row.id, row.made_at) or self._concerns_us(row)):
                 floor = max(their_now - window, at.began_at)
                 messages += await self._of_issue(row.id, at, floor, known)
         if not at.token:
@@ -90,7 +90,7 @@ class JiraPoller:
         issue = await self._session.issue(number)
         if issue is None:
             return []
-        mine = await known(number) or bool(self._our_id(issue))
+        mine = await known(number, issue.made_at) or bool(self._our_id(issue))
         if not mine and not self._concerns_us(issue):
             return []
         changes = await self._session.changes(number, floor)

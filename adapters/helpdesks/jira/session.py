@@ -117,7 +117,7 @@ class Session:
 
         What was written lately may be missing.
         """
-        fields = ["updated", "labels", "project"]
+        fields = ["created", "updated", "labels", "project"]
         asked: dict[str, Any] = {"jql": jql, "fields": fields, "maxResults": PAGE}
         if token:
             asked["nextPageToken"] = token

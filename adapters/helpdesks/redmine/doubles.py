@@ -103,7 +103,7 @@ class Doubles:
         if not await self.made_by_us([issue]):
             return
         for other in await self.holders(external_id):
-            if other.id != issue.id and await known(str(other.id)):
+            if other.id != issue.id and await known(str(other.id), other.created_on):
                 await self.give_up(issue, other.id)
 
     async def beside(self, issues: Sequence[Issue]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from adapters.helpdesks.redmine.anchors import Anchor, forgotten, newest
 from adapters.helpdesks.redmine.changes import Reader
 from adapters.helpdesks.redmine.documents import Author, Change, Theirs, write
 from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
@@ -55,6 +56,8 @@ class Cursor(Struct, kw_only=True):
     """The newest time that this page of changes has."""
     seen: dict[int, Seen]
     """Issues with a change after ``least``."""
+    anchors: dict[int, Anchor] = {}
+    """Issues that Redmine has still, unless it was restored."""
 
     @property
     def least(self) -> datetime:
@@ -72,7 +75,11 @@ class RedminePoller:
         if not cursor:
             return Found(messages=[], cursor=msgspec.json.encode(await self._beginning()))
         at = msgspec.json.decode(cursor, type=Cursor)
-        issues, there_at, more = await self._changed(at)
+        rows, issues, there_at, more = await self._changed(at)
+        if not more and await forgotten(self._session, at.anchors, rows):
+            at.seen, at.anchors = {}, {}  # what is news now was done since then, so later than all
+            return Found(messages=[], cursor=msgspec.json.encode(at), more=True, restored=True)
+        at.anchors = newest(at.anchors, rows.values())
         messages: list[Incoming] = []
         at.newest = max([at.since, *(each.updated_on for each in issues)])
         for issue in issues:
@@ -95,14 +102,18 @@ class RedminePoller:
                 at.seen[row.id] = _looked_at(issue, _last(issue), at)
         return at
 
-    async def _changed(self, at: Cursor) -> tuple[list[Issue], datetime | None, bool]:
-        """Issues to look at, in the order of their changes; Redmine's time, if it tells; whether there are more.
+    async def _changed(
+        self, at: Cursor
+    ) -> tuple[dict[int, Issue], list[Issue], datetime | None, bool]:
+        """What Redmine lists, what of it is to be looked at, in order; its time, if it tells; whether there is more.
 
         The next page begins with the second in which the last one ended: to count rows would miss some,
         since an issue that is changed meanwhile moves to the end.
         """
+        rows: dict[int, Issue] = {}
         found: dict[int, Issue] = {}
-        start, offset, size = at.least, 0, PAGE
+        start = min([at.least, *(each.updated_on for each in at.anchors.values())])
+        offset, size = 0, PAGE
         while True:
             try:
                 page = await self._session.issues(
@@ -117,12 +128,14 @@ class RedminePoller:
                 size = size // 10
                 continue
             for row in page.issues:
-                if row.id not in found and _is_news(row, at.seen.get(row.id)):
+                rows[row.id] = row
+                news = row.updated_on >= at.least and _is_news(row, at.seen.get(row.id))
+                if news and row.id not in found:
                     if len(found) == _ISSUES_MAX:
-                        return list(found.values()), page.at, True
+                        return rows, list(found.values()), page.at, True
                     found[row.id] = row
             if len(page.issues) < size:
-                return list(found.values()), page.at, False
+                return rows, list(found.values()), page.at, False
             last = page.issues[-1].updated_on
             start, offset = (start, offset + size) if last <= start else (last, 0)
 
@@ -131,7 +144,7 @@ class RedminePoller:
     async def _messages(self, row: Issue, at: Cursor, known: Known) -> tuple[list[Incoming], Seen]:
         unseen = _looked_at(row, _NOT_LOOKED_AT, at)
         intake = await self._session.is_intake(row.project)
-        linked = await known(str(row.id))
+        linked = await known(str(row.id), row.created_on)
         concerns = linked or bool(self._reader.our_id(row))
         if not (concerns or intake):
             return [], unseen

@@ -157,8 +157,10 @@ class RtPoller:
             if row.type == "AddLink" and (target := _target(row)) not in (0, row.object_id)
         }  # fmt: skip
         concerns: dict[int, bool] = {}
-        for number in tickets:
-            concerns[number] = await known(str(number))
+        for number, each in tickets.items():
+            # One that was merged is shown as the other, which was made at another time.
+            opened_at = instant(each.created) if each.id == number else None
+            concerns[number] = await known(str(number), opened_at)
         messages = []
         for row in rows:
             ticket = tickets.get(row.object_id)

@@ -92,7 +92,7 @@ class ServiceNowPoller:
         return (
             our_id(row.correlation_id)[0] == self._our_name
             or row.group in self._session.terms.intake
-            or await known(row.sys_id)
+            or await known(row.sys_id, row.made_at)
         )
 
     async def _messages(

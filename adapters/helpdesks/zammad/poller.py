@@ -92,7 +92,8 @@ class ZammadPoller:
         for row in rows:
             before = at.told.get(row.id)
             changed = before is None or before.updated_at != row.updated_at
-            if changed and (await known(str(row.id)) or self._concerns_us(row, at)):
+            linked = changed and await known(str(row.id), row.made_at)
+            if linked or (changed and self._concerns_us(row, at)):
                 messages += await self._of_ticket(row.id, at, their_now - window, known)
         if more := len(rows) >= PAGE:
             at.page += 1
@@ -108,7 +109,8 @@ class ZammadPoller:
         ticket = await self._session.ticket(number)
         if ticket is None:
             return []
-        mine = await known(str(number)) or number in at.joined or bool(self._our_id(ticket))
+        linked = await known(str(number), ticket.made_at)
+        mine = linked or number in at.joined or bool(self._our_id(ticket))
         if not mine and not self._concerns_us(ticket, at):
             return []
         articles = await self._session.articles(number)

@@ -1,0 +1,93 @@
+"""The products that stand-ins play, all alike: what a test needs that tries the same with each adapter."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapters.helpdesks.jira.connector import JiraConnector
+from adapters.helpdesks.jira.mapping import Jira as JiraAdapter
+from adapters.helpdesks.servicenow.connector import ServiceNowConnector
+from adapters.helpdesks.servicenow.mapping import ServiceNow as ServiceNowAdapter
+from adapters.helpdesks.zammad.connector import ZammadConnector
+from adapters.helpdesks.zammad.mapping import Zammad as ZammadAdapter
+from adapters.kit.carriers import Connector
+from adapters.kit.contract import Adapter
+from tests.standins import jira, servicenow, zammad
+
+Site = Any
+"""One of the stand-ins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    standin: Callable[[], Site]
+    adapter: Adapter
+    connector: Connector
+    secret: str
+    address: Callable[[Site], str]
+    stranger: Callable[[Site], str]
+    """Opens a ticket that has nothing to do with us; its text is ``x``."""
+    said: Callable[[Site, str], list[str]]
+    """All texts of a ticket, in order."""
+    bearing: Callable[[Site, str], list[str]]
+    """The tickets with our number."""
+    gives_again: bool
+    """Whether it gives identifiers a second time after a restore."""
+    requests: int
+    """That one text costs at most, once the session knows the site."""
+
+
+def _jira_address(site: jira.Jira) -> str:
+    account = jira.ACCOUNT.replace("@", "%40")
+    return site.url.replace("://", f"://{account}@") + "/?project=OPS&type=Task&intake=HUB"
+
+
+def _incident_texts(site: servicenow.ServiceNow, sys_id: str) -> list[str]:
+    incident = site.incidents[sys_id]
+    return [incident["description"], *site.texts(sys_id)]
+
+
+def _issue_texts(site: jira.Jira, issue: str) -> list[str]:
+    return [jira.plain(site.issues[issue]["description"]), *site.texts(issue)]
+
+
+PRODUCTS: Final[Mapping[str, Product]] = {
+    "zammad": Product(
+        standin=zammad.Zammad,
+        adapter=ZammadAdapter(),
+        connector=ZammadConnector(settle_s=0.5),
+        secret=zammad.TOKEN,
+        address=lambda site: f"{site.url}/?group=Users&intake=To_GGUS",
+        stranger=lambda site: str(site.open("ROC_DE", "Nothing to do with you", "x")),
+        said=lambda site, ticket: site.texts(int(ticket)),
+        bearing=lambda site, ours: [str(each["id"]) for each in site.of(ours)],
+        gives_again=True,
+        requests=4,
+    ),
+    "jira": Product(
+        standin=jira.Jira,
+        adapter=JiraAdapter(),
+        connector=JiraConnector(settle_s=0.5),
+        secret=jira.TOKEN,
+        address=_jira_address,
+        stranger=lambda site: site.open("OPS", "Nothing to do with you", "x"),
+        said=_issue_texts,
+        bearing=lambda site, ours: site.of(ours),
+        gives_again=True,
+        requests=4,
+    ),
+    "servicenow": Product(
+        standin=servicenow.ServiceNow,
+        adapter=ServiceNowAdapter(),
+        connector=ServiceNowConnector(settle_s=0.5),
+        secret=servicenow.PASSWORD,
+        address=lambda site: site.url.replace("://", "://bridge@") + "/?group=Service%20Desk",
+        stranger=lambda site: site.open(
+            "ROC_DE", short_description="Nothing to do with you", description="x"
+        ),
+        said=_incident_texts,
+        bearing=lambda site, ours: [each["sys_id"] for each in site.of(ours)],
+        gives_again=False,
+        requests=4,
+    ),
+}
