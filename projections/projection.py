@@ -17,7 +17,7 @@ from projections.tables import LIVE, Connection, Table, View
 
 RowT = TypeVar("RowT", bound=Struct)
 
-CURRENT_MAX = 8_000
+CURRENT_MAX = 2_000
 """How many current rows a live fold keeps at hand, so that busy things need not be loaded again and again."""
 
 

@@ -40,11 +40,12 @@ SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "60",
-    "shared_buffers": "64MB",
+    "shared_buffers": "48MB",
     "max_wal_size": "512MB",
     "checkpoint_timeout": "15min",
     "max_worker_processes": "4",
     "autovacuum_max_workers": "2",
+    "max_logical_replication_workers": "0",  # a process fewer
     "jit": "off",  # compiling costs more than our short queries take
     "timezone": "UTC",
     "log_timezone": "UTC",
