@@ -60,9 +60,10 @@ class Reader:
             status=await self._step(journal, STATUS),
             priority=await self._step(journal, PRIORITY),
             project=await self._step(journal, PROJECT),
-            files=[
-                line(each.new_value, 200) for each in journal.details
-                if each.property == "attachment" and each.new_value
+            files=[line(each, 200) for each in journal.attached.values()],
+            withdrawn=[
+                line(each.old_value, 200) for each in journal.details
+                if each.property == "attachment" and each.old_value
             ],
             hops=marked(mark.new_value or "")[1] if mark else [],
         )  # fmt: skip

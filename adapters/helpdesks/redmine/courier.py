@@ -25,6 +25,7 @@ from adapters.helpdesks.redmine.documents import (
     our_number,
 )
 from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
+from adapters.helpdesks.redmine.files import Files
 from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.carriers import Delivered, Parcel
@@ -36,6 +37,7 @@ from domain.words import Words
 class RedmineCourier:
     def __init__(self, session: Session, words: Words) -> None:
         self._session, self._doubles = session, Doubles(session, words)
+        self._files = Files(session)
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -106,7 +108,7 @@ class RedmineCourier:
         if done is None:
             if issue.custom(EVENT_ID) is None:
                 raise _no_mark(issue)
-            await self._write(document, issue)
+            await self._write(document, issue, parcel)
             issue = await self._issue(external_id)
             done = _done(issue, document)
             if done is None:
@@ -119,18 +121,29 @@ class RedmineCourier:
             receipt += await self._doubles.entries(issue)
         return _delivered(receipt, issue)
 
-    async def _write(self, document: Ours, issue: Issue) -> None:
+    async def _write(self, document: Ours, issue: Issue, parcel: Parcel) -> None:
         assert document.note is not None
+        brought = await self._files.bring(parcel, document)
         fields: dict[str, Any] = {
-            "notes": document.note.text,
+            "notes": document.note.text + brought.more,
             "private_notes": not document.note.public,
         }
+        if brought.uploads:
+            fields["uploads"] = brought.uploads
         fields |= await self._attributes(document, issue, set())
         fields["custom_fields"] = [
             {"id": issue.field(EVENT_ID), "value": mark(document, secrets.token_hex(3))},
             *_custom_fields(issue, _wrong_custom(document, issue)),
         ]  # fmt: skip
-        await self._session.change(issue.id, fields)
+        try:
+            await self._session.change(issue.id, fields)
+        except Undelivered as failure:
+            if failure.final:
+                self._files.forget(document)
+            if failure.final and brought.again:  # the attempt before took the file along after all
+                raise Undelivered("upload-gone", str(failure), final=False) from failure
+            raise
+        self._files.forget(document)
 
     async def _set(self, document: Ours, issue: Issue, done: Journal | None) -> str:
         """Make the fields so, apart from those that somebody there changed meanwhile; what to add to the receipt."""

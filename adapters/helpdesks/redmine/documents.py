@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from adapters.kit import documents
+from adapters.kit.attaching import DOCUMENT_BYTES_MAX, OurFile, TheirFile
 from adapters.kit.hops import hops_in
 
 EXTERNAL_ID: Final = "ExternalID"
@@ -52,6 +53,8 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     set: dict[str, str] = field(default_factory=dict)
     """``status``, ``priority`` and ``project`` that it is to have afterwards, by their names."""
     custom: dict[str, str] = field(default_factory=dict)
+    file: OurFile | None = None
+    """Goes with the note."""
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -75,7 +78,13 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: Step | None = None
     project: Step | None = None
     files: list[str] = field(default_factory=list)
-    """Names of files that were attached, which stay there."""
+    """Names of files that were attached and stay there, with the reasons."""
+    attached: list[TheirFile] = field(default_factory=list)
+    """Files that come along."""
+    files_internal: bool = False
+    """They came with a private note."""
+    withdrawn: list[str] = field(default_factory=list)
+    """Names of files that were taken away."""
     hops: list[str] = field(default_factory=list)
 
 
@@ -106,7 +115,7 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     """With a change of the status: the changes before it that said something, the newest first."""
 
 
-DOCUMENTS: Final = documents.Documents(Ours, Theirs)
+DOCUMENTS: Final = documents.Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)
 read, write, our_number = DOCUMENTS.read, DOCUMENTS.write, documents.our_number
 
 

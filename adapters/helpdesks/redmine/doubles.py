@@ -20,6 +20,7 @@ from adapters.helpdesks.redmine.documents import (
     STATUS,
     marked,
 )
+from adapters.helpdesks.redmine.files import private_text_of
 from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.carriers import Known
@@ -59,6 +60,8 @@ class Doubles:
             if each.text is None:
                 continue
             await self._set_back(each.younger, issue)
+            for file in each.younger.attached:
+                await self._session.remove_file(file)
             about = {"address": self._session.terms.url, "issue": issue.id, "entry": each.text.id}
             if await self._session.empty(each.text.id):
                 said += f"; entry {each.text.id} taken back: it repeated {each.older.id}"
@@ -151,21 +154,13 @@ def repeated(issue: Issue, account: int) -> list[Repeated]:
     first: dict[str, Journal] = {}
     found: list[Repeated] = []
     mine = sorted((e for e in issue.journals if e.user.id == account), key=lambda each: each.id)
-    for position, journal in enumerate(mine):
+    for journal in mine:
         change = journal.changes("cf", name)
         event_id = marked(change.new_value or "")[0] if change else ""
         if not event_id:
             continue
         older = first.setdefault(event_id, journal)
         if older is not journal:
-            following = mine[position + 1] if position + 1 < len(mine) else None
-            found.append(Repeated(journal, older, _text_of(journal, following)))
+            text = journal if journal.notes else private_text_of(journal, issue)
+            found.append(Repeated(journal, older, text))
     return found
-
-
-def _text_of(journal: Journal, following: Journal | None) -> Journal | None:
-    if journal.notes:
-        return journal
-    if following is None or following.details or following.created_on != journal.created_on:
-        return None
-    return following if following.private_notes and following.notes else None

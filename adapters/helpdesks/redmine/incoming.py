@@ -5,7 +5,9 @@ from typing import Final
 from adapters.helpdesks.redmine.documents import Change, Theirs
 from adapters.kit import asking
 from adapters.kit import words as kit
+from adapters.kit.attaching import received, staying
 from adapters.kit.contract import Asked, Ignored
+from adapters.kit.files import Taken
 from adapters.kit.states import action
 from adapters.kit.steps import over, step
 from adapters.kit.text import line
@@ -23,14 +25,15 @@ def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
     change, issue = document.change, document.issue
     if change.id and not change.project:
         return Ignored("unknown-ticket")
+    files = received(change.attached, None, public=not change.files_internal)
     opening = asking.opened(
         issue.subject,
-        _text(change),
+        _text(change, files),
         priority=kit.priority(tables, issue.priority) if issue.priority else None,
         site=issue.affected_site,
         nothing="the issue has neither a subject nor a description",
     )
-    return Asked([opening])
+    return Asked([opening, *files.commands], files.withheld)
 
 
 def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
@@ -39,7 +42,8 @@ def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked
     if not change.id:
         return Ignored("nothing-new")  # our ticket's own beginning
     moves = _action(change, ticket, tables)
-    text = _text(change)
+    files = received(change.attached, ticket, public=not change.files_internal)
+    text = _text(change, files)
     reply = _reply(change, ticket, text, moves)
     steps: list[c.Command] = []
     entry: list[c.Command] = []
@@ -53,8 +57,9 @@ def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked
         if moves is not None:
             steps = [asking.STEPS[moves](ticket.number, _last_word(document, tables))]
     particulars, withheld = _particulars(change, ticket, tables, reopened=moves is Action.REOPEN)
-    first = moves is Action.REOPEN
-    commands = [*steps, *particulars, *entry] if first else [*particulars, *entry, *steps]
+    said = [*particulars, *entry, *_beside(change, ticket, files), *files.commands]
+    commands = [*steps, *said] if moves is Action.REOPEN else [*said, *steps]
+    withheld += files.withheld
     if commands or withheld:
         return Asked(commands, withheld)
     return Ignored(_why_not(change, ticket, tables))
@@ -114,12 +119,21 @@ def _last_word(document: Theirs, tables: Words) -> str:
 
 def _why_not(change: Change, ticket: Ticket, tables: Words) -> str:
     if change.status is None:
-        return "nothing-new" if change.priority or change.project else "no-counterpart"
+        known = change.priority or change.project or change.attached
+        return "nothing-new" if known else "no-counterpart"
     same = tables.states.write(ticket.status.value) == change.status.new
     return "nothing-new" if same else "no-regress"
 
 
-def _text(change: Change) -> str:
-    """The text as it was typed, markup and all; and which files hang on it."""
-    parts = [change.text.strip(), asking.attached(change.files)]
-    return asking.fitting("\n\n".join(filter(None, parts)))
+def _text(change: Change, files: Taken) -> str:
+    """The text as it was typed, markup and all; and which files stay there."""
+    stay = "" if change.files_internal else staying(change.files, files)
+    return asking.fitting("\n\n".join(filter(None, (change.text.strip(), stay))))
+
+
+def _beside(change: Change, ticket: Ticket, files: Taken) -> list[c.Command]:
+    """What only supporters read: files of private notes that stay there, and files that are there no more."""
+    stay = staying(change.files, files) if change.files_internal else ""
+    gone = f"[withdrawn at the partner: {', '.join(change.withdrawn)}]" if change.withdrawn else ""
+    text = asking.fitting("\n".join(filter(None, (stay, gone))))
+    return [asking.entry(ticket, text, public=False)] if text else []

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import structs
+
 from adapters.helpdesks.redmine.documents import (
     AFFECTED_SITE,
     EXTERNAL_ID,
@@ -14,7 +16,7 @@ from adapters.helpdesks.redmine.documents import (
     Note,
     Ours,
 )
-from adapters.kit import telling
+from adapters.kit import attaching, telling
 from adapters.kit.contract import Ignored, News
 from domain.lifecycle import Status
 from domain.ticket import Ticket
@@ -46,6 +48,10 @@ def whole(news: News) -> Ours:
 
 def change(news: News) -> Ours | Ignored:
     """Bring their issue along."""
+    if isinstance(news.event, Ticket.Attached):
+        said, file = attaching.told(news, news.event)
+        document = _ours(news, Note(public=said.public, text=said.text), set={}, custom={})
+        return structs.replace(document, file=file)
     final = _FINAL.get(type(news.event))
     told = telling.moved(news, final[0], "", final[1]) if final else telling.told(news)
     if isinstance(told, Ignored):

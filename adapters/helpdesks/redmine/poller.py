@@ -16,6 +16,7 @@ from adapters.helpdesks.redmine.anchors import Anchor, forgotten, newest
 from adapters.helpdesks.redmine.changes import Reader
 from adapters.helpdesks.redmine.documents import Author, Change, Theirs, write
 from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
+from adapters.helpdesks.redmine.files import Files
 from adapters.helpdesks.redmine.rows import Issue, in_seconds
 from adapters.helpdesks.redmine.session import PAGE, TOO_LARGE, Session
 from adapters.kit.carriers import Found, Incoming, Known
@@ -68,7 +69,7 @@ class Cursor(Struct, kw_only=True):
 class RedminePoller:
     def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._doubles = session, Doubles(session, words)
-        self._reader = Reader(session, our_name)
+        self._reader, self._files = Reader(session, our_name), Files(session)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
         await self._session.check()
@@ -86,6 +87,7 @@ class RedminePoller:
             found, at.seen[issue.id] = await self._messages(issue, at, known)
             messages += found
         _advance(at, there_at, more=more)
+        self._session.downloads.used()
         return Found(messages=messages, cursor=msgspec.json.encode(at), more=more)
 
     async def _beginning(self) -> Cursor:
@@ -167,7 +169,8 @@ class RedminePoller:
             opens = not concerns and intake and (not change.id or change.project is not None)
             concerns = concerns or opens
             if concerns and change.by != "us" and _says(change):
-                messages.append(_message(await self._opening(theirs, issue) if opens else theirs))
+                told = await self._files.of(theirs, issue, opening=opens)
+                messages.append(_message(await self._opening(told, issue) if opens else told))
         return messages, _looked_at(issue, _last(issue), at)
 
     async def _news(self, issue: Issue, at: Cursor) -> list[Theirs]:
@@ -237,9 +240,10 @@ def _last(issue: Issue) -> int:
 
 def _says(change: Change) -> bool:
     """Whether there is anything in it that we know a counterpart of."""
-    return not change.id or any(
-        (change.text, change.status, change.priority, change.project, change.files)
-    )
+    return not change.id or any((
+        change.text, change.status, change.priority, change.project, change.files,
+        change.withdrawn,
+    ))  # fmt: skip
 
 
 def _advance(at: Cursor, there_at: datetime | None, *, more: bool) -> None:

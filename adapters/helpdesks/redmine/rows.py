@@ -33,6 +33,14 @@ class Detail(Struct, frozen=True):
     new_value: str | None = None
 
 
+class Attachment(Struct, frozen=True):
+    id: int
+    filename: str = ""
+    filesize: int = 0
+    content_type: str | None = ""
+    author: Named = Named(0)
+
+
 class Journal(Struct, frozen=True):
     """One entry of an issue's history."""
 
@@ -49,6 +57,15 @@ class Journal(Struct, frozen=True):
         found = [each for each in self.details if (each.property, each.name) == wanted]
         return found[-1] if found else None
 
+    @property
+    def attached(self) -> dict[int, str]:
+        """The files that it brought: numbers and names."""
+        return {
+            int(each.name): each.new_value
+            for each in self.details
+            if each.property == "attachment" and each.new_value and each.name.isdigit()
+        }
+
 
 class Issue(Struct, frozen=True):
     id: int
@@ -62,9 +79,10 @@ class Issue(Struct, frozen=True):
     description: str | None = None
     custom_fields: list[Field] = []
     journals: list[Journal] = []
-    """Only of an issue that was asked for alone."""
+    attachments: list[Attachment] = []
+    """Only of an issue that was asked for alone; all that follows, too."""
     allowed_statuses: list[Named] = []
-    """Likewise: its state, and those that our account may bring it to."""
+    """Its state, and those that our account may bring it to."""
 
     def custom(self, name: str) -> str | None:
         """The value of a custom field; None where the issue has none of that name."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from adapters.helpdesks.redmine.rows import Issue, Named, Page, as_
 from adapters.helpdesks.redmine.terms import Terms
+from adapters.kit.downloads import Downloads
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -24,6 +25,9 @@ _READ_OFF: Final = 25
 _PROJECTS_MAX: Final = 2000
 _CONFLICTS_MAX: Final = 8
 _CONFLICT_PAUSE_S: Final = 0.05
+_ALL: Final = "journals,attachments,allowed_statuses"
+_SHA256: Final = 64
+"""Digits. Older Redmines have another digest."""
 
 
 class _Project(Struct, frozen=True):
@@ -46,6 +50,7 @@ class Session:
             bytes_max=_BYTES_MAX,
             environment=environment,
         )
+        self.downloads = Downloads(self._api, {"X-Redmine-API-Key": key})
         self._lane = asyncio.Semaphore(_AT_ONCE)
         self._names: dict[str, dict[int, str]] = {}
         self._projects: dict[int, _Project] = {}
@@ -60,7 +65,7 @@ class Session:
     async def issue(self, number: int | str) -> Issue | None:
         """An issue with its history; None where there is none, or nobody lets us see it."""
         path = f"/issues/{int(number)}.json"
-        answer = await self.call("GET", path, query={"include": "journals,allowed_statuses"})
+        answer = await self.call("GET", path, query={"include": _ALL})
         if answer.status in (403, 404):
             return None
         return as_(Issue, _part(answer, "issue"))
@@ -93,6 +98,25 @@ class Session:
             await asyncio.sleep(_CONFLICT_PAUSE_S * attempt)
         what = f"others kept changing issue {issue}"
         raise Undelivered("changed-meanwhile", what, final=False)
+
+    async def put_up(self, name: str, body: bytes, sha256: str) -> str:
+        """Hand a file over, for a change to take along; the token by which it is named there."""
+        answer = await self.call("POST", "/uploads.json", query={"filename": name}, body=body)
+        _must_not_be_refused(answer)
+        token = str(_part(answer, "upload").get("token", ""))
+        digest = token.partition(".")[2]
+        if len(digest) == _SHA256 and digest != sha256:
+            raise Undelivered("spoilt", f"Redmine got another file than {name}", final=False)
+        return token
+
+    async def remove_file(self, attachment: int) -> bool:
+        """False where our role does not allow that."""
+        answer = await self.call("DELETE", f"/attachments/{attachment}.json")
+        if answer.status == 403:
+            return False
+        if answer.status != 404:
+            answer.must_succeed()
+        return True
 
     async def empty(self, journal: int) -> bool:
         """Take the text out of an entry of our account's; False where our role does not allow that."""
@@ -217,11 +241,20 @@ class Session:
     # -- calling -------------------------------------------------------------------------------------
 
     async def call(
-        self, method: str, path: str, json: Any = None, query: Mapping[str, str | int] | None = None
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        query: Mapping[str, str | int] | None = None,
+        body: bytes | None = None,
     ) -> Answer:
         headers = {"X-Redmine-API-Key": self._key}
+        if body is not None:
+            headers["Content-Type"] = "application/octet-stream"
         async with self._lane:
-            answer = await self._api.call(method, path, json=json, query=query, headers=headers)
+            answer = await self._api.call(
+                method, path, json=json, query=query, headers=headers, body=body
+            )
         if 300 <= answer.status < 400:
             where = answer.headers.get("location", "")[:200]
             raise Undelivered(
