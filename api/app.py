@@ -39,7 +39,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    app.state.measures = Measures()
+    app.state.measures = Measures(services.settings.environment.value)
     problems.install(app)
     documentation.install(app, TAGS)
     for router in ROUTERS:

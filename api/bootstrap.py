@@ -127,7 +127,12 @@ async def running(
             mail_fetchers=mail_fetchers(settings, exchange) if work else [],
             hints=Hints(store),
             feed_hub=FeedHub(partial(ask, store), wakeup, projector),
-            feed_pushing=FeedPushing(ledger, store, allow_private=settings.allow_private_partners),
+            feed_pushing=FeedPushing(
+                ledger,
+                store,
+                allow_private=settings.allow_private_partners,
+                environment=settings.environment.value,
+            ),
             workers=Workers(),
         )
         wakeup.hinted = services.exchange.worker.pollers.hint

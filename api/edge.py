@@ -27,8 +27,12 @@ _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 class Measures:
     """The counters of one program, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: str) -> None:
         self.registry = CollectorRegistry()
+        Gauge(
+            "ticketledger_environment", "1 for the environment that this is.", ["environment"],
+            registry=self.registry,
+        ).labels(environment).set(1)  # fmt: skip
         self.requests = Histogram(
             "ticketledger_request_seconds",
             "Duration of requests by route.",

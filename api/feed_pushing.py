@@ -13,7 +13,7 @@ from adapters.store.engine import PostgresStore
 from adapters.store.feed_delivery import FeedKeys, FeedProgress
 from api.feed_hub import FeedHub
 from domain.errors import EntryNotFound, Invalid
-from domain.helpdesk import Helpdesk
+from domain.helpdesk import PRODUCTION, Helpdesk
 from domain.identifiers import named_id, random_id
 from domain.ledger import Ledger
 from domain.subscriptions import Subscription
@@ -60,16 +60,25 @@ class HubSource:
 class FeedPushing:
     """Every method but ``status`` needs an ``acting`` block."""
 
-    def __init__(self, ledger: Ledger, store: PostgresStore, *, allow_private: bool) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: PostgresStore,
+        *,
+        allow_private: bool,
+        environment: str = PRODUCTION,
+    ) -> None:
         self._ledger = ledger
         self._keys = FeedKeys(store)
         self._progress = FeedProgress(store)
         self._allow_private = allow_private
+        self._environment = "" if environment == PRODUCTION else environment
 
     def pusher(self, hub: FeedHub) -> Pusher:
         return Pusher(
             self._ledger, HubSource(hub), self._keys, self._progress,
             allow_private=self._allow_private, patience=PATIENCE, answer_s_max=ANSWER_S_MAX,
+            environment=self._environment,
         )  # fmt: skip
 
     async def subscribe(self, helpdesk: str, url: str, after: int) -> str | None:

@@ -1,6 +1,6 @@
 """A ticket's events with their texts, straight from the log."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,12 @@ from domain.aggregate import Event
 from domain.content import Content, Sealed
 from domain.formats import topic_of
 from domain.ledger import AsOf, Ledger
+from projections.timeline import Entry, timeline
 
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+
+_PAGE: Final = 200
 _BASE: Final = frozenset(Event.__struct_fields__)
 
 
@@ -41,6 +46,38 @@ async def read_history(
         }
         for recorded in history
     ]
+
+
+async def with_exchanges(
+    services: "Services", number: int, *, as_of: AsOf | None = None
+) -> list[dict[str, Any]]:
+    """The same with the events of its exchanges, each with the ``stream`` that it belongs to.
+
+    Of a message's bytes only the size is told. Raises ``TicketNotFound``.
+    """
+    found: list[Entry] = []
+    cursor: str | None = None
+    while True:
+        page = await services.ask(
+            lambda connection, at=cursor: timeline(  # type: ignore[misc]
+                connection, number, as_of=as_of, internal=True, cursor=at, limit=_PAGE
+            )
+        )
+        found += page.items
+        cursor = page.next
+        if cursor is None:
+            return [_told(entry) for entry in found]
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    fields = {
+        name: ERASED if value is None and name in entry.contents else value
+        for name, value in entry.fields.items()
+        if value is not None or name in entry.contents
+    }
+    told = ("position", "version", "stream", "occurred_at", "recorded_at", "topic", "actor")
+    causes = ("correlation_id", "causation_id")
+    return {name: getattr(entry, name) for name in (*told, *causes)} | {"fields": fields}
 
 
 def _fields(event: Event, contents: dict[UUID, Content]) -> dict[str, Any]:

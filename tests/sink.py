@@ -24,6 +24,7 @@ class Sink:
         self.reader = Reader()
         self.secrets: list[str] = []
         self.requests = 0
+        self.environments: set[str] = set()
         self.repeated = 0
         self.unsigned: list[str] = []
         self.behaviour: Behaviour = well
@@ -67,6 +68,7 @@ class Sink:
         answer = self.behaviour(self.requests)
         if answer[0] in {REFUSED, GONE}:
             return answer
+        self.environments.add(headers["ticketledger-environment"])
         if not self._signed(headers, body):
             self.unsigned.append(headers["webhook-id"])
             return 401, "", 0

@@ -79,8 +79,10 @@ class Answer(Struct, frozen=True):
         if 200 <= self.status < 300:
             return
         code, final = _KINDS.get(self.status, (f"http-{self.status}", self.status < 500))
+        elsewhere = self.headers.get("location") if 300 <= self.status < 400 else None
+        detail = f"leads to {elsewhere}, which is not followed" if elsewhere else self.text
         raise Undelivered(
-            code, f"status {self.status}: {self.text}"[:_DETAIL_CHARACTERS_MAX],
+            code, f"status {self.status}: {detail}"[:_DETAIL_CHARACTERS_MAX],
             final=final, retry_after_s=_retry_after_s(self.headers.get("retry-after", "")),
         )  # fmt: skip
 
@@ -188,6 +190,7 @@ class _Judged(httpx2.AsyncBaseTransport):
                 "bad-address", f"{url.scheme!r} is not a way to a partner", final=True
             )
         address = await permitted_address(url.host, url.port, allow_private=self._allow_private)
+        must_be_encrypted(url.scheme, url.host, address)
         # The certificate must still be the name's; the header "Host" was made from the name before.
         request.extensions = {**request.extensions, "sni_hostname": url.host}
         request.url = url.copy_with(host=address)
@@ -209,10 +212,17 @@ async def permitted_address(host: str, port: int | None, *, allow_private: bool)
     if not allow_private and not all(map(_public, addresses)):
         raise Undelivered(
             "private-address",
-            f"{host} is in a private network; allow_private_partners permits that",
+            f"{host} is in a private network; TICKETLEDGER_ALLOW_PRIVATE_PARTNERS=true permits that",
             final=True,
         )
     return addresses[0]
+
+
+def must_be_encrypted(scheme: str, host: str, address: str) -> None:
+    """Refuse to call a public address in clear. Raises ``Undelivered``."""
+    if scheme == "http" and _public(address):
+        what = f"{host} must be called by https: secrets and tickets would travel in clear"
+        raise Undelivered("not-encrypted", what, final=True)
 
 
 def _public(address: str) -> bool:

@@ -132,6 +132,9 @@ class Pollers:
                 partner = await self._conversations.partner(name)
                 if partner is None or partner.interface not in CONNECTED:
                     return
+                if await self._carriers.poller(partner) is None:
+                    await self._forget(name)
+                    return
                 more = await self.ask_once(partner, stir)
                 health.asked_at, health.failures, health.last_error = clock.now(), 0, ""
                 if more:
@@ -154,6 +157,13 @@ class Pollers:
                 await self._keep(name, health)
             with suppress(TimeoutError):
                 await asyncio.wait_for(hint.wait(), pause_s)
+
+    async def _forget(self, name: str) -> None:
+        """It tells by itself: what was written down about asking it holds no more."""
+        del self.health[name]
+        if name in self._kept:
+            await self._keep(name, PollerHealth())
+            del self._kept[name]
 
     async def _keep(self, name: str, health: PollerHealth) -> None:
         """Write down how it goes: a change of fortune at once, the usual now and then."""

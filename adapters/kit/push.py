@@ -53,7 +53,9 @@ class Pusher:
         allow_private: bool = False,
         answer_s_max: float = 15.0,
         patience: Patience | None = None,
+        environment: str = "",
     ) -> None:
+        """``environment``: ours, empty in production."""
         self._ledger = ledger
         self._source = source
         self._keys = keys
@@ -61,6 +63,7 @@ class Pusher:
         self._allow_private = allow_private
         self._answer_s_max = answer_s_max
         self._patience = patience or Patience()
+        self._environment = environment
 
     async def run(self, stop: asyncio.Event) -> None:
         """Push until ``stop`` is set; who subscribes meanwhile is noticed within a second."""
@@ -80,7 +83,10 @@ class Pusher:
 
     def sending(self) -> WebhookOut:
         """Connections to partners, to be closed in the end."""
-        return WebhookOut(allow_private=self._allow_private, answer_s_max=self._answer_s_max)
+        return WebhookOut(
+            allow_private=self._allow_private, answer_s_max=self._answer_s_max,
+            environment=self._environment,
+        )  # fmt: skip
 
     async def _serve(self, out: WebhookOut, helpdesk: str) -> None:
         while True:

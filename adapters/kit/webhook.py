@@ -17,7 +17,12 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec import Struct
 
-from adapters.kit.http import Answer, permitted_address
+from adapters.kit.http import (
+    Answer,
+    must_be_encrypted,
+    permitted_address,
+    user_agent,
+)
 from adapters.kit.retry import Undelivered
 from domain import clock
 from domain.errors import Invalid
@@ -27,6 +32,7 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the mark of a secret
 GONE: Final = 410
 """The partner does not want any more."""
 ANSWER_S_MAX: Final = 15.0
+ENVIRONMENT_HEADER: Final = "TicketLedger-Environment"
 ID_HEADER: Final = "webhook-id"
 TIMESTAMP_HEADER: Final = "webhook-timestamp"
 SIGNATURE_HEADER: Final = "webhook-signature"
@@ -111,8 +117,19 @@ async def must_be_address(url: str, *, allow_private: bool) -> None:
 class WebhookOut:
     """Sends deliveries over connections that it keeps. Use as an asynchronous context manager."""
 
-    def __init__(self, *, allow_private: bool = False, answer_s_max: float = ANSWER_S_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        answer_s_max: float = ANSWER_S_MAX,
+        environment: str = "",
+    ) -> None:
+        """``environment``: ours, empty in production; each delivery names it."""
         self._allow_private = allow_private
+        self._headers = {
+            "User-Agent": user_agent(environment),
+            ENVIRONMENT_HEADER: environment or "production",
+        }
         self._answer_s_max = answer_s_max
         self._resolved: dict[tuple[str, int], tuple[float, str]] = {}
         self._client = httpx2.AsyncClient(
@@ -154,7 +171,7 @@ class WebhookOut:
             headers={
                 "Host": target.netloc.decode("ascii"),
                 "Content-Type": MEDIA_TYPE,
-                "User-Agent": "Ticket Ledger",
+                **self._headers,
                 ID_HEADER: delivery.id,
                 TIMESTAMP_HEADER: str(timestamp),
                 SIGNATURE_HEADER: signatures(keys, delivery.id, timestamp, delivery.body),
@@ -180,6 +197,7 @@ class WebhookOut:
         known = self._resolved.get(place)
         if known is None or known[0] < monotonic():
             address = await permitted_address(*place, allow_private=self._allow_private)
+            must_be_encrypted(target.scheme, target.host, address)
             if len(self._resolved) >= _NAMES_MAX:
                 self._resolved.clear()
             known = self._resolved[place] = monotonic() + _RESOLVED_S, address

@@ -37,6 +37,7 @@ class Options:
 def settings_of(context: typer.Context, **more: Any) -> "Settings":
     """The settings of the environment, with what the options override."""
     from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic_settings import SettingsError  # noqa: PLC0415
 
     from api.settings import Settings  # noqa: PLC0415
 
@@ -48,6 +49,8 @@ def settings_of(context: typer.Context, **more: Any) -> "Settings":
         first = error.errors()[0]
         where = "_".join(str(part) for part in first["loc"]).upper()
         raise typer.BadParameter(f"TICKETLEDGER_{where}: {first['msg']}") from error
+    except SettingsError as error:  # of settings that are JSON
+        raise typer.BadParameter(f"a setting is not the JSON that it must be: {error}") from error
 
 
 def run(

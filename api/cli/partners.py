@@ -18,6 +18,8 @@ from api.cli.common import (
 from api.elapsed import elapsed
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from api.bootstrap import Services
     from api.partners import PartnerStatus
     from domain.helpdesk import Helpdesk
@@ -71,10 +73,16 @@ def status(context: typer.Context, json: Json = False) -> None:
             f"{each.rate_in:.1f}/{each.rate_out:.1f}",
             shown(each.heard_at, zone),
             shown(each.told_at, zone),
-            shown(each.next_attempt_at or (each.polling.next_at if each.polling else None), zone),
+            shown(each.next_attempt_at or _asked_again_at(each), zone),
             harmless(_trouble(each)),
         )
     console().print(table, markup=False)
+
+
+def _asked_again_at(partner: "PartnerStatus") -> "datetime | None":
+    """After a failure only: one that does well is asked every few seconds."""
+    polling = partner.polling
+    return polling.next_at if polling is not None and polling.failures else None
 
 
 def _waiting(messages: int, since_s: float) -> str:

@@ -85,7 +85,8 @@ def _lines(ticket: "TicketInFull", zone: str) -> list[tuple[str, str]]:
 
 def _named(there: "Elsewhere") -> str:
     state = f", {there.remote_state}" if there.remote_state else ""
-    reference = f" ({there.external_reference})" if there.external_reference else ""
+    another = there.external_reference not in ("", there.external_id)
+    reference = f" ({there.external_reference})" if another else ""
     return f"{there.external_id or 'no number yet'}{reference}{state}"
 
 
@@ -123,18 +124,29 @@ def find(
 
 
 def history(
-    context: typer.Context, number: NumberArgument, as_of: AsOfOption = None, json: Json = False
+    context: typer.Context,
+    number: NumberArgument,
+    exchanges: Annotated[
+        bool,
+        typer.Option(
+            "--exchanges", help="With its conversations: what came, what was sent, and why."
+        ),
+    ] = False,
+    as_of: AsOfOption = None,
+    json: Json = False,
 ) -> None:
     """Every event of a ticket, with who caused it and both its times."""
     from api import moments  # noqa: PLC0415
-    from api.histories import read_history  # noqa: PLC0415
+    from api.histories import read_history, with_exchanges  # noqa: PLC0415
 
     moment = moments.as_of(as_of)
 
     async def read(services: "Services") -> list[dict[str, Any]]:
+        if exchanges:
+            return await with_exchanges(services, number, as_of=moment)
         return await read_history(services.ledger, number, as_of=moment)
 
-    events = run(context, read)
+    events = run(context, read, work=exchanges)
     if json:
         print_json(events)
         return
@@ -144,13 +156,17 @@ def history(
         late = f", recorded {recorded}" if recorded != occurred else ""
         print(f"{event['position']:>8}  {occurred}  {event['topic']}  by {event['actor']}{late}")
         for name, value in event["fields"].items():
-            if value not in ("", None, []):
+            if value not in ("", None, [], ()):
                 print(f"{'':10}{name}: {harmless(_flat(value))}")
+        if "raw" in event["fields"]:
+            print(f"{'':10}ticketledger exchange raw {event['stream']} {event['version']}")
 
 
 def _flat(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_flat(each)}" for name, each in value.items() if each)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_flat, value))
     return " ".join(str(value).split())
 
 

@@ -35,7 +35,10 @@ def create(
     name: Name = "",
     role: Roles = (),  # type: ignore[assignment]
     scope: Annotated[
-        list[str], typer.Option(help="read, write, audit or admin; several times for several.")
+        list[str],
+        typer.Option(
+            help="read, write, audit, admin or metrics; give it several times for several."
+        ),
     ] = ("read", "write"),  # type: ignore[assignment]
     expires: Annotated[str, typer.Option(help="For example 30d, 12h or 5m.")] = "30d",
     label: Annotated[str, typer.Option(help="What it is for.")] = "",

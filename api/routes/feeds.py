@@ -133,12 +133,7 @@ async def position(
     if (at is None) == (sequence is None):
         raise BadRequest("name either at=INSTANT or sequence=NUMBER")
     if at is not None:
-        moment = instant(at, "at")
-        return answer(
-            await visit.services.ask(
-                lambda connection: feed_pages.mark_at(connection, visit.helpdesk, moment)
-            )
-        )
+        return answer(await _mark_at(visit, at))
     chosen = sequence or 0
     mark = await visit.services.ask(
         lambda connection: feed_pages.mark_of(connection, visit.helpdesk, chosen)
@@ -146,6 +141,13 @@ async def position(
     if mark is None:
         raise EntryNotFound("entry", str(chosen))
     return answer(mark)
+
+
+async def _mark_at(visit: FeedVisit, at: str) -> Mark:
+    moment = instant(at, "at")
+    return await visit.services.ask(
+        lambda connection: feed_pages.mark_at(connection, visit.helpdesk, moment)
+    )
 
 
 @router.get(
@@ -181,9 +183,14 @@ class Subscribing(BaseModel):
 
 
 class Rewinding(BaseModel):
+    """One of both."""
+
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"after": 0}]})
 
-    after: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)]
+    after: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)] | None = None
+    """Entries with a higher sequence are pushed."""
+    at: Annotated[str, Field(max_length=60)] | None = None
+    """An instant with a zone: what came then or later is pushed."""
 
 
 class Rotating(BaseModel):
@@ -250,9 +257,14 @@ async def resume(visit: FeedReader) -> Response:
 
 @router.post(f"{_SUBSCRIPTION}/rewind", summary="Push again", responses=answers(PushStatus))
 async def rewind(visit: FeedReader, body: Rewinding) -> Response:
-    """From any sequence on: `position` finds that of an instant."""
+    """From any sequence or instant on."""
+    if (body.after is None) == (body.at is None):
+        raise BadRequest("name either after, a sequence, or at, an instant")
+    after = body.after or 0
+    if body.at is not None:
+        after = (await _mark_at(visit, body.at)).sequence
     with visit.acting():
-        await visit.services.feed_pushing.rewind(visit.helpdesk, body.after)
+        await visit.services.feed_pushing.rewind(visit.helpdesk, after)
     return await subscription(visit)
 
 

@@ -279,6 +279,7 @@ async def test_metrics_need_their_scope_and_name_what_waits(services, partner, s
         'ticketledger_partner_parked{helpdesk="osg"} 1.0',
         'ticketledger_partner_waiting{direction="out",helpdesk="osg"} 0.0',
         "ticketledger_database_up 1.0",
+        f'ticketledger_environment{{environment="{services.settings.environment.value}"}} 1.0',
     )
     async with asyncio.timeout(30):  # a projection says now and then how far it is
         while [line for line in wanted if f"\n{line}\n" not in answer.text]:

@@ -110,6 +110,17 @@ def test_a_ticket_is_opened_shown_and_told_by_command_line(run: Run):
     assert {each["state"] for each in status["projections"]} == {"current"}
 
 
+def test_a_history_tells_of_conversations_where_that_is_wanted(run: Run):
+    terms = ("--adapter", "osg_mail", "--address", "machine@osg.test", "--interface", "testing")
+    run("directory", "helpdesk", "osg", *terms)
+    number = str(opened(run, "It is broken")["number"])
+    run("exchange", "send", number, "osg")
+    history = json.loads(run("history", number, "--exchanges", "--json").stdout)
+    assert [each["topic"] for each in history] == ["ticket.opened", "exchange.opened"]
+    assert history[1]["fields"]["helpdesk"] == "osg"
+    assert history[1]["stream"] != history[0]["stream"]
+
+
 def test_projections_are_rebuilt_and_a_wrong_row_is_told(run: Run, database: str):
     number = opened(run, "It is broken")["number"]
     run("queue", "TPM")  # keeps the projections until they are current

@@ -14,6 +14,8 @@ from api.auth import Scope
 from api.bootstrap import Services
 from api.cli.serving import _listening, _server
 from api.feed_hub import RING_MAX
+from api.feed_pushing import FeedPushing
+from domain import clock
 from domain.feeds import Mark
 from domain.vocabulary import Visibility
 from projections.feed_pages import FeedPage
@@ -370,6 +372,25 @@ async def state_of(client: httpx2.AsyncClient) -> dict:
     answer = await client.get(str(client.base_url).rstrip("/"))
     assert answer.status_code == 200
     return answer.json()
+
+
+async def test_a_feed_is_pushed_again_from_a_sequence_or_from_an_instant_on(services, address):
+    async with partner(services, address, "osg") as osg:
+        allowing = FeedPushing(services.ledger, services.store, allow_private=True)
+        with by("helpdesk:osg"):
+            await allowing.subscribe("osg", "http://127.0.0.1:9/feed", 0)
+        before = clock.now() - timedelta(minutes=1)
+        await begin(services.ledger, "osg", 1)
+        await current(services)
+        page = pages.decode((await osg.get("/events")).content)
+        assert len(page.items) == 2
+        at = clock.now() + timedelta(minutes=1)
+        wishes = ({"after": 1}, 1), ({"at": before.isoformat()}, 0), ({"at": at.isoformat()}, 2)
+        for wish, after in wishes:
+            answer = await osg.post("/subscription/rewind", json=wish)
+            assert (answer.status_code, answer.json()["acknowledged"]) == (200, after), wish
+        for wrong in ({}, {"after": 1, "at": at.isoformat()}, {"at": "2026-03-02T09:00:00"}):
+            assert (await osg.post("/subscription/rewind", json=wrong)).status_code in (400, 422)
 
 
 async def test_the_description_names_what_is_sent(services, stranger):

@@ -57,6 +57,7 @@ async def test_every_entry_is_pushed_once_in_order_and_signed(run):
             await comment(services.ledger, ticket, f"comment {number}")
         await taking.wait_for(122)
         assert (taking.requests, taking.repeated, taking.unsigned) == (122, 0, [])
+        assert taking.environments == {"test"}
         began = time.perf_counter()
         await comment(services.ledger, ticket, "soon there")
         await taking.wait_for(123)

@@ -8,6 +8,7 @@ import pytest
 from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.http import Api, permitted_address
 from adapters.kit.retry import Patience, Undelivered
+from adapters.kit.webhook import Delivery, WebhookOut
 from domain.errors import Invalid
 from domain.helpdesk import Helpdesk
 from domain.identifiers import named_id
@@ -139,6 +140,19 @@ async def test_no_spelling_leads_into_our_network(host):
     with pytest.raises(Undelivered) as failure:
         await permitted_address(host, 80, allow_private=False)
     assert failure.value.code in ("private-address", "not-reached")
+
+
+@pytest.mark.parametrize("url", ["http://9.9.9.9", "http://[64:ff9b::909:909]:8080"])
+async def test_a_public_address_is_never_called_in_clear(url):
+    api = Api(url, allow_private=True)
+    with pytest.raises(Undelivered, match="https") as failure:
+        await api.call("GET", "/", headers={"Authorization": "Basic secret"})
+    await api.close()
+    assert (failure.value.code, failure.value.final) == ("not-encrypted", True)
+    async with WebhookOut(allow_private=True) as out:
+        with pytest.raises(Undelivered) as failure:
+            await out.send(url, Delivery("one", 1, b"{}"), [b"key"])
+    assert failure.value.code == "not-encrypted"
 
 
 async def test_a_public_address_is_used_as_it_was_judged():

@@ -40,7 +40,7 @@ class World:
         self.adapters = {"desk": DeskAdapter()}
         self.connectors = {
             "desk": self.desk,
-            "webhook": WebhookConnector(lambda _: Posting(self)),
+            "webhook": WebhookConnector(lambda *_: Posting(self)),
         }
         self.with_webhooks = False
         self.faults = 0.0

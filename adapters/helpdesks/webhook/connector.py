@@ -37,13 +37,13 @@ class WebhookCourier:
         return Delivered(receipt=f"event {event_id} taken")
 
 
-def _over_https(allow_private: bool) -> Out:  # noqa: FBT001 - all that there is to say
-    return WebhookOut(allow_private=allow_private)
+def _over_https(environment: str, allow_private: bool) -> Out:  # noqa: FBT001 - all that there is to say
+    return WebhookOut(allow_private=allow_private, environment=environment)
 
 
 class WebhookConnector:
-    def __init__(self, out: Callable[[bool], Out] = _over_https) -> None:
-        """``out`` is given whether private addresses are allowed."""
+    def __init__(self, out: Callable[[str, bool], Out] = _over_https) -> None:
+        """``out`` is given our environment, empty in production, and whether private addresses are allowed."""
         self._out = out
 
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
@@ -52,7 +52,7 @@ class WebhookConnector:
         except BadSecret as error:
             raise Undelivered("bad-secret", str(error), final=False) from error
         _must_be_url(place.their_address, allow_private=allow_private)
-        out = self._out(allow_private)
+        out = self._out(place.environment, allow_private)
         return Line(courier=WebhookCourier(out, place.their_address, keys), close=out.close)
 
 

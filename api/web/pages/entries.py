@@ -94,7 +94,7 @@ def _shown(entry: timeline.Entry, actor: str) -> Shown:
         occurred_at=entry.occurred_at,
         texts=[str(fields[name]) for name in _TEXTS if fields.get(name)],
         details=[
-            (name.replace("_", " "), str(value))
+            (name.replace("_", " "), _plain(value))
             for name, value in fields.items()
             if value not in (None, "", [], (), False)
             and name not in _TEXTS
@@ -103,12 +103,18 @@ def _shown(entry: timeline.Entry, actor: str) -> Shown:
     )
 
 
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _title(topic: str, fields: dict[str, Any]) -> str:
     stream, _, name = topic.partition(".")
     title = _TITLES.get(topic) or name.replace("-", " ").capitalize()
     match topic:
         case "ticket.assigned":
             title = f"Assigned to {fields.get('unit', '')}"
+        case "exchange.dispatch-decided":
+            title = "to be told" if fields.get("disclosed") else "not told"
         case "ticket.attached":
             title = f"File: {fields.get('name') or '(erased)'}"
         case "ticket.reclassified":
