@@ -7,6 +7,7 @@ from api.web.pages import (
     files,
     find,
     live,
+    mapping,
     queues,
     reader,
     service_levels,
@@ -27,6 +28,7 @@ def install(app: FastAPI) -> None:
         site_view,
         service_levels,
         exchange_board,
+        mapping,
         find,
         live,
     ):

@@ -21,16 +21,9 @@ from domain.ticket import Ticket
 from domain.words import Table, Tables
 from replay.verify import verify
 from tests.exchange_scenarios import RULE, Mailbox, by_test, hub, mail
+from tests.numbered_desk import NUMBERED, OURS
 
 ROOT = Path(__file__).parents[2]
-OURS = {
-    "new": "1", "assigned": "1", "in progress": "2", "waiting for reply": "3", "on hold": "3",
-    "reopened": "2", "solved": "6", "unsolved": "7", "verified": "6", "closed": "",
-}  # fmt: skip
-NUMBERED = Table(
-    theirs={"1": "assigned", "2": "in progress", "3": "on hold", "6": "solved", "7": "unsolved"},
-    ours=OURS,
-)
 OPPOSITE = Table(
     theirs={"1": "unsolved", "2": "solved", "5": "on hold", "6": "in progress", "7": "assigned"},
     ours={

@@ -13,49 +13,19 @@ from api.bootstrap import Services
 from domain import commands as c
 from domain.errors import Forbidden
 from domain.exchange import Exchange
-from domain.helpdesk import Helpdesk, InterfaceState, Policy
-from domain.identifiers import named_id
 from domain.lifecycle import Status
 from domain.rights import Actor
 from domain.words import Table, Tables
 from replay import retranslate, walking
-from tests.exchange_scenarios import RULE, by_test, mail
-from tests.integration.test_mappings import NUMBERED
+from tests.exchange_scenarios import RULE, by_test
+from tests.numbered_desk import DRAFT, NUMBERED, hear, numbered_desk, opened
 
 ROOT = Path(__file__).parents[2]
-DRAFT = Tables(
-    states=Table(theirs=NUMBERED.theirs | {"6": "on hold", "3": "solved"}, ours=NUMBERED.ours)
-)
 
 
 @pytest.fixture
-async def desk(services: Services) -> Helpdesk:
-    with by_test():
-        helpdesk = Helpdesk(named_id(Helpdesk.KIND, "osg"))
-        helpdesk.register("osg", "osg_mail", ["NGI_DE"], address="a@osg.test", sender="b@osg.test")
-        helpdesk.set_policy(Policy.FULL)
-        helpdesk.set_interface(InterfaceState.LIVE)
-        await services.ledger.save(helpdesk)
-        mappings = services.exchange.mappings
-        await mappings.publish(RULE, "osg", Tables(states=NUMBERED))
-    return helpdesk
-
-
-async def opened(services: Services, helpdesk: str = "osg") -> int:
-    with by_test():
-        opening = c.OpenTicket(subject="It is broken", unit="NGI_DE")
-        number = (await services.ledger.execute(opening, actor=RULE)).ticket.number
-        await services.exchange.by_hand.send(RULE, number, helpdesk)
-    return number
-
-
-async def hear(services: Services, number: int, **fields: str) -> None:
-    raw = mail("x", Request_ID=number, **fields)
-    partner = await services.exchange.conversations.known_partner("osg")
-    received = await services.exchange.inbox.receive(partner, raw, f"<{os.urandom(8).hex()}@x>")
-    assert received is not None
-    while await services.exchange.inbox.apply(received.exchange):
-        pass
+async def desk(services: Services) -> None:
+    await numbered_desk(services)
 
 
 async def status(services: Services, number: int) -> Status:

@@ -9,16 +9,13 @@ from api import retranslation_driver
 from api.bootstrap import Services, running
 from api.settings import Environment, Settings
 from domain import commands as c
-from domain.helpdesk import Helpdesk
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.words import Tables
 from tests.exchange_scenarios import RULE, by_test
 from tests.integration.conftest import Client, SignIn
-from tests.integration.test_retranslation import DRAFT, desk, hear, opened
-from tests.integration.test_retranslation import status as status_of
+from tests.numbered_desk import DRAFT, hear, numbered_desk, opened
 
-__all__ = ["desk"]
 RUNS = "/api/v1/helpdesks/osg/retranslations"
 CORRECTIONS = "/api/v1/helpdesks/osg/corrections"
 LAST = "/api/v1/helpdesks/osg/retranslation"
@@ -27,6 +24,11 @@ LAST = "/api/v1/helpdesks/osg/retranslation"
 def given(tables: Tables) -> dict[str, object]:
     assert tables.states is not None
     return {"states": {"theirs": dict(tables.states.theirs), "ours": dict(tables.states.ours)}}
+
+
+@pytest.fixture
+async def desk(services: Services) -> None:
+    await numbered_desk(services)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +54,7 @@ async def over(client: Client, path: str) -> dict:
 
 
 async def test_a_draft_is_tried_published_and_applied_by_requests_alone(
-    services: Services, desk: Helpdesk, sign_in: SignIn
+    services: Services, desk: None, sign_in: SignIn
 ):
     admin = await sign_in("admin")
     numbers = await solved(services, 3)
@@ -97,7 +99,7 @@ async def test_a_draft_is_tried_published_and_applied_by_requests_alone(
     assert (run["number"], run["kind"], run["correctable"], run["corrected"]) == (
         5, "corrections", 0, 0,
     ), "a second time finds nothing to do"  # fmt: skip
-    assert [await status_of(services, number) for number in numbers] == [
+    assert [(await services.ledger.ticket(number)).status for number in numbers] == [
         Status.ON_HOLD, Status.ON_HOLD, Status.REOPENED,
     ]  # fmt: skip
     last = (await services.ledger.history(numbers[0]))[-1].event
@@ -106,7 +108,7 @@ async def test_a_draft_is_tried_published_and_applied_by_requests_alone(
     assert (await admin.get(f"{RUNS}/1")).status_code == 404, "only the last run is kept"
 
 
-async def test_what_is_wrong_is_said_and_where(services: Services, desk: Helpdesk, sign_in: SignIn):
+async def test_what_is_wrong_is_said_and_where(services: Services, desk: None, sign_in: SignIn):
     admin, auditor, supporter = [
         await sign_in(role) for role in ("admin", "auditor", "supporter:NGI_DE")
     ]
@@ -144,7 +146,7 @@ async def test_what_is_wrong_is_said_and_where(services: Services, desk: Helpdes
 
 
 async def test_a_run_goes_on_where_it_was_after_a_restart_and_others_wait_for_its_end(
-    services: Services, desk: Helpdesk, sign_in: SignIn, database: str, monkeypatch
+    services: Services, desk: None, sign_in: SignIn, database: str, monkeypatch
 ):
     """The service ends in the middle of corrections; the next one makes the rest of them, each once."""
     monkeypatch.setattr(retranslation_driver, "_SAVED_EVERY_S", 0)
@@ -180,7 +182,7 @@ async def test_a_run_goes_on_where_it_was_after_a_restart_and_others_wait_for_it
     async with running(again):
         run = await over(admin, path)
     assert (run["state"], run["corrected"], run["conversations"]) == ("done", 12, 12)
-    assert {await status_of(services, number) for number in numbers} == {Status.ON_HOLD}
+    assert {(await services.ledger.ticket(number)).status for number in numbers} == {Status.ON_HOLD}
     log = await services.store.log(0, 10_000)
     assert sum(isinstance(each.event, Ticket.PutOnHold) for each in log) == 12, "each once"
     listed = (await admin.get(f"{path}/tickets")).json()["items"]
@@ -190,7 +192,7 @@ async def test_a_run_goes_on_where_it_was_after_a_restart_and_others_wait_for_it
 
 
 async def test_a_run_is_cancelled_and_one_of_an_older_publication_ends(
-    services: Services, desk: Helpdesk, sign_in: SignIn, monkeypatch
+    services: Services, desk: None, sign_in: SignIn, monkeypatch
 ):
     admin = await sign_in("admin")
     await solved(services, 2)

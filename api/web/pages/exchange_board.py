@@ -11,10 +11,8 @@ from adapters.kit.by_hand import REASON_CHARACTERS_MAX
 from api import partners
 from api.auth import Scope
 from api.bootstrap import Services
-from api.commanding import Caller
-from api.dependencies import correlation_id
-from api.problems import ScopeMissing
 from api.repair import Choice, repair
+from api.web.pages.operating import as_caller, for_writing, may
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
@@ -22,9 +20,7 @@ from domain.conflicts import Side
 from domain.errors import NotNow
 from domain.exchange import Direction
 from domain.helpdesk import InterfaceState
-from domain.identifiers import random_id
-from domain.provenance import Provenance, acting
-from domain.rights import PERMITTED, Right, require
+from domain.rights import Right, require
 from projections import exchanges
 from projections.conflicts import ConflictingView, conflicting
 from projections.paging import Page
@@ -58,7 +54,7 @@ async def board(
     else:
         shown = await partners.partners(services, cursor=partners_from or None, limit=_ROWS)
     writes = Scope.WRITE in caller.scopes
-    may_repair = writes and _may(caller, Right.SEND)
+    may_repair = writes and may(caller, Right.SEND)
     parked: Page[exchanges.MessageView] = Page([])
     conflicts: Page[ConflictingView] = Page([])
     if may_repair:
@@ -84,7 +80,8 @@ async def board(
         "parked_address": _address(chosen | {"cursor": parked.next or ""}),
         "partners_address": _address(chosen | {"partners_from": shown.next or ""}),
         "may_repair": may_repair,
-        "may_administer": writes and _may(caller, Right.ADMINISTER),
+        "may_administer": writes and may(caller, Right.ADMINISTER),
+        "may_audit": may(caller, Right.AUDIT),
         "states": _STATES,
     }
     part = request.headers.get("hx-request") == "true"
@@ -116,8 +113,8 @@ async def resume(
     helpdesk: Helpdesk = "",
 ) -> Response:
     """Retry a message or leave it out. A second click, or somebody else's, changes nothing."""
-    services = _for_writing(request, caller)
-    with _acting(caller):
+    services = for_writing(request, caller)
+    with as_caller(caller):
         try:
             receipt = await services.exchange.by_hand.resume(
                 caller.actor, exchange, reference, skip=how == "skip"
@@ -138,13 +135,13 @@ async def repair_many(
     most: Annotated[int, Form(ge=1, le=200)] = 50,
 ) -> Response:
     """The oldest parked messages of a partner."""
-    services = _for_writing(request, caller)
+    services = for_writing(request, caller)
     choice = Choice(
         helpdesk=helpdesk,
         code=code.strip() or None,
         direction=Direction(direction) if direction else None,
     )
-    with _acting(caller):
+    with as_caller(caller):
         done = await repair(
             services, caller.actor, choice, skip=how == "skip", dry_run=False, limit=most
         )
@@ -162,8 +159,8 @@ async def resolve(
     helpdesk: Helpdesk = "",
 ) -> Response:
     """Say whose value is right. A second click, or somebody else's, changes nothing."""
-    services = _for_writing(request, caller)
-    with _acting(caller):
+    services = for_writing(request, caller)
+    with as_caller(caller):
         try:
             receipt = await services.exchange.overruling.resolve(
                 caller.actor, exchange, field, wins, reason.strip()
@@ -182,26 +179,12 @@ async def set_interface(
     reason: Annotated[str, Form(max_length=REASON_CHARACTERS_MAX)] = "",
 ) -> Response:
     """Let messages flow, or hold them."""
-    services = _for_writing(request, caller)
-    with _acting(caller):
+    services = for_writing(request, caller)
+    with as_caller(caller):
         _, receipt = await services.exchange.by_hand.set_interface(
             caller.actor, helpdesk, state, reason.strip()
         )
     return await _back_after(services, helpdesk, receipt.position)
-
-
-def _may(caller: Caller, right: Right) -> bool:
-    return bool(caller.actor.roles() & PERMITTED[right])
-
-
-def _for_writing(request: Request, caller: Caller) -> Services:
-    if Scope.WRITE not in caller.scopes:
-        raise ScopeMissing(Scope.WRITE.value)
-    return services_of(request)
-
-
-def _acting(caller: Caller) -> Any:
-    return acting(Provenance(caller.actor.name, random_id(), correlation_id(None)))
 
 
 def _address(chosen: dict[str, str]) -> str:
