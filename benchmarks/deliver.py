@@ -1,6 +1,8 @@
 """deliver: entries of a feed pushed as signed webhooks. The baseline posts ready bytes with the same client in a bare loop."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import httpx2
 from pydantic import SecretStr
@@ -15,12 +17,18 @@ from domain.vocabulary import Visibility
 from projections.feed_pages import rendered
 
 
-class _Sink:
+class Sink:
     """Answers 204 to whatever comes, as fast as it can."""
 
     def __init__(self) -> None:
         self.taken = 0
-        self.port = 0
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[int]:
+        """The port."""
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        yield server.sockets[0].getsockname()[1]
+        server.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -36,14 +44,13 @@ class _Sink:
 
 async def run(bench: Bench) -> list[Result]:
     count = bench.size(1_000, 40)
-    sink = _Sink()
-    server = await asyncio.start_server(sink.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/feed"
+    sink = Sink()
     settings = Settings(
         database_url=SecretStr(await bench.database()), environment=Environment.TEST,
         allow_private_partners=True,
     )  # fmt: skip
-    async with running(settings, work=False) as services:
+    async with sink.listening() as port, running(settings, work=False) as services:
+        url = f"http://127.0.0.1:{port}/feed"
         services.workers.add("projector", services.projector.run)
         services.workers.start()
         ticket, _ = await prepared(services)
@@ -81,5 +88,4 @@ async def run(bench: Bench) -> list[Result]:
             "deliver", Side(work, rewound), Side(baseline),
             baseline_is="bare loop of the client", unit="deliveries/s", target=0.3,
         )  # fmt: skip
-    server.close()
     return [result]

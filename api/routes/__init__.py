@@ -31,6 +31,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     queues.router,
     commands.router,
+    webhooks.router,
     attachments.router,
     sites.router,
     levels.router,
@@ -44,7 +45,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     retranslations.router,
     conformance.router,
     feeds.router,
-    webhooks.router,
     audit.router,
     health.status_router,
 )

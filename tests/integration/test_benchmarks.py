@@ -19,7 +19,7 @@ def quick(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("name", ["append", "load", "feed", "deliver", "receive", "retranslate"])
+@pytest.mark.parametrize("name", ["append", "load", "feed", "deliver", "retranslate"])
 def test_a_benchmark_says_what_it_measured_on_one_line_of_json(name: str):
     (result,) = quick(name)
 
@@ -29,6 +29,15 @@ def test_a_benchmark_says_what_it_measured_on_one_line_of_json(name: str):
         assert result["ratio"] == pytest.approx(result["ours"] / result["baseline"], rel=0.01)
     assert {"baseline_is", "target", "met", "ours_cpu_us", "baseline_cpu_us"} <= result.keys()
     assert all(result.get("gates", {}).values())
+
+
+def test_mails_and_webhooks_are_received_each_on_a_line_of_its_own():
+    mails, webhooks = quick("receive")
+
+    assert (mails["name"], webhooks["name"]) == ("receive-mail", "receive-webhook")
+    assert all(
+        each["gates"] == {"every message had its effect": True} for each in (mails, webhooks)
+    )
 
 
 def test_the_latency_of_both_ways_to_a_partner_is_told_with_its_distribution():
