@@ -1,5 +1,8 @@
 """What a comparison with the partner found: fields that both sides should have alike, and have not."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -7,6 +10,21 @@ from msgspec import Struct
 from domain.aggregate import Aggregate, Event, mutates
 from domain.content import Sealed
 from domain.errors import NothingToDo, NotNow
+
+HINTS: Final[Mapping[str, str]] = MappingProxyType({
+    "ticket": "Their ticket is lost, or its identifier is another's now. Ours: they are told it anew, as a whole.",
+    "number": "Their ticket bears another number of ours, or none and cannot be known by its texts. Look at it there"
+    " first. Ours: they are told it anew, in another ticket.",
+    "messages": "What we had sent is not there any more. Ours: it is sent again, the same bytes.",
+    "doubled": "It stands there twice, since a write that was given up took effect later, and their interface has no"
+    " way to take it back. Ask them to remove the second one; theirs: it is let be.",
+    "state": "Ours: they are told our state. Theirs: our ticket is moved to it.",
+    "priority": "Ours: they are told our priority. Theirs: our ticket gets it.",
+    "unit": "Ours: they are told our unit. Theirs: our ticket is assigned to it.",
+})  # fmt: skip
+"""What can diverge, and what an operator can do about it."""
+
+FIELDS: Final = tuple(HINTS)
 
 
 class Divergence(Struct, frozen=True):
@@ -32,7 +50,7 @@ class Diverging(Aggregate):
         """A comparison found that a field is not alike."""
 
         field: str
-        """``ticket``, ``number``, ``state``, ``priority``, ``unit`` or ``messages``."""
+        """One of ``FIELDS``."""
         ours: str
         theirs: str
         repair: str = ""

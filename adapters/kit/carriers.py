@@ -111,6 +111,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     """Their word, in which their unit is named."""
     messages: frozenset[str] | None = None
     """Our messages that had their effect there, by ``News.message_id``; None where theirs cannot tell."""
+    doubled: tuple[str, ...] = ()
+    """What stands there twice and cannot be taken back, in words such as ``article 15 repeats 12``."""
 
 
 class Observer(Protocol):

@@ -70,6 +70,7 @@ class Ours(Struct, frozen=True, kw_only=True):
 
 GONE: Final = "gone"
 ANOTHER: Final = "another"
+ONCE: Final = "once"
 _NUMBERLESS: Final = "none"
 
 
@@ -81,6 +82,8 @@ def differences(ours: Ours, seen: Seen, words: Words) -> list[Difference]:
     if not ours.quiet:
         return []
     found = [*_number(ours, seen), *_messages(ours, seen)]
+    if seen.doubled:
+        found.append(Difference("doubled", ONCE, "; ".join(seen.doubled), Repair.NONE))
     found += _state(ours, seen, words)
     if ours.everything:
         found += [*_priority(ours, seen, words), *_unit(ours, seen, words)]

@@ -39,6 +39,7 @@ _BY_HAND: Final[Mapping[str, Repair]] = MappingProxyType({
     "ticket":   Repair.CREATE,
     "number":   Repair.CREATE,
     "messages": Repair.REPEAT,
+    "doubled":  Repair.NONE,
     "state":    Repair.TELL,
     "priority": Repair.TELL,
     "unit":     Repair.TELL,

@@ -57,15 +57,22 @@ class Settling:
         del self._doubtful[name]
 
 
-def twice(what: str, ticket: str, marks: Iterable[tuple[str, str]]) -> str:
-    """What to add to a receipt about texts that stand there twice.
+def repeats(what: str, marks: Iterable[tuple[str, str]]) -> list[str]:
+    """Which texts stand there twice, in words.
 
     ``marks``: of each text of ours, oldest first, the message that it is and its number there.
     """
     first: dict[str, str] = {}
-    said = ""
-    for mark, number in marks:
-        if mark and first.setdefault(mark, number) != number:
-            said += f"; {what} {number} repeats {first[mark]}"
-            log.error("text stands there twice", ticket=ticket, number=number, repeats=first[mark])
-    return said
+    return [
+        f"{what} {number} repeats {first[mark]}"
+        for mark, number in marks
+        if mark and first.setdefault(mark, number) != number
+    ]
+
+
+def twice(what: str, ticket: str, marks: Iterable[tuple[str, str]]) -> str:
+    """What to add to a receipt about them."""
+    found = repeats(what, marks)
+    for each in found:
+        log.error("text stands there twice", ticket=ticket, which=each)
+    return "".join(f"; {each}" for each in found)

@@ -128,7 +128,9 @@ def diverged(context: typer.Context, helpdesk: HelpdeskArgument, json: Json = Fa
 def settle(
     context: typer.Context,
     exchange: Annotated[UUID, typer.Argument(help="As `exchange diverged` shows it.")],
-    field: Annotated[str, typer.Argument(help="ticket, number, state, priority, unit or messages")],
+    field: Annotated[
+        str, typer.Argument(help="ticket, number, state, priority, unit, messages or doubled")
+    ],
     wins: Annotated[str, typer.Argument(help="ours or theirs")],
     reason: Annotated[str, typer.Option(help="Why; it is recorded.", prompt=True)],
 ) -> None:

@@ -26,7 +26,8 @@ router = APIRouter(tags=["exchange"], route_class=DirectRoute)
 Name = Annotated[str, Path(max_length=100, pattern=r"^\w+$", examples=["osg"])]
 ExchangeId = Annotated[UUID, Path(examples=["3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a10"])]
 FieldName = Annotated[
-    Literal["ticket", "number", "state", "priority", "unit", "messages"], Path(examples=["state"])
+    Literal["ticket", "number", "state", "priority", "unit", "messages", "doubled"],
+    Path(examples=["state"]),
 ]
 
 

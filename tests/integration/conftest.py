@@ -15,6 +15,7 @@ from domain.directory import Facts, Grant, Site, SupportUnit, UnitKind
 from domain.identifiers import named_id
 from domain.rights import Actor
 from tests.scenarios import attributed, person
+from tests.standins.products import PRODUCTS, Product, StandIn
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -39,6 +40,20 @@ class Client(httpx2.AsyncClient):
 
 
 SignIn = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture(params=PRODUCTS)
+def product(request: pytest.FixtureRequest) -> Product:
+    """Give each product that a stand-in plays."""
+    return PRODUCTS[request.param]
+
+
+@pytest.fixture
+async def site(product: Product) -> AsyncIterator[StandIn]:
+    """Give its stand-in, with a ticket that is nobody's business."""
+    async with product.standin() as site:
+        product.stranger(site)
+        yield site
 
 
 @pytest.fixture

@@ -366,7 +366,7 @@ async def test_a_crash_between_any_two_steps_creates_and_writes_nothing_twice(ji
 async def _open_and_finish(jira: Jira, parcel: Parcel, end: Parcel) -> str:
     """As a fresh process would, with as much patience as the exchange has."""
     async with session_of(jira) as session:
-        courier = JiraCourier(session, settle_s=0.4)
+        courier = JiraCourier(session, WORDS, settle_s=0.4)
         theirs = (await _patiently(courier, parcel)).external_id
         await _patiently(courier, Parcel(raw=end.raw, external_id=theirs))
         return theirs
@@ -386,7 +386,7 @@ async def test_a_doubled_issue_is_taken_back(jira):
     number = next(_numbers)
     async with session_of(jira) as session:
         doubles = [jira.open("OPS", "x", "y", labels=[f"GGUS-{number}"]) for _ in range(2)]
-        delivered = await JiraCourier(session, settle_s=0).deliver(opening(number))
+        delivered = await JiraCourier(session, WORDS, settle_s=0).deliver(opening(number))
         assert delivered.external_id == doubles[0]
         assert f"taken back: {jira.issues[doubles[1]]['key']}" in delivered.receipt
         assert jira.of(f"GGUS-{number}") == [doubles[0]]
@@ -395,7 +395,7 @@ async def test_a_doubled_issue_is_taken_back(jira):
 async def test_what_somebody_changed_there_meanwhile_keeps_the_last_word(jira):
     number = next(_numbers)
     async with session_of(jira) as session:
-        courier = JiraCourier(session, settle_s=0)
+        courier = JiraCourier(session, WORDS, settle_s=0)
         theirs = (await courier.deliver(opening(number))).external_id
         work = message(number, "work", theirs, set={"status": "In Progress"})
         await courier.deliver(work)
@@ -409,12 +409,12 @@ async def test_what_somebody_changed_there_meanwhile_keeps_the_last_word(jira):
 async def test_the_observer_sees_state_unit_messages_and_what_is_gone(jira):
     number = next(_numbers)
     async with session_of(jira) as session:
-        courier = JiraCourier(session, settle_s=0)
+        courier = JiraCourier(session, WORDS, settle_s=0)
         theirs = (await courier.deliver(opening(number, component="ROC_IT"))).external_id
         await courier.deliver(message(number, "second", theirs, set={"status": "In Progress"}))
         for n in range(LONG_PAGE + 5):
             jira.write(theirs, f"{n}")
-        seen = await JiraObserver(session, "GGUS").look([theirs, "99999"])
+        seen = await JiraObserver(session, "GGUS", WORDS).look([theirs, "99999"])
         assert seen[0] == Seen(
             external_id=theirs, opened_at=instant(jira.issues[theirs]["created"]), number=number,
             state="In Progress", priority="Low", unit="ROC_IT",

@@ -14,6 +14,7 @@ from adapters.helpdesks.servicenow.mapping import ServiceNow as ServiceNowAdapte
 from adapters.helpdesks.servicenow.observer import ServiceNowObserver
 from adapters.helpdesks.servicenow.poller import ServiceNowPoller
 from adapters.helpdesks.servicenow.session import Session, Terms
+from adapters.helpdesks.servicenow.words import WORDS
 from adapters.kit.carriers import Parcel
 from adapters.kit.retry import Undelivered
 from domain import commands as c
@@ -257,24 +258,24 @@ async def test_a_crash_between_any_two_steps_creates_nothing_twice(site):
             parcel = opening(len(path))
             site.faults = [Fault("500 after", path, "incident$")]
             with pytest.raises(Undelivered) as failure:
-                await ServiceNowCourier(session, settle_s=0).deliver(parcel)
+                await ServiceNowCourier(session, WORDS, settle_s=0).deliver(parcel)
             assert not failure.value.final
-            first = await ServiceNowCourier(session, settle_s=0).deliver(parcel)
-            again = await ServiceNowCourier(session, settle_s=0).deliver(parcel)
+            first = await ServiceNowCourier(session, WORDS, settle_s=0).deliver(parcel)
+            again = await ServiceNowCourier(session, WORDS, settle_s=0).deliver(parcel)
             assert first.external_id == again.external_id
             assert len(site.of(f"GGUS-{len(path)}")) == 1
         change = message(3, "change", first.external_id, public=True, set={"impact": "1"})
         for method, path in (("PATCH", "incident/"), ("GET", "sys_journal_field")):
             site.faults = [Fault("500 after", method, path)]
             with pytest.raises(Undelivered):
-                await ServiceNowCourier(session, settle_s=0).deliver(change)
-        await ServiceNowCourier(session, settle_s=0).deliver(change)
+                await ServiceNowCourier(session, WORDS, settle_s=0).deliver(change)
+        await ServiceNowCourier(session, WORDS, settle_s=0).deliver(change)
         assert len(site.texts(first.external_id, "comments")) == 1
 
 
 async def test_two_deliveries_at_once_make_one_incident(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session, settle_s=0)
+        courier = ServiceNowCourier(session, WORDS, settle_s=0)
         made = await asyncio.gather(*(courier.deliver(opening(1)) for _ in range(8)))
         assert len({each.external_id for each in made}) == 1
         assert len(site.of("GGUS-1")) == 1
@@ -282,7 +283,7 @@ async def test_two_deliveries_at_once_make_one_incident(site):
 
 async def test_what_an_access_rule_leaves_out_in_silence_is_loud_here(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session, settle_s=0)
+        courier = ServiceNowCourier(session, WORDS, settle_s=0)
         site.unwritable = ("correlation_id",)
         with pytest.raises(Undelivered) as failure:
             await courier.deliver(opening(1))
@@ -306,9 +307,9 @@ async def test_a_column_that_the_site_does_not_have_matches_no_ticket_of_others(
     site.unknown = ("correlation_id",)
     async with session_of(site) as session:
         with pytest.raises(Undelivered) as failure:
-            await ServiceNowCourier(session, settle_s=0).deliver(opening(1))
+            await ServiceNowCourier(session, WORDS, settle_s=0).deliver(opening(1))
         assert failure.value.code == "no-field"
-        poller = ServiceNowPoller(session, "GGUS")
+        poller = ServiceNowPoller(session, "GGUS", WORDS)
         at = await poller.poll(b"", everything)
         site.open("Service Desk", short_description="not ours")
 
@@ -320,7 +321,7 @@ async def test_a_column_that_the_site_does_not_have_matches_no_ticket_of_others(
 
 async def test_what_the_data_policy_refuses_is_parked_with_their_words(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session, settle_s=0)
+        courier = ServiceNowCourier(session, WORDS, settle_s=0)
         there = (await courier.deliver(opening(1))).external_id
         with pytest.raises(Undelivered, match="close_code, close_notes") as failure:
             await courier.deliver(message(1, "a", there, set={"state": "6"}, state="6"))
@@ -331,7 +332,7 @@ async def test_their_wish_to_be_asked_later_is_heard(site):
     async with session_of(site) as session:
         site.faults = [Fault("429")]
         with pytest.raises(Undelivered) as failure:
-            await ServiceNowCourier(session, settle_s=0).deliver(opening(1))
+            await ServiceNowCourier(session, WORDS, settle_s=0).deliver(opening(1))
         assert (failure.value.code, failure.value.retry_after_s) == ("too-many", 1.0)
 
 
@@ -347,7 +348,7 @@ async def test_an_incident_that_is_gone_is_told_to_operators(database, site):
 
 async def test_changes_in_the_same_second_and_many_at_once_are_all_found(site):
     async with session_of(site) as session:
-        poller = ServiceNowPoller(session, "GGUS")
+        poller = ServiceNowPoller(session, "GGUS", WORDS)
         found = await poller.poll(b"", everything)
         made = [site.open("To_GGUS", short_description=f"incident {n}") for n in range(250)]
         for each in made[:50]:
@@ -375,7 +376,7 @@ async def test_their_clock_may_be_wrong_but_not_read_in_another_zone(database, s
     async with session_of(site) as session:
         site.zone = timedelta(hours=-5)
         with pytest.raises(Undelivered) as failure:
-            await ServiceNowPoller(session, "GGUS").poll(b"", everything)
+            await ServiceNowPoller(session, "GGUS", WORDS).poll(b"", everything)
         assert failure.value.code == "time-zone"
         site.zone = timedelta()
     site.incidents.clear()
@@ -388,7 +389,10 @@ async def test_their_clock_may_be_wrong_but_not_read_in_another_zone(database, s
 
 async def test_a_state_that_our_own_write_hides_is_still_found(site):
     async with session_of(site) as session:
-        poller, courier = ServiceNowPoller(session, "GGUS"), ServiceNowCourier(session, settle_s=0)
+        poller, courier = (
+            ServiceNowPoller(session, "GGUS", WORDS),
+            ServiceNowCourier(session, WORDS, settle_s=0),
+        )
         found = await poller.poll(b"", everything)
         columns = {
             "short_description": "x",
@@ -407,17 +411,17 @@ async def test_a_state_that_our_own_write_hides_is_still_found(site):
 
 async def test_the_observer_sees_incidents_as_they_are(site):
     async with session_of(site) as session:
-        courier = ServiceNowCourier(session, settle_s=0)
+        courier = ServiceNowCourier(session, WORDS, settle_s=0)
         there = (await courier.deliver(opening(7))).external_id
         await courier.deliver(message(7, "told", there))
         site.change(there, state="3", hold_reason="1", group="ROC_IT", impact="1", urgency="1")
         site.change(there, by=AGENT, work_notes="[GGUS-7 forged.1@hub.test]")
-        seen, gone = await ServiceNowObserver(session, "GGUS").look([there, "0" * 32])
+        seen, gone = await ServiceNowObserver(session, "GGUS", WORDS).look([there, "0" * 32])
         assert (seen.number, seen.state, seen.priority, seen.unit) == (7, "3/1", "1", "ROC_IT")
         assert seen.messages == {"<open7.1@hub.test>", "<told.1@hub.test>"}
         assert str(seen.opened_at) == site.incidents[there]["sys_created_on"] + "+00:00"
         assert gone.gone
-        [other] = await ServiceNowObserver(session, "NGI").look([there])
+        [other] = await ServiceNowObserver(session, "NGI", WORDS).look([there])
         assert other.number == 0
 
 

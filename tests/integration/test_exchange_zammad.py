@@ -336,7 +336,7 @@ async def test_a_crash_between_any_two_steps_creates_and_writes_nothing_twice(za
 async def _open_and_close(zammad: Zammad, parcel: Parcel, end: Parcel) -> str:
     """As a fresh process would, with as much patience as the exchange has."""
     async with session_of(zammad) as session:
-        courier = ZammadCourier(session, settle_s=0.4)
+        courier = ZammadCourier(session, WORDS, settle_s=0.4)
         theirs = (await _patiently(courier, parcel)).external_id
         await _patiently(courier, Parcel(raw=end.raw, external_id=theirs))
         return theirs
@@ -355,7 +355,7 @@ async def _patiently(courier: ZammadCourier, parcel: Parcel) -> Delivered:
 async def test_a_doubled_ticket_is_taken_back(zammad):
     number = next(_numbers)
     async with session_of(zammad) as session:
-        courier = ZammadCourier(session, settle_s=0)
+        courier = ZammadCourier(session, WORDS, settle_s=0)
         doubles = [zammad.open("ROC_DE", "x", "y", external_id=f"GGUS-{number}") for _ in range(2)]
         delivered = await courier.deliver(opening(number))
         assert delivered.external_id == str(doubles[0])
@@ -369,14 +369,14 @@ async def test_an_attribute_that_they_lack_is_named_in_the_receipt(zammad):
         document = message(
             1, "open1", create={"group": "Users", "title": "x"}, custom={"affected_site": "A"}
         )
-        delivered = await ZammadCourier(session, settle_s=0).deliver(document)
+        delivered = await ZammadCourier(session, WORDS, settle_s=0).deliver(document)
         assert delivered.receipt.endswith("not taken: affected_site")
 
 
 async def test_the_observer_sees_state_unit_messages_merges_and_what_is_gone(zammad):
     number = next(_numbers)
     async with session_of(zammad) as session:
-        courier = ZammadCourier(session, settle_s=0)
+        courier = ZammadCourier(session, WORDS, settle_s=0)
         theirs = (await courier.deliver(opening(number))).external_id
         await courier.deliver(message(number, "second", theirs, set={"state": "open"}))
         zammad.write(int(theirs), "theirs", subject="any subject")
@@ -385,7 +385,7 @@ async def test_the_observer_sees_state_unit_messages_merges_and_what_is_gone(zam
         zammad.merge(merged, other)
         zammad.forbidden.add(secret)
         asked = [theirs, str(merged), str(secret), "999999"]
-        seen = await ZammadObserver(session, "GGUS").look(asked)
+        seen = await ZammadObserver(session, "GGUS", WORDS).look(asked)
         assert seen[0] == Seen(
             external_id=theirs, number=number, state="open", priority="1 low", unit="ROC_DE",
             opened_at=datetime.fromisoformat(zammad.tickets[int(theirs)]["created_at"]),
@@ -419,7 +419,7 @@ async def test_what_the_index_shows_late_is_found_and_nothing_is_told_twice(zamm
         poller = ZammadPoller(session, "GGUS", WORDS)
         theirs = zammad.open("ROC_DE", "t", "x", by=BRIDGE)
 
-        async def known(external_id: str) -> bool:
+        async def known(external_id: str, opened_at: datetime | None = None) -> bool:
             return external_id == str(theirs)
 
         cursor = (await poller.poll(b"", known)).cursor

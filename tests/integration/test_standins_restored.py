@@ -1,46 +1,13 @@
 """Each product that a stand-in plays, restored from an old backup: nothing of ours reaches a ticket of others, and back."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-
-import pytest
 
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.ticket import Ticket
-from tests.desk_scenarios import DESK, DeskHub, desk_hub
-from tests.exchange_scenarios import by_test
-from tests.standins.products import PRODUCTS, Product, Site
-
-
-@pytest.fixture(params=PRODUCTS)
-def product(request) -> Product:
-    return PRODUCTS[request.param]
-
-
-@pytest.fixture
-async def site(product) -> AsyncIterator[Site]:
-    async with product.standin() as site:
-        product.stranger(site)
-        yield site
-
-
-def connected(database: str, product: Product, site: Site, **terms):
-    return desk_hub(
-        database, product.adapter, product.connector, product.address(site), product.secret, **terms
-    )
-
-
-async def compare(ours: DeskHub, *, repair: bool):
-    with by_test():
-        return await ours.parts.comparison.pages.compare(DESK, repair=repair)
-
-
-async def opened(ours: DeskHub) -> tuple[int, str]:
-    number = await ours.open_ticket("ROC_DE")
-    theirs = await ours.linked_to(number)
-    await ours.quiet(number)
-    return number, theirs
+from tests.desk_scenarios import DESK, DeskHub
+from tests.standins.meeting import compare, connected, opened
+from tests.standins.products import Product, StandIn
 
 
 async def test_when_their_ticket_was_made_is_known_from_the_link_on_and_told_by_who_looks(
@@ -130,7 +97,9 @@ async def test_after_a_restore_both_sides_agree_and_nothing_came_twice(database,
         assert texts == ["Said after the backup."], "what others wrote is not ours"
 
 
-async def _told_anew(ours: DeskHub, product: Product, site: Site, number: int, text: str) -> None:
+async def _told_anew(
+    ours: DeskHub, product: Product, site: StandIn, number: int, text: str
+) -> None:
     theirs = await ours.linked_to(number)
     await ours.quiet(number)
     assert product.bearing(site, f"GGUS-{number}") == [theirs]

@@ -341,7 +341,7 @@ async def test_a_ticket_merged_there_goes_on_with_the_one_that_is_left(
 async def test_a_ticket_that_ours_is_merged_into_is_theirs_alone_until_then(session, supporter):
     first = await supporter.open("ROC_DE", "known", Content="x")
 
-    async def known(external_id: str) -> bool:
+    async def known(external_id: str, opened_at: datetime | None = None) -> bool:
         return external_id == str(first)
 
     poller = RtPoller(session, "T")

@@ -34,14 +34,14 @@ SERVICE: Final = {
 }
 """A workflow of a service project, in which not everything is allowed from everywhere."""
 _AGO: Final = re.compile(r'updated >= "-(\d+)m" AND project in \(([^)]*)\) ORDER BY updated ASC')
-_LABEL: Final = re.compile(r'labels = "([^"]+)" ORDER BY created ASC')
+_LABEL: Final = re.compile(r"labels in \(([^)]*)\) ORDER BY created ASC")
 _ZONE: Final = timezone(timedelta(hours=5, minutes=30))
 _NOT_THERE: Final = "Issue does not exist or you do not have permission to see it."
 
 
 @dataclass
 class Jira(Standin):
-    DATA = ("issues", "comments", "histories", "links", "_number")
+    DATA = ("issues", "comments", "histories", "links", "duplicates", "_number")
     projects: tuple[str, ...] = ("OPS", "HUB")
     components: tuple[str, ...] = ("ROC_DE", "ROC_IT")
     workflow: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(SHIPPED))
@@ -55,6 +55,10 @@ class Jira(Standin):
     comments: list[dict[str, Any]] = field(default_factory=list)
     histories: list[dict[str, Any]] = field(default_factory=list)
     links: dict[tuple[str, str], Any] = field(default_factory=dict)
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    """Keys of issues: the younger one, and the one that it repeats."""
+    may_edit_own: bool = True
+    """Whether our account may edit its own comments."""
     _index: dict[str, dict[str, Any]] = field(default_factory=dict)
     _late: list[tuple[float, str]] = field(default_factory=list)
     _number: int = 10_000
@@ -69,6 +73,8 @@ class Jira(Standin):
             f"PUT {issue}": self._edit,
             f"GET {issue}/comment": self._list_comments,
             f"POST {issue}/comment": self._add_comment,
+            f"PUT {issue}/comment/{{comment}}": self._edit_comment,
+            "POST /rest/api/3/issueLink": self._duplicate,
             f"GET {issue}/changelog": self._changelog,
             f"GET {issue}/transitions": self._ways,
             f"POST {issue}/transitions": self._go,
@@ -137,7 +143,8 @@ class Jira(Standin):
                 each["project"] in projects and datetime.fromisoformat(each["updated"]) >= since
             )
         elif label := _LABEL.fullmatch(jql):
-            fits = lambda each: label[1] in each["labels"]  # noqa: E731
+            names = {each.strip().strip('"') for each in label[1].split(",")}
+            fits = lambda each: bool(names & set(each["labels"]))  # noqa: E731
         else:
             what = f"Unbounded, or not known to the stand-in: {jql}"
             raise Refusal(400, {"errorMessages": [what], "errors": {}})
@@ -200,6 +207,29 @@ class Jira(Standin):
     async def _add_comment(self, request: Request, body: Any) -> tuple[int, Any]:
         made = self._written(self._issue(request), body, BRIDGE)
         return 201, {**made, "author": _person(BRIDGE)}
+
+    async def _edit_comment(self, request: Request, body: Any) -> tuple[int, Any]:
+        issue, number = self._issue(request), request.path_params["comment"]
+        comment = next((each for each in self.comments if each["id"] == number), None)
+        if comment is None or comment["issue"] != issue["id"]:
+            raise Refusal(404, {"errorMessages": ["The comment does not exist."], "errors": {}})
+        if comment["author"] != BRIDGE or not self.may_edit_own:
+            raise Refusal(400, {"errorMessages": ["You may not edit this comment."], "errors": {}})
+        _must_be_rich(body["body"], "comment")
+        kept = {each["key"]: each["value"] for each in comment["properties"]}
+        kept |= {each["key"]: each["value"] for each in body.get("properties", [])}
+        comment["body"], comment["updated"] = body["body"], self._stamp()
+        comment["properties"] = [{"key": key, "value": value} for key, value in kept.items()]
+        self._touched(issue)
+        return 200, {**comment, "author": _person(BRIDGE)}
+
+    async def _duplicate(self, _: Request, body: Any) -> tuple[int, Any]:
+        assert body["type"] == {"name": "Duplicate"}
+        pair = body["inwardIssue"]["key"], body["outwardIssue"]["key"]
+        if not set(pair) <= {each["key"] for each in self.issues.values()}:
+            raise Refusal(404, {"errorMessages": [_NOT_THERE], "errors": {}})
+        self.duplicates.append(pair)
+        return 201, None
 
     async def _changelog(self, request: Request, _: Any) -> tuple[int, Any]:
         issue = self._issue(request)

@@ -14,23 +14,30 @@ from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
 from tests.standins import jira, servicenow, zammad
 
-Site = Any
+StandIn = Any
 """One of the stand-ins."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    standin: Callable[[], Site]
+    standin: Callable[[], StandIn]
     adapter: Adapter
     connector: Connector
     secret: str
-    address: Callable[[Site], str]
-    stranger: Callable[[Site], str]
+    address: Callable[[StandIn], str]
+    stranger: Callable[[StandIn], str]
     """Opens a ticket that has nothing to do with us; its text is ``x``."""
-    said: Callable[[Site, str], list[str]]
+    said: Callable[[StandIn, str], list[str]]
     """All texts of a ticket, in order."""
-    bearing: Callable[[Site, str], list[str]]
+    bearing: Callable[[StandIn, str], list[str]]
     """The tickets with our number."""
+    over: Callable[[StandIn, str], bool]
+    """Whether a ticket is ended."""
+    opens: tuple[str, str]
+    writes: tuple[str, str]
+    """Method and path of the calls by which we do that."""
+    texts_taken_back: bool
+    """Whether its interface has a way to take a text back."""
     gives_again: bool
     """Whether it gives identifiers a second time after a restore."""
     requests: int
@@ -61,6 +68,10 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         stranger=lambda site: str(site.open("ROC_DE", "Nothing to do with you", "x")),
         said=lambda site, ticket: site.texts(int(ticket)),
         bearing=lambda site, ours: [str(each["id"]) for each in site.of(ours)],
+        over=lambda site, ticket: site.tickets[int(ticket)]["state"] == "closed",
+        opens=("POST", "/tickets$"),
+        writes=("PUT", "/tickets/"),
+        texts_taken_back=False,
         gives_again=True,
         requests=4,
     ),
@@ -73,6 +84,10 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         stranger=lambda site: site.open("OPS", "Nothing to do with you", "x"),
         said=_issue_texts,
         bearing=lambda site, ours: site.of(ours),
+        over=lambda site, ticket: site.issues[ticket]["status"] == "Done",
+        opens=("POST", "/issue$"),
+        writes=("POST", "/comment$"),
+        texts_taken_back=True,
         gives_again=True,
         requests=4,
     ),
@@ -87,6 +102,10 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         ),
         said=_incident_texts,
         bearing=lambda site, ours: [each["sys_id"] for each in site.of(ours)],
+        over=lambda site, ticket: site.incidents[ticket]["state"] == "8",
+        opens=("POST", "/incident$"),
+        writes=("PATCH", "/incident/"),
+        texts_taken_back=False,
         gives_again=False,
         requests=4,
     ),

@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from socket import socket
 from typing import Any, ClassVar, Self
 
@@ -55,7 +56,8 @@ class Fault:
     """What happens to the next request that fits, once."""
 
     kind: str
-    """``500`` and ``html``: refused without effect; ``500 after``: has its effect, and fails; ``429``."""
+    """``500`` and ``html``: refused without effect; ``500 after``: has its effect, and fails; ``429``; ``late``: fails,
+    and has its effect when ``arrive`` says so."""
     method: str = ""
     path: str = ""
 
@@ -69,8 +71,11 @@ class Standin:
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     """Every request: method and path."""
+    read_only: bool = False
+    """Whether our account may only look."""
     most_per_second: int = 0
     """More are answered with 429; 0 for no limit."""
+    _late_writes: list[Callable[[], Awaitable[tuple[int, Any]]]] = field(default_factory=list)
     _moments: list[float] = field(default_factory=list)
     url: str = ""
     DATA: ClassVar[tuple[str, ...]] = ()
@@ -83,6 +88,11 @@ class Standin:
         """As its administrators do it: all that was done since is gone, and numbers are given again."""
         for name, value in deepcopy(backup).items():
             setattr(self, name, value)
+
+    async def arrive(self) -> None:
+        """What was on its way takes effect now."""
+        while self._late_writes:
+            await self._late_writes.pop(0)()
 
     def routes(self) -> dict[str, Callable[[Request, Any], Awaitable[tuple[int, Any]]]]:
         raise NotImplementedError
@@ -139,7 +149,12 @@ class Standin:
             return Response(HTML, 500, media_type="text/html")
         try:
             self.admit(request)
-            status, body = await act(request, _document(request, await request.body()))
+            self._must_let_write(request)
+            document = _document(request, await request.body())
+            if fault == "late":
+                self._late_writes.append(partial(act, request, document))
+                return Response(HTML, 504, media_type="text/html")
+            status, body = await act(request, document)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
         if fault == "500 after":
@@ -147,6 +162,11 @@ class Standin:
         if body is None:
             return Response(status_code=status)
         return JSONResponse(body, status)
+
+    def _must_let_write(self, request: Request) -> None:
+        reads = request.method == "GET" or request.url.path.endswith("/jql")
+        if self.read_only and not reads:
+            raise Refusal(403, {"error": "Not authorized"})
 
     def _fault(self, request: Request) -> str:
         for fault in self.faults:

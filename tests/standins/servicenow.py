@@ -23,7 +23,7 @@ MATRIX: Final = {
 _COLUMNS: Final = {
     "short_description": 160, "description": 4000, "state": 40, "hold_reason": 40, "impact": 40,
     "urgency": 40, "assignment_group": 32, "caller_id": 32, "correlation_id": 100,
-    "correlation_display": 100, "close_code": 40, "close_notes": 4000,
+    "correlation_display": 100, "parent_incident": 32, "close_code": 40, "close_notes": 4000,
 }  # fmt: skip
 _JOURNAL: Final = ("comments", "work_notes")
 _CONDITION: Final = re.compile(r"([a-z_.]+)(>=|=|IN|LIKE|STARTSWITH)(.*)", re.DOTALL)
@@ -207,7 +207,7 @@ class ServiceNow(Standin):
         id_ = uuid.uuid4().hex
         incident = {
             "sys_id": id_, "number": f"INC{len(self.incidents) + 1:07}", "sys_created_on": self._stamp(),
-            "sys_mod_count": "-1", "caller_id": by, "impact": "3", "urgency": "3",
+            "sys_created_by": by, "sys_mod_count": "-1", "caller_id": by, "impact": "3", "urgency": "3",
         } | dict.fromkeys(set(_COLUMNS) - {"impact", "urgency", "caller_id"}, "")  # fmt: skip
         self._changed(incident, {"state": self.first, **given}, by)
         self.incidents[id_] = incident

@@ -23,7 +23,7 @@ _FIELD: Final = re.compile(r'(external_id):"([^"]*)"|(id):(\d+)')
 
 @dataclass
 class Zammad(Standin):
-    DATA = ("tickets", "articles", "histories")
+    DATA = ("tickets", "articles", "histories", "links")
     groups: tuple[str, ...] = ("Users", "ROC_DE", "ROC_IT", "To_GGUS")
     states: tuple[str, ...] = (
         "new", "open", "pending reminder", "pending close", "closed", "merged",
@@ -36,6 +36,8 @@ class Zammad(Standin):
     articles: list[dict[str, Any]] = field(default_factory=list)
     histories: list[dict[str, Any]] = field(default_factory=list)
     forbidden: set[int] = field(default_factory=set)
+    links: list[tuple[int, int]] = field(default_factory=list)
+    """Tickets that are linked."""
     _index: dict[int, dict[str, Any]] = field(default_factory=dict)
     _late: list[tuple[float, int]] = field(default_factory=list)
 
@@ -49,6 +51,7 @@ class Zammad(Standin):
             "PUT /api/v1/tickets/{id:int}": self._update,
             "GET /api/v1/ticket_articles/by_ticket/{id:int}": self._by_ticket,
             "GET /api/v1/ticket_history/{id:int}": self._history,
+            "POST /api/v1/links/add": self._connect,
         }
 
     def admit(self, request: Request) -> None:
@@ -112,9 +115,9 @@ class Zammad(Standin):
         if ago := _AGO.fullmatch(question):
             since = self.now() - timedelta(minutes=int(ago[1]))
             fits = lambda each: datetime.fromisoformat(each["updated_at"]) > since  # noqa: E731
-        elif one := _FIELD.fullmatch(question):
-            name, value = one[1] or one[3], one[2] if one[1] else int(one[4])
-            fits = lambda each: each.get(name) == value  # noqa: E731
+        elif all(parts := [_FIELD.fullmatch(each) for each in question.split(" OR ")]):
+            wanted = [(one[1] or one[3], one[2] if one[1] else int(one[4])) for one in parts if one]
+            fits = lambda each: any(each.get(name) == value for name, value in wanted)  # noqa: E731
         else:
             raise Refusal(422, {"error": f"the stand-in does not know {question}"})
         found = [
@@ -151,6 +154,16 @@ class Zammad(Standin):
         ticket = self._ticket(request)
         found = [each for each in self.histories if each["o_id"] == ticket["id"]]
         return 200, {"history": found, "assets": {}}
+
+    async def _connect(self, _: Request, body: Any) -> tuple[int, Any]:
+        """As documented: the one is named by its number, the other by its identifier."""
+        assert (body["link_type"], body["link_object_source"]) == ("normal", "Ticket")
+        numbers = {each["number"]: key for key, each in self.tickets.items()}
+        source, target = body["link_object_source_number"], body["link_object_target_value"]
+        if source not in numbers or target not in self.tickets:
+            raise Refusal(422, {"error": "Not found"})
+        self.links.append((numbers[source], target))
+        return 201, {"id": len(self.links)}
 
     # -- its rules -------------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ class JiraConnector:
             environment=place.environment,
         )
         return Line(
-            courier=JiraCourier(session, settle_s=self._settle_s),
+            courier=JiraCourier(session, place.words, settle_s=self._settle_s),
             poller=JiraPoller(session, place.our_name, place.words),
-            observer=JiraObserver(session, place.our_name),
+            observer=JiraObserver(session, place.our_name, place.words),
             close=session.close,
         )

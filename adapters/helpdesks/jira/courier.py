@@ -6,13 +6,14 @@ just now, it is waited for before one is made. A status is reached by a transiti
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Ours, marked, property_of
+from adapters.helpdesks.jira.doubles import INTERNAL, Doubles, named
 from adapters.helpdesks.jira.rich_text import document as rich
 from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition, instant
 from adapters.helpdesks.jira.session import Session
@@ -20,15 +21,16 @@ from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
-from adapters.kit.settling import TEXT_S, Settling, twice
+from adapters.kit.settling import TEXT_S, Settling
+from domain.words import Words
 
 _FIELD: Final = {"status": "status", "priority": "priority", "component": "Component"}
 """How the change log names what we set."""
 
 
 class JiraCourier:
-    def __init__(self, session: Session, *, settle_s: float) -> None:
-        self._session = session
+    def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
+        self._session, self._doubles = session, Doubles(session, words)
         self._issues, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
         self._creating = asyncio.Lock()
 
@@ -46,13 +48,13 @@ class JiraCourier:
 
     async def _opened(self, document: Ours) -> Delivered:
         name, said = document.mark.external_id, "found"
-        holders = await self._holders(name)
+        holders = await self._doubles.holders(name)
         if not holders:
             self._issues.be_certain(name, document.decided_at)
             holders, said = [await self._create(document)], "created"
         first, *others = holders
         for other in others:
-            await self._take_back(document, other, first)
+            await self._doubles.take_back(other, first, name)
         receipt = f"issue {first.key} {said}"
         if others:
             receipt += f"; taken back: {', '.join(each.key for each in others)}"
@@ -73,39 +75,24 @@ class JiraCourier:
             made = await self._session.create(fields, [_property(document)])
         return await self._issue(made)
 
-    async def _holders(self, name: str) -> list[IssueRow]:
-        """The issues with our label, oldest first. The search may know former labels: look at each."""
-        found, _, _ = await self._session.search(f'labels = "{name}" ORDER BY created ASC')
-        issues = [await self._session.issue(each.id) for each in found]
-        return sorted(
-            (each for each in issues if each and name in each.fields.labels),
-            key=lambda each: int(each.id),
-        )
-
-    async def _take_back(self, document: Ours, other: IssueRow, first: IssueRow) -> None:
-        text = f"This was made by mistake: {first.key} is about the same."
-        await self._session.write(other.id, {"body": rich(text), "properties": [_INTERNAL]})
-        update = {"labels": [{"remove": document.mark.external_id}]}
-        await self._session.edit(other.id, {"update": update})
-
     # -- changing ------------------------------------------------------------------------------------
 
     async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
         issue = await self._issue(parcel.external_id)
         _must_be_ours(document, parcel, issue)
-        said, comments = "found", await self._ours(document, issue)
-        note = comments.get(document.mark.event_id, [None])[0]
+        said, comments = "found", await self._comments(document, issue)
+        note = await self._note(document, comments)
         if note is None:
             self._texts.be_certain(document.mark.event_id, document.decided_at)
             with self._texts.attempt(document.mark.event_id):
                 await self._session.write(issue.id, _comment(document))
-            said, comments = "written", await self._ours(document, issue)
-            note = comments.get(document.mark.event_id, [None])[0]
+            said, comments = "written", await self._comments(document, issue)
+            note = await self._note(document, comments)
             if note is None:
                 raise Undelivered("refused", "Jira said yes and did not keep the text", final=True)
         receipt = f"issue {issue.key} comment {note.id} {said}"
-        marks = [(mark, each.id) for mark, found in comments.items() for each in found]
-        receipt += twice("comment", issue.key, marks)
+        our_name = our_id(document.mark.external_id)[0]
+        receipt += named(await self._doubles.comments(issue, comments, our_name))
         if document.page:  # the answer to an issue of theirs: it gets our number
             await self._label(document, issue)
             receipt += await self._point(document, issue)
@@ -130,18 +117,20 @@ class JiraCourier:
             return "; not taken: link"
         return ""
 
-    async def _ours(self, document: Ours, issue: IssueRow) -> dict[str, list[CommentRow]]:
-        """The comments of our account since a day before this message, by the message that they are; oldest first."""
-        account = await self._session.account()
-        key = property_of(document.mark.external_id)
+    async def _comments(self, document: Ours, issue: IssueRow) -> list[CommentRow]:
+        """Since a day before this message; oldest first."""
         since = datetime.fromisoformat(document.decided_at) - timedelta(days=1)
-        found: dict[str, list[CommentRow]] = {}
-        comments = await self._session.comments(issue.id, since)
+        return await self._session.comments(issue.id, since)
+
+    async def _note(self, document: Ours, comments: Sequence[CommentRow]) -> CommentRow | None:
+        """The text of this message, if Jira has it."""
+        account, key = await self._session.account(), property_of(document.mark.external_id)
         for each in sorted(comments, key=lambda each: int(each.id)):
             mark = marked(each.values, key)
-            if mark is not None and each.author is not None and each.author.account_id == account:
-                found.setdefault(mark.event_id, []).append(each)
-        return found
+            ours = each.author is not None and each.author.account_id == account
+            if ours and mark is not None and mark.event_id == document.mark.event_id:
+                return each
+        return None
 
     async def _set(self, document: Ours, issue: IssueRow, note: CommentRow | None) -> str:
         """Make the fields so, apart from those that somebody there changed meanwhile; what to add to the receipt."""
@@ -202,10 +191,6 @@ class JiraCourier:
         return issue
 
 
-_INTERNAL: Final[Mapping[str, Any]] = {"key": "sd.public.comment", "value": {"internal": True}}
-"""In a service project: not for customers. Elsewhere it means nothing."""
-
-
 def _missing(way: Transition, told: Mapping[str, Any]) -> list[str]:
     return [
         name
@@ -234,7 +219,7 @@ def _fields(asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _comment(document: Ours) -> dict[str, Any]:
-    internal = [] if document.note.public else [_INTERNAL]
+    internal = [] if document.note.public else [INTERNAL]
     return {"body": rich(document.note.text), "properties": [_property(document), *internal]}
 
 

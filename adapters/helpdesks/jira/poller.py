@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from adapters.helpdesks.jira.documents import DOCUMENTS, Change, TheirIssue, Theirs, marked
+from adapters.helpdesks.jira.doubles import Doubles
 from adapters.helpdesks.jira.rows import CommentRow, HistoryRow, IssueRow, Item, Person, instant
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.carriers import Found, Incoming, Known
@@ -55,6 +56,7 @@ class Cursor(Struct, kw_only=True):
 class JiraPoller:
     def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._our_name, self._words = session, our_name, words
+        self._doubles = Doubles(session, words)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
         now = clock.now()
@@ -90,7 +92,10 @@ class JiraPoller:
         issue = await self._session.issue(number)
         if issue is None:
             return []
-        mine = await known(number, issue.made_at) or bool(self._our_id(issue))
+        linked, name = await known(number, issue.made_at), self._our_id(issue)
+        if name and not linked and await self._doubles.given_up(issue, name, known):
+            return []
+        mine = linked or bool(name)
         if not mine and not self._concerns_us(issue):
             return []
         changes = await self._session.changes(number, floor)
@@ -101,6 +106,8 @@ class JiraPoller:
                 return _fresh(at, issue, [])
             found.append((instant(issue.fields.created), self._opened(issue)))
         comments = await self._session.comments(number, floor)
+        if linked:
+            await self._doubles.comments(issue, comments, self._our_name)
         found += [
             (instant(each.created), self._comment(issue, each))
             for each in comments

@@ -185,6 +185,22 @@ class Session:
     async def write(self, issue: str, comment: Mapping[str, Any]) -> None:
         _must_be_done(await self._call("POST", f"/issue/{issue}/comment", comment))
 
+    async def rewrite(self, issue: str, comment: str, fields: Mapping[str, Any]) -> None:
+        """Give a comment of our own another text, and other properties."""
+        query: Mapping[str, str | int] = {"notifyUsers": "false"}
+        path = f"/issue/{issue}/comment/{comment}"
+        _must_be_done(await self._call("PUT", path, fields, query))
+
+    async def duplicate(self, younger: str, older: str) -> None:
+        """Let one issue be known as the duplicate of another, where this Jira has such links."""
+        asked = {
+            "type": {"name": "Duplicate"},
+            "inwardIssue": {"key": younger}, "outwardIssue": {"key": older},
+        }  # fmt: skip
+        answer = await self._call("POST", "/issueLink", asked)
+        if answer.status not in (400, 401, 403, 404):
+            answer.must_succeed()
+
     async def move(self, issue: str, transition: str, fields: Mapping[str, Any]) -> None:
         asked = {"transition": {"id": transition}, "fields": fields}
         _must_be_done(await self._call("POST", f"/issue/{issue}/transitions", asked))

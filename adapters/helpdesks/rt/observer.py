@@ -1,7 +1,6 @@
 """Reads RT's tickets as they are now, for comparing them with ours."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -9,6 +8,7 @@ import structlog
 from adapters.helpdesks.rt.documents import EXTERNAL_ID, EXTERNAL_URL, our_number
 from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, instant, marked, quoted
 from adapters.helpdesks.rt.words import DELETED
+from adapters.kit.batches import batches
 from adapters.kit.carriers import Seen
 
 log = structlog.get_logger()
@@ -69,7 +69,7 @@ class RtObserver:
         pages = {row.custom(EXTERNAL_URL): row.id for row in found.values() if row}
         pages.pop("", None)
         account = quoted(self._session.terms.account)
-        for some in _some(pages):
+        for some in batches(pages, _PAGES_AT_ONCE):
             named = " OR ".join(f"'CF.{{{EXTERNAL_URL}}}' = {quoted(page)}" for page in some)
             for each in await self._session.tickets(f"Creator = {account} AND ({named})"):
                 first = pages.get(each.custom(EXTERNAL_URL))
@@ -98,10 +98,3 @@ class RtObserver:
                 return marks
             after = rows[-1].id
         return None
-
-
-def _some(pages: Mapping[str, int]) -> Iterator[Sequence[str]]:
-    """As many as an address can hold."""
-    rest = iter(pages)
-    while some := list(islice(rest, _PAGES_AT_ONCE)):
-        yield some

@@ -21,8 +21,8 @@ class ServiceNowConnector:
             environment=place.environment,
         )
         return Line(
-            courier=ServiceNowCourier(session, settle_s=self._settle_s),
-            poller=ServiceNowPoller(session, place.our_name),
-            observer=ServiceNowObserver(session, place.our_name),
+            courier=ServiceNowCourier(session, place.words, settle_s=self._settle_s),
+            poller=ServiceNowPoller(session, place.our_name, place.words),
+            observer=ServiceNowObserver(session, place.our_name, place.words),
             close=session.close,
         )

@@ -6,19 +6,23 @@ are written in one request: where the text stands, the columns were set.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, event_id, marked
-from adapters.helpdesks.servicenow.session import Incident, Session
+from adapters.helpdesks.servicenow.doubles import Doubles
+from adapters.helpdesks.servicenow.session import Incident, JournalRow, Session
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
-from adapters.kit.settling import Settling
+from adapters.kit.settling import Settling, twice
+from domain.words import Words
 
 
 class ServiceNowCourier:
-    def __init__(self, session: Session, *, settle_s: float) -> None:
+    def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
         """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
         self._session, self._settling = session, Settling(settle_s)
+        self._doubles = Doubles(session, words)
         self._creating = asyncio.Lock()
         self._groups: dict[str, str] = {}
 
@@ -34,12 +38,13 @@ class ServiceNowCourier:
             return await self._opened(document)
 
     async def _opened(self, document: Ours) -> Delivered:
-        holders = await self._holders(document.external_id)
+        holders = await self._doubles.holders(document.external_id)
         if holders:
             first, *others = holders
             said = f"incident {first.number} found"
-            if others:
-                said += f"; there are {len(others)} more with our number"
+            for other in others:
+                await self._doubles.take_back(other, first)
+                said += f"; taken back: {other.number}"
             return _delivered(said, first)
         self._settling.be_certain(document.event_id, document.decided_at)
         fields, missing = await self._columns(document)
@@ -50,20 +55,13 @@ class ServiceNowCourier:
             raise Undelivered("no-field", what, final=True)
         return _delivered(f"incident {made.number} created{missing}", made)
 
-    async def _holders(self, external_id: str) -> list[Incident]:
-        """The incidents with our number, the oldest first. A column that is not known is left out of a query."""
-        found, _ = await self._session.incidents(
-            f"correlation_id={external_id}^ORDERBYsys_created_on"
-        )
-        return [each for each in found if each.correlation_id == external_id]
-
     async def _changed(self, document: Ours, parcel: Parcel) -> Delivered:
         sys_id = parcel.external_id
         found = await self._there(sys_id)
         bears = found.correlation_id
         must_be_ours(parcel, document.external_id, bears=bears, opened_at=found.made_at)
-        if await self._written(document, sys_id):
-            return _delivered(f"incident {found.number} had it", found)
+        if written := await self._written(document, sys_id):
+            return _delivered(f"incident {found.number} had it{_twice(found, written)}", found)
         self._settling.be_certain(document.event_id, document.decided_at)
         fields, missing = await self._columns(document)
         with self._settling.attempt(document.event_id):
@@ -71,20 +69,26 @@ class ServiceNowCourier:
         if document.state and after.word.partition("/")[0] != document.state.partition("/")[0]:
             what = f"{after.number} is in state {after.word}, not {document.state}"
             raise Undelivered("refused", what, final=True)
-        if not await self._written(document, sys_id):
+        written = await self._written(document, sys_id)
+        if not written:
             what = "ServiceNow said yes and did not keep the text: may our account write it?"
             raise Undelivered("refused", what, final=True)
         lost = [name for name in ("impact", "urgency") if getattr(after, name) != fields.get(name, getattr(after, name))]  # fmt: skip
         missing += f"; not taken: {', '.join(lost)}" if lost else ""
-        return _delivered(f"incident {after.number} changed{missing}", after)
+        return _delivered(
+            f"incident {after.number} changed{missing}{_twice(after, written)}", after
+        )
 
-    async def _written(self, document: Ours, sys_id: str) -> bool:
+    async def _written(self, document: Ours, sys_id: str) -> list[JournalRow]:
+        """The text of this message, if ServiceNow has it: once, or more often."""
         rows, _ = await self._session.journal(
             f"element_id={sys_id}^elementINcomments,work_notes^valueLIKE{document.event_id}"
         )
-        return any(
-            each.element_id == sys_id and event_id(each.value) == document.event_id for each in rows
-        )
+        return [
+            each
+            for each in rows
+            if each.element_id == sys_id and event_id(each.value) == document.event_id
+        ]
 
     async def _there(self, sys_id: str) -> Incident:
         found = await self._session.incident(sys_id)
@@ -106,6 +110,12 @@ class ServiceNowCourier:
             del self._groups[document.group]
             return fields, f"; there is no group {document.group}"
         return fields | {"assignment_group": group}, ""
+
+
+def _twice(incident: Incident, entries: Sequence[JournalRow]) -> str:
+    oldest_first = sorted(entries, key=lambda each: each.sys_created_on)
+    marks = [(event_id(each.value), each.sys_id) for each in oldest_first]
+    return twice("entry", incident.number, marks)
 
 
 def _delivered(receipt: str, incident: Incident) -> Delivered:

@@ -1,18 +1,21 @@
-"""Reads incidents as they are now, for comparing them with our tickets."""
+"""Reads incidents as they are now, for comparing them with our tickets. One made twice is taken back."""
 
 from collections.abc import Sequence
 
 from adapters.helpdesks.servicenow.documents import event_id
+from adapters.helpdesks.servicenow.doubles import Doubles, doubled
 from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session
 from adapters.kit.carriers import Seen
 from adapters.kit.documents import our_id
+from domain.words import Words
 
 _PAGES_MAX = 20
 
 
 class ServiceNowObserver:
-    def __init__(self, session: Session, our_name: str) -> None:
+    def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._our_name = session, our_name
+        self._doubles = Doubles(session, words)
 
     async def look(self, external_ids: Sequence[str]) -> Sequence[Seen]:
         wanted = [each for each in external_ids if each.isascii() and each.isalnum()]
@@ -20,9 +23,11 @@ class ServiceNowObserver:
             return [Seen(external_id=each, gone=True) for each in external_ids]
         rows, _ = await self._session.incidents(f"sys_idIN{','.join(wanted)}")
         found = {row.sys_id: row for row in rows}
+        ours = [row for row in rows if our_id(row.correlation_id)[0] == self._our_name]
+        left = await self._doubles.beside(ours)
         entries, whole = await self._entries(list(found))
         return [
-            self._seen(found[each], entries if whole else None)
+            self._seen(found[each], entries if whole else None, left.get(each, ()))
             if each in found
             else Seen(external_id=each, gone=True)
             for each in external_ids
@@ -44,13 +49,18 @@ class ServiceNowObserver:
                 return found, True
         return found, False
 
-    def _seen(self, row: Incident, entries: Sequence[JournalRow] | None) -> Seen:
+    def _seen(
+        self, row: Incident, entries: Sequence[JournalRow] | None, left: Sequence[str]
+    ) -> Seen:
         installation, number = our_id(row.correlation_id)
-        marks = None
+        marks, twice = None, []
         if entries is not None:
             account = self._session.terms.account
-            texts = [e.value for e in entries if e.element_id == row.sys_id and e.sys_created_by == account]  # fmt: skip
-            marks = frozenset(f"<{mark}>" for mark in map(event_id, texts) if mark)
+            mine = [
+                e for e in entries if e.element_id == row.sys_id and e.sys_created_by == account
+            ]
+            marks = frozenset(f"<{mark}>" for each in mine if (mark := event_id(each.value)))
+            twice = doubled(mine)
         return Seen(
             external_id=row.sys_id,
             opened_at=row.made_at,
@@ -59,4 +69,5 @@ class ServiceNowObserver:
             priority=row.priority,
             unit=row.group,
             messages=marks,
+            doubled=(*twice, *left),
         )

@@ -16,7 +16,6 @@ _SHORT_CHARACTERS_MAX: Final = 160
 """Of ``short_description`` as shipped: ServiceNow cuts what is longer in silence."""
 _WHOLE_CHARACTERS_MAX: Final = 4_000
 """Of ``description``, likewise."""
-_CLOSE_CODE: Final = "Solution provided"
 
 
 def whole(news: News) -> Ours:
@@ -68,7 +67,7 @@ def _ours(
         columns |= words.columns(state)
         columns["correlation_display"] = f"{place.our_name} {state}"
     if state and status in TERMINAL:
-        columns["close_code"] = term(place.their_address, "close_code", _CLOSE_CODE)
+        columns["close_code"] = term(place.their_address, "close_code", words.CLOSE_CODE)
         columns["close_notes"] = outcome or text
     return Ours(
         number=news.ticket.number,

@@ -17,10 +17,12 @@ from adapters.helpdesks.servicenow.documents import (
     TheirTicket,
     event_id,
 )
+from adapters.helpdesks.servicenow.doubles import Doubles
 from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session, instant
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
+from domain.words import Words
 
 OVERLAP: Final = timedelta(seconds=60)
 _EPOCH: Final = "1970-01-01 00:00:00"
@@ -45,8 +47,9 @@ class Cursor(Struct, kw_only=True):
 
 
 class ServiceNowPoller:
-    def __init__(self, session: Session, our_name: str) -> None:
+    def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._our_name = session, our_name
+        self._doubles = Doubles(session, words)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
         if not cursor:
@@ -89,11 +92,11 @@ class ServiceNowPoller:
         return f"{ours}^ORassignment_group.nameIN{intake}" if intake else ours
 
     async def _concerns(self, row: Incident, known: Known) -> bool:
-        return (
-            our_id(row.correlation_id)[0] == self._our_name
-            or row.group in self._session.terms.intake
-            or await known(row.sys_id, row.made_at)
-        )
+        linked = await known(row.sys_id, row.made_at)
+        named = our_id(row.correlation_id)[0] == self._our_name
+        if named and not linked and await self._doubles.given_up(row, known):
+            return False
+        return linked or named or row.group in self._session.terms.intake
 
     async def _messages(
         self, rows: list[Incident], after: str, seen: dict[str, str]

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from adapters.helpdesks.servicenow.words import CLOSE_CODE
 from adapters.kit.addresses import address_of
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
@@ -30,6 +31,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     url: str
     account: str
     intake: frozenset[str]
+    close_code: str = CLOSE_CODE
 
     @classmethod
     def of(cls, address: str) -> "Terms":
@@ -38,7 +40,8 @@ class Terms(Struct, frozen=True, kw_only=True):
         intake = parts.all("intake")
         if any(set(group) & set("^,") for group in intake):
             raise Undelivered("bad-address", "no group has ^ or , in its name", final=True)
-        return cls(url=parts.root, account=parts.account, intake=intake)
+        close_code = parts.term("close_code") or CLOSE_CODE
+        return cls(url=parts.root, account=parts.account, intake=intake, close_code=close_code)
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -61,6 +64,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     impact: str = ""
     urgency: str = ""
     sys_created_on: str = ""
+    sys_created_by: str = ""
     sys_updated_on: str = ""
     sys_updated_by: str = ""
     sys_mod_count: int = 0

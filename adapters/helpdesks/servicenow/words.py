@@ -49,6 +49,9 @@ WORDS: Final = Words(
     ),
 )
 
+CLOSE_CODE: Final = "Solution provided"
+"""Of an incident that is over, where the helpdesk's address names no other."""
+
 IMPACT_AND_URGENCY: Final = {"1": "11", "2": "12", "3": "22", "4": "23", "5": "33"}
 """A priority cannot be set: ServiceNow looks it up by these two. This is its table as shipped."""
 

@@ -25,8 +25,8 @@ class ZammadConnector:
             environment=place.environment,
         )
         return Line(
-            courier=ZammadCourier(session, settle_s=self._settle_s),
+            courier=ZammadCourier(session, place.words, settle_s=self._settle_s),
             poller=ZammadPoller(session, place.our_name, place.words),
-            observer=ZammadObserver(session, place.our_name),
+            observer=ZammadObserver(session, place.our_name, place.words),
             close=session.close,
         )

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from adapters.helpdesks.zammad import words
 from adapters.helpdesks.zammad.documents import DOCUMENTS, EXTERNAL_ID, Note, Ours, event_id
+from adapters.helpdesks.zammad.doubles import Doubles
 from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import TEXT_S, Settling, twice
+from domain.words import Words
 
 _MERGES_MAX: Final = 5
 _SHOWN: Final = frozenset({"state", "group", "priority"})
@@ -23,8 +25,8 @@ _SHOWN: Final = frozenset({"state", "group", "priority"})
 
 
 class ZammadCourier:
-    def __init__(self, session: Session, *, settle_s: float) -> None:
-        self._session = session
+    def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
+        self._session, self._doubles = session, Doubles(session, words)
         self._tickets, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
         self._creating = asyncio.Lock()
 
@@ -41,7 +43,7 @@ class ZammadCourier:
     # -- opening -------------------------------------------------------------------------------------
 
     async def _opened(self, document: Ours) -> Delivered:
-        holders = await self._holders(document.external_id)
+        holders = await self._doubles.holders(document.external_id)
         said = "found"
         if not holders:
             self._tickets.be_certain(document.external_id, document.decided_at)
@@ -49,7 +51,7 @@ class ZammadCourier:
             holders, said = [await self._create(document)], "created"
         first, *others = holders
         for other in others:
-            await self._take_back(other, first)
+            await self._doubles.take_back(other, first)
         receipt = f"ticket {first.id} {said}"
         if others:
             receipt += f"; taken back: {', '.join(str(each.id) for each in others)}"
@@ -74,20 +76,6 @@ class ZammadCourier:
         some = await self._session.any_ticket()
         if some is not None and not isinstance(some.external_id, str | None):
             raise _no_field("no ticket has it")
-
-    async def _holders(self, external_id: str) -> list[TicketRow]:
-        """The tickets with our number, oldest first. The index may know former numbers: look at each."""
-        found, _ = await self._session.search(f'{EXTERNAL_ID}:"{external_id}"')
-        tickets = [await self._session.ticket(each.id) for each in found]
-        return sorted(
-            (each for each in tickets if each and each.custom(EXTERNAL_ID) == external_id),
-            key=lambda each: each.id,
-        )
-
-    async def _take_back(self, other: TicketRow, first: TicketRow) -> None:
-        body = f"This was made by mistake: ticket #{first.number} is about the same."
-        article = {"body": body, "type": "note", "internal": True, "content_type": "text/plain"}
-        await self._session.update(other.id, {EXTERNAL_ID: "", "article": article})
 
     # -- changing ------------------------------------------------------------------------------------
 

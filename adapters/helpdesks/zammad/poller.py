@@ -24,6 +24,7 @@ from adapters.helpdesks.zammad.documents import (
     TheirTicket,
     hops,
 )
+from adapters.helpdesks.zammad.doubles import Doubles
 from adapters.helpdesks.zammad.session import (
     PAGE,
     ArticleRow,
@@ -75,6 +76,7 @@ class Cursor(Struct, kw_only=True):
 class ZammadPoller:
     def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._our_name, self._words = session, our_name, words
+        self._doubles = Doubles(session, words)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
         now = clock.now()
@@ -111,6 +113,8 @@ class ZammadPoller:
             return []
         linked = await known(str(number), ticket.made_at)
         mine = linked or number in at.joined or bool(self._our_id(ticket))
+        if self._our_id(ticket) and not linked and await self._doubles.given_up(ticket, known):
+            return []
         if not mine and not self._concerns_us(ticket, at):
             return []
         articles = await self._session.articles(number)

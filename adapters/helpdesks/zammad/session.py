@@ -193,6 +193,17 @@ class Session:
         answer.must_succeed()
         return _as(TicketRow, answer.json())
 
+    async def connect(self, ticket: TicketRow, other: TicketRow) -> None:
+        """Let the one be linked to the other, where our agent may do that."""
+        asked = {
+            "link_type": "normal",
+            "link_object_source": "Ticket", "link_object_source_number": ticket.number,
+            "link_object_target": "Ticket", "link_object_target_value": other.id,
+        }  # fmt: skip
+        answer = await self._call("POST", "/links/add", asked)
+        if answer.status not in (403, 404, 422):
+            answer.must_succeed()
+
     async def _call(
         self,
         method: str,
