@@ -1,7 +1,6 @@
 """What lies between helpdesks: ways on which messages are lost, doubled and late, and webhooks with keys that change."""
 
 import asyncio
-import base64
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -108,6 +107,7 @@ class Keys:
         self._world = world
         self._signs: dict[tuple[str, str], str] = {}
         self._accepted: dict[tuple[str, str], list[str]] = {}
+        self._changing: set[tuple[str, str]] = set()
 
     def agree(self, sender: str, receiver: str) -> None:
         self._signs[sender, receiver] = key = self._new()
@@ -123,6 +123,9 @@ class Keys:
         """One key becomes another, in the order in which it should, or the other way round for a while."""
         rng = self._world.rng
         way = rng.choice(sorted(self._signs))
+        if way in self._changing:
+            return
+        self._changing.add(way)
         before, after = self._accepted[way], self._new()
         careful = rng.random() < 0.7
         self._accepted[way] = [after, *before] if careful else before
@@ -130,11 +133,8 @@ class Keys:
         self._signs[way] = after
         await asyncio.sleep(rng.uniform(1, 600))
         self._accepted[way] = [after]
+        self._changing.discard(way)
 
     def _new(self) -> str:
         secret: bytes = self._world.rng.randbytes(24)
         return shown_secret(secret)
-
-
-def key_bytes(shown: str) -> bytes:
-    return base64.b64decode(shown.partition("_")[2])

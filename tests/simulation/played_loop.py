@@ -5,9 +5,11 @@ import os
 import random
 import selectors
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from adapters.kit import recent
+from api import webhooks
 from domain import live_directory
 
 
@@ -36,7 +38,13 @@ class PlayedLoop(asyncio.SelectorEventLoop):
 def chance(seed: int) -> Generator[random.Random]:
     """Identifiers, salts and jitter come from the number too, so a run can be had again."""
     drawn = random.Random(f"bytes {seed}")
-    with patch.object(os, "urandom", drawn.randbytes), patch.object(
-        random, "_urandom", drawn.randbytes
-    ), patch.object(live_directory, "monotonic", lambda: asyncio.get_running_loop().time()):  # fmt: skip
+    with ExitStack() as patched:
+        patched.enter_context(patch.object(os, "urandom", drawn.randbytes))
+        patched.enter_context(patch.object(random, "_urandom", drawn.randbytes))
+        for module in (live_directory, recent, webhooks):
+            patched.enter_context(patch.object(module, "monotonic", _played))
         yield random.Random(seed)
+
+
+def _played() -> float:
+    return asyncio.get_running_loop().time()
