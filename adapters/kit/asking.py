@@ -6,6 +6,7 @@ from typing import Final
 
 from adapters.kit import words as kit
 from adapters.kit.contract import Asked, Ignored, Unreadable
+from adapters.kit.files import Taken
 from adapters.kit.states import action
 from adapters.kit.text import cut, line, storable
 from domain import commands as c
@@ -67,6 +68,19 @@ def written(ticket: Ticket, text: str, *, by_submitter: bool) -> c.Command:
     if by_submitter and ticket.status is Status.WAITING_FOR_REPLY:
         return c.RecordReply(number=ticket.number, text=text)
     return entry(ticket, text, public=True)
+
+
+def said(
+    ticket: Ticket, text: str, files: Taken, *, public: bool, by_submitter: bool
+) -> Asked | Ignored:
+    """A text and the files that came with it."""
+    commands: list[c.Command] = []
+    if text and public:
+        commands = [written(ticket, text, by_submitter=by_submitter)]
+    elif text:
+        commands = [entry(ticket, text, public=False)]
+    commands += files.commands
+    return Asked(commands, files.withheld) if commands else NOTHING_NEW
 
 
 def state_changed(

@@ -63,14 +63,12 @@ class TheirFile(Struct, frozen=True, kw_only=True):
 def told(news: News, event: Ticket.Attached) -> tuple[Told, OurFile | None]:
     """What is said of a file of ours, and the file, where it can go with it."""
     name = telling.text(news, event.name)
-    place = news.place
-    said = f"A file was attached at {place.our_name}: {name}"
-    otherwise = f"It stays at {place.our_name}: {telling.where(news)}"
+    said = f"A file was attached at {news.place.our_name}: {name}"
     if event.file.id not in news.files:
         return Told(text=f"{said}\n\nIt was withdrawn.", public=True), None
     file = OurFile(
         id=event.file.id, name=file_name(name), type=event.file.media_type, size=event.file.size,
-        sha256=event.file.sha256, otherwise=otherwise,
+        sha256=event.file.sha256, otherwise=telling.stays(news),
     )  # fmt: skip
     return Told(text=said, public=True), file
 

@@ -5,6 +5,7 @@ stays; else a file is fetched again from its beginning. What broke off is tried 
 partner, which comes later and later; after some breaks the file stays there, and that is told.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -25,6 +26,7 @@ _AT_ONCE_MAX: Final = 3
 """Attempts of one question to the partner, as long as each brings more of the file."""
 _REDIRECTIONS_MAX: Final = 3
 _REASON_BYTES_MAX: Final = 2_000
+_SPOILT: Final = "spoilt"
 _REDIRECTIONS: Final = (301, 302, 303, 307, 308)
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
@@ -67,14 +69,17 @@ class Downloads:
         self._api, self._headers, self._bytes_max = api, headers, bytes_max
         self._path, self._part = "", _Part()
         self._fetched: dict[str, bytes] = {}
+        self._one = asyncio.Lock()
 
     async def fetch(self, wanted: Wanted) -> bytes | NotFetched:
         """The file, once it is whole and is what the partner says. Raises ``Undelivered``: ask later."""
         if wanted.size > self._bytes_max:
             return NotFetched(self._too_large(wanted.size))
-        if wanted.path in self._fetched:
-            return self._fetched[wanted.path]
-        if wanted.path != self._path:  # one at a time, so that it costs the memory of one
+        async with self._one:  # so that it costs the memory of one
+            return self._fetched.get(wanted.path) or await self._fetch(wanted)
+
+    async def _fetch(self, wanted: Wanted) -> bytes | NotFetched:
+        if wanted.path != self._path:
             self._path, self._part = wanted.path, _Part()
         try:
             body = await self._whole(wanted, self._part)
@@ -100,26 +105,19 @@ class Downloads:
             try:
                 await self._go_on(wanted, part)
                 body = bytes(part.body)
-                self._must_be(wanted, body)
+                _must_be(wanted, body)
             except Undelivered as failure:
                 part.breaks += 1
                 if part.breaks >= BREAKS_MAX:
                     what = f"it could not be fetched in {part.breaks} attempts: {failure.code}"
                     raise _Away(what) from failure
-                if not part.validator:
+                if failure.code == _SPOILT or not part.validator:
                     part.body.clear()
                 if len(part.body) <= had:
                     raise
             else:
                 return body
         raise Undelivered("broke-off", f"{wanted.path} breaks off again and again", final=False)
-
-    def _must_be(self, wanted: Wanted, body: bytes) -> None:
-        wrong_size = wanted.size not in (0, len(body))
-        if wrong_size or (wanted.sha256 and sha256_of(body) != wanted.sha256.lower()):
-            self._part.body.clear()
-            what = f"{wanted.path} gave {len(body)} bytes that are not the file that was listed"
-            raise Undelivered("spoilt", what, final=False)
 
     async def _go_on(self, wanted: Wanted, part: _Part) -> None:
         """Ask for what is missing, from wherever the partner points to. Raises ``Undelivered``, ``_Away``."""
@@ -158,6 +156,13 @@ class Downloads:
 
     def _too_large(self, size: int) -> str:
         return f"too large: {size} bytes, at most {self._bytes_max} are taken"
+
+
+def _must_be(wanted: Wanted, body: bytes) -> None:
+    wrong_size = wanted.size not in (0, len(body))
+    if wrong_size or (wanted.sha256 and sha256_of(body) != wanted.sha256.lower()):
+        what = f"{wanted.path} gave {len(body)} bytes that are not the file that was listed"
+        raise Undelivered(_SPOILT, what, final=False)
 
 
 def _validator(answer: httpx2.Response) -> str:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Any, Final
@@ -23,6 +24,8 @@ from adapters.kit.retry import Undelivered
 from domain import clock
 
 BYTES_MAX: Final = 5_000_000
+_PIECE_BYTES: Final = 65_536
+_JSON: Final = {"Content-Type": "application/json"}
 _TIMES: Final = httpx2.Timeout(30.0, connect=5.0)
 _IN_ALL_S: Final = 60.0
 _BYTES_PER_S_MIN: Final = 50_000
@@ -134,11 +137,14 @@ class Api:
 
         ``body``: what is sent as it is, its type among the headers; or a file as a form sends one.
         """
-        more: dict[str, Any] = {"json": json, "data": form}
+        more: dict[str, Any] = {"data": form}
+        if json is not None:
+            body, headers = msgspec.json.encode(json), {**_JSON, **(headers or {})}
         if isinstance(body, Upload):
-            more = {"files": {body.field: (body.name, body.body, body.media_type)}}
+            more = {"files": {body.field: (body.name, BytesIO(body.body), body.media_type)}}
         elif body is not None:
-            more = {"content": body}
+            more = {"content": _pieces(body)}
+            headers = {**(headers or {}), "Content-Length": str(len(body))}
         size = len(body.body if isinstance(body, Upload) else body or b"")
         async with self.opened(
             method, path, size=size, params=query, headers=headers, **more
@@ -172,6 +178,12 @@ class Api:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Each has a time of its own to be sent: a slow line is no reason to give up."""
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]
 
 
 class _Judged(httpx2.AsyncBaseTransport):

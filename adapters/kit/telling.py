@@ -208,6 +208,15 @@ def where(news: News) -> str:
     return page(news) or named(news)
 
 
+def stays(news: News) -> str:
+    """Where a file is that does not go with the message, and how people there get it."""
+    name = news.place.our_name
+    if address := page(news):
+        return f"It stays at {name}: {address}"
+    whom = news.place.our_address or name
+    return f"It stays at {name}: ask {whom} for it, and name {named(news)}."
+
+
 def filled(fields: Mapping[str, str]) -> dict[str, str]:
     """Those that have a value."""
     return {name: value for name, value in fields.items() if value}

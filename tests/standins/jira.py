@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
+from starlette.responses import Response
 
+from tests.standins.files import Kept, given
 from tests.standins.server import Refusal, Standin
 
 ACCOUNT: Final = "bridge@example.org"
@@ -41,12 +44,13 @@ _NOT_THERE: Final = "Issue does not exist or you do not have permission to see i
 
 @dataclass
 class Jira(Standin):
-    DATA = ("issues", "comments", "histories", "links", "duplicates", "_number")
+    DATA = ("issues", "comments", "histories", "links", "duplicates", "kept", "_number")
     projects: tuple[str, ...] = ("OPS", "HUB")
     components: tuple[str, ...] = ("ROC_DE", "ROC_IT")
     workflow: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(SHIPPED))
     asks_resolution: tuple[str, ...] = ()
     """Statuses that no transition leads to without a resolution."""
+    upload_limit: int = 10_000_000
     resolutions: tuple[str, ...] = ("Done", "Won't Do")
     hidden: tuple[str, ...] = ()
     """Fields that are on no screen."""
@@ -54,7 +58,11 @@ class Jira(Standin):
     issues: dict[str, dict[str, Any]] = field(default_factory=dict)
     comments: list[dict[str, Any]] = field(default_factory=list)
     histories: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    takes_files: str = "/attachments$"
     links: dict[tuple[str, str], Any] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    """Names of files that are listed, and not there any more."""
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     """Keys of issues: the younger one, and the one that it repeats."""
     may_edit_own: bool = True
@@ -79,9 +87,15 @@ class Jira(Standin):
             f"GET {issue}/transitions": self._ways,
             f"POST {issue}/transitions": self._go,
             f"POST {issue}/remotelink": self._link,
+            f"POST {issue}/attachments": self._attach,
+            "GET /rest/api/3/attachment/content/{id}": self._content,
+            "DELETE /rest/api/3/attachment/{id}": self._remove,
+            "GET /media/{id}": self._media,
         }
 
     def admit(self, request: Request) -> None:
+        if request.url.path.startswith("/media/"):  # the address says enough
+            return
         login = b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {login}":
             raise Refusal(401, {"errorMessages": ["You are not authenticated."], "errors": {}})
@@ -97,6 +111,27 @@ class Jira(Standin):
 
     def write(self, issue: str, text: str, by: str = AGENT, **more: Any) -> str:
         return str(self._written(self.issues[issue], {"body": adf(text), **more}, by)["id"])
+
+    def attach(
+        self, issue: str, name: str, body: bytes, *, kind: str = "text/plain", by: str = AGENT,
+        internal: bool = False,
+    ) -> None:  # fmt: skip
+        """As its people do: the file, then a comment that has it in its text."""
+        self._keep(self.issues[issue], name, kind, body, by)
+        media = {"type": "media", "attrs": {"type": "file", "id": "a-uuid", "alt": name}}
+        document = adf("See the file.")
+        document["content"].append({"type": "mediaGroup", "content": [media]})
+        properties = [{"key": "sd.public.comment", "value": {"internal": internal}}]
+        said = {"body": document, "properties": properties}
+        self._written(self.issues[issue], said, by)
+
+    def files(self, issue: str, by: str = BRIDGE) -> list[tuple[str, bytes]]:
+        return [
+            (each.name, each.body) for each in self.kept if (each.ticket, each.by) == (issue, by)
+        ]
+
+    def withdraw(self, name: str) -> None:
+        self.gone.append(name)
 
     def move(self, issue: str, status: str, by: str = AGENT) -> None:
         self._set(self.issues[issue], by, status=status)
@@ -266,6 +301,44 @@ class Jira(Standin):
         self.links[key] = body["object"]
         return status, {"id": 1}
 
+    async def _attach(self, request: Request, _: bytes) -> tuple[int, Any]:
+        issue = self._issue(request)
+        if request.headers.get("x-atlassian-token") != "no-check":
+            raise Refusal(403, {"errorMessages": ["XSRF check failed"], "errors": {}})
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise Refusal(415, {"errorMessages": ["Unsupported Media Type"], "errors": {}})
+        made = []
+        async with request.form() as form:
+            for each in form.getlist("file"):
+                if not isinstance(each, UploadFile):
+                    what = {"errorMessages": ["this is no file"], "errors": {}}
+                    raise Refusal(400, what)
+                made.append(await self._uploaded(issue, each))
+        if not made:
+            raise Refusal(400, {"errorMessages": ["no part is called file"], "errors": {}})
+        return 200, [self._listed(each) for each in made]
+
+    async def _uploaded(self, issue: dict[str, Any], file: UploadFile) -> Kept:
+        content = await file.read()
+        if len(content) > self.upload_limit:
+            raise Refusal(413, {"errorMessages": ["The file exceeds its limit"], "errors": {}})
+        kind = file.content_type or "application/octet-stream"
+        return self._keep(issue, file.filename or "", kind, content, BRIDGE)
+
+    async def _content(self, request: Request, _: Any) -> tuple[int, Any]:
+        """As documented, Jira points to where the file is."""
+        kept = self._file(request)
+        return 303, Response(status_code=303, headers={"Location": f"/media/{kept.id}?token=t"})
+
+    async def _media(self, request: Request, _: Any) -> tuple[int, Any]:
+        if request.query_params.get("token") != "t":
+            raise Refusal(403, {"error": "no token"})
+        return 200, given(request, self._file(request), parts=True)
+
+    async def _remove(self, request: Request, _: Any) -> tuple[int, Any]:
+        self.kept.remove(self._file(request))
+        return 204, None
+
     # -- its rules -------------------------------------------------------------------------------------
 
     def _issue(self, request: Request) -> dict[str, Any]:
@@ -273,6 +346,27 @@ class Jira(Standin):
         if issue is None:
             raise Refusal(404, {"errorMessages": [_NOT_THERE], "errors": {}})
         return issue
+
+    def _file(self, request: Request) -> Kept:
+        wanted = request.path_params["id"]
+        found = next((e for e in self.kept if e.id == wanted and e.name not in self.gone), None)
+        if found is None:
+            raise Refusal(404, {"errorMessages": ["The attachment does not exist."], "errors": {}})
+        return found
+
+    def _keep(self, issue: dict[str, Any], name: str, kind: str, body: bytes, by: str) -> Kept:
+        self._number += 1
+        kept = Kept(str(self._number), issue["id"], name, kind, body, by, self._stamp())
+        self.kept.append(kept)
+        self._touched(issue)
+        return kept
+
+    def _listed(self, kept: Kept) -> dict[str, Any]:
+        return {
+            "id": kept.id, "filename": kept.name, "author": _person(kept.by), "created": kept.at,
+            "size": len(kept.body), "mimeType": kept.media_type,
+            "content": f"{self.url}/rest/api/3/attachment/content/{kept.id}",
+        }  # fmt: skip
 
     def _open_ways(self, issue: dict[str, Any]) -> list[dict[str, Any]]:
         names = list(self.workflow)
@@ -395,6 +489,7 @@ class Jira(Standin):
             "project": {"key": issue["project"]}, "creator": _person(issue["creator"]),
             "reporter": _person(issue["reporter"]), "created": issue["created"],
             "updated": issue["updated"],
+            "attachment": [self._listed(e) for e in self.kept if e.ticket == issue["id"]],
         }  # fmt: skip
         return {
             "id": issue["id"], "key": issue["key"], "properties": issue["properties"],

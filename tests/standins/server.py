@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.standins.files import cut
+
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -33,7 +35,9 @@ class Refusal(Exception):
         self.status, self.body = status, body
 
 
-def _document(request: Request, raw: bytes) -> Any:
+def _document(request: Request, raw: bytes, takes_files: str) -> Any:
+    if takes_files and re.search(takes_files, request.url.path):
+        return raw
     if raw and "application/json" not in request.headers.get("content-type", ""):
         raise Refusal(415, {"error": "not JSON"})
     return json.loads(raw) if raw else None
@@ -56,8 +60,9 @@ class Fault:
     """What happens to the next request that fits, once."""
 
     kind: str
-    """``500`` and ``html``: refused without effect; ``500 after``: has its effect, and fails; ``429``; ``late``: fails,
-    and has its effect when ``arrive`` says so."""
+    """``500`` and ``html``: refused without effect; ``500 after``: has its effect, and fails; ``429``;
+    ``413``: too large for a server in between; ``cut``: half of a file, and no more; ``late``: fails, and has its
+    effect when ``arrive`` says so."""
     method: str = ""
     path: str = ""
 
@@ -78,6 +83,8 @@ class Standin:
     _late_writes: list[Callable[[], Awaitable[tuple[int, Any]]]] = field(default_factory=list)
     _moments: list[float] = field(default_factory=list)
     url: str = ""
+    takes_files: str = ""
+    """Pattern of paths that take something else than JSON: as bytes."""
     DATA: ClassVar[tuple[str, ...]] = ()
     """What is in its database, so what a backup has: also where its numbers go on."""
 
@@ -145,20 +152,24 @@ class Standin:
             return JSONResponse({"error": "too many"}, 429, {"Retry-After": "1"})
         if fault == "html":
             return Response(HTML, 200, media_type="text/html")
+        if fault == "413":
+            return JSONResponse({"error": "Request Entity Too Large"}, 413)
         if fault == "500":
             return Response(HTML, 500, media_type="text/html")
         try:
             self.admit(request)
             self._must_let_write(request)
-            document = _document(request, await request.body())
+            said = _document(request, await request.body(), self.takes_files)
             if fault == "late":
-                self._late_writes.append(partial(act, request, document))
+                self._late_writes.append(partial(act, request, said))
                 return Response(HTML, 504, media_type="text/html")
-            status, body = await act(request, document)
+            status, body = await act(request, said)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
         if fault == "500 after":
             return Response(HTML, 500, media_type="text/html")
+        if isinstance(body, Response):
+            return cut(body) if fault == "cut" else body
         if body is None:
             return Response(status_code=status)
         return JSONResponse(body, status)

@@ -1,6 +1,7 @@
 """A stand-in for ServiceNow: the tables incident, sys_journal_field and sys_user_group by the Table API, as documented."""
 
 import base64
+import hashlib
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tests.standins.files import Kept, given
 from tests.standins.server import Refusal, Standin
 
 ACCOUNT: Final = "bridge"
@@ -36,7 +38,7 @@ _USERS: Final = {
 
 @dataclass
 class ServiceNow(Standin):
-    DATA = ("incidents", "journal")
+    DATA = ("incidents", "journal", "kept")
     groups: tuple[str, ...] = ("Service Desk", "ROC_DE", "ROC_IT", "To_GGUS")
     states: tuple[str, ...] = ("1", "2", "3", "6", "7", "8")
     first: str = "1"
@@ -52,6 +54,15 @@ class ServiceNow(Standin):
     hidden: set[str] = field(default_factory=set)
     incidents: dict[str, dict[str, str]] = field(default_factory=dict)
     journal: list[dict[str, str]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    takes_files: str = "/attachment/file$"
+    extensions: tuple[str, ...] = ()
+    """Those that ``glide.attachment.extensions`` allows; none: all."""
+    max_size: int = 10_000_000
+    """``com.glide.attachment.max_size``, in bytes."""
+    hashes: bool = True
+    gone: list[str] = field(default_factory=list)
+    """Names of files that are listed, and not there any more."""
     _totals: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,6 +77,10 @@ class ServiceNow(Standin):
             f"PATCH {table}/incident/{{id}}": self._update,
             f"GET {table}/sys_journal_field": self._list_journal,
             f"GET {table}/sys_user_group": self._list_groups,
+            "GET /api/now/attachment": self._list_files,
+            "POST /api/now/attachment/file": self._attach,
+            "GET /api/now/attachment/{id}/file": self._file,
+            "DELETE /api/now/attachment/{id}": self._remove,
         }
 
     def admit(self, request: Request) -> None:
@@ -90,6 +105,18 @@ class ServiceNow(Standin):
         if "group" in fields:
             fields["assignment_group"] = self.group_ids[fields.pop("group")]
         self._changed(self.incidents[sys_id], fields, by)
+
+    def attach(
+        self, sys_id: str, name: str, body: bytes, *, kind: str = "text/plain", by: str = AGENT
+    ) -> None:
+        """As its people do: the incident does not say that it was changed."""
+        self._keep(sys_id, name, kind, body, by)
+
+    def files(self, sys_id: str, by: str = ACCOUNT) -> list[tuple[str, bytes]]:
+        return [(e.name, e.body) for e in self.kept if (e.ticket, e.by) == (sys_id, by)]
+
+    def withdraw(self, name: str) -> None:
+        self.gone.append(name)
 
     def delete(self, sys_id: str) -> None:
         del self.incidents[sys_id]
@@ -130,6 +157,59 @@ class ServiceNow(Standin):
         incident = self._found(request)
         self._changed(incident, self._permitted(body), ACCOUNT)
         return 200, {"result": self._shown(request, incident)}
+
+    async def _list_files(self, request: Request, _: Any) -> tuple[int, Any]:
+        asked = request.query_params
+        rows = self._ordered(asked["sysparm_query"], [self._listed(each) for each in self.kept])
+        offset, limit = int(asked.get("sysparm_offset", 0)), int(asked.get("sysparm_limit", 1000))
+        request.scope["total"] = len(rows)
+        return 200, {"result": rows[offset : offset + limit]}
+
+    async def _attach(self, request: Request, body: bytes) -> tuple[int, Any]:
+        asked = request.query_params
+        for name in ("table_name", "table_sys_id", "file_name"):
+            if not asked.get(name):
+                raise _refusal(400, "Invalid Parameter", f"{name} is mandatory")
+        if not request.headers.get("content-type"):
+            raise _refusal(400, "Invalid Header", "Content-Type is mandatory")
+        if asked["table_name"] != "incident" or asked["table_sys_id"] not in self.incidents:
+            raise _refusal(404, "No Record found", "Record doesn't exist or is not accessible")
+        name = asked["file_name"]
+        if self.extensions and name.rpartition(".")[2] not in self.extensions:
+            raise _refusal(403, "Operation Failed", f"Invalid file type: {name}")
+        if len(body) > self.max_size:
+            raise _refusal(413, "Operation Failed", "File size exceeds the maximum")
+        kind = request.headers["content-type"]
+        kept = self._keep(asked["table_sys_id"], name, kind, body, ACCOUNT)
+        return 201, {"result": self._listed(kept)}
+
+    async def _file(self, request: Request, _: Any) -> tuple[int, Any]:
+        return 200, given(request, self._kept(request))
+
+    async def _remove(self, request: Request, _: Any) -> tuple[int, Any]:
+        self.kept.remove(self._kept(request))
+        return 204, None
+
+    def _kept(self, request: Request) -> Kept:
+        wanted = request.path_params["id"]
+        found = next((e for e in self.kept if e.id == wanted and e.name not in self.gone), None)
+        if found is None:
+            raise _refusal(404, "No Record found", "Record doesn't exist or ACL restricts the record retrieval")  # fmt: skip
+        return found
+
+    def _keep(self, sys_id: str, name: str, kind: str, body: bytes, by: str) -> Kept:
+        kept = Kept(uuid.uuid4().hex, sys_id, name, kind, body, by, self._stamp())
+        self.kept.append(kept)
+        return kept
+
+    def _listed(self, kept: Kept) -> dict[str, str]:
+        return {
+            "sys_id": kept.id, "table_name": "incident", "table_sys_id": kept.ticket,
+            "file_name": kept.name, "content_type": kept.media_type,
+            "size_bytes": str(len(kept.body)), "sys_created_on": kept.at, "sys_created_by": kept.by,
+            "hash": hashlib.sha256(kept.body).hexdigest() if self.hashes else "",
+            "download_link": f"{self.url}/api/now/attachment/{kept.id}/file",
+        }  # fmt: skip
 
     def _found(self, request: Request) -> dict[str, str]:
         id_ = request.path_params["id"]

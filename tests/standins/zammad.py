@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from tests.standins.files import Kept, given
 from tests.standins.server import Refusal, Standin
 
 TOKEN: Final = "token-of-the-bridge"
@@ -23,7 +25,7 @@ _FIELD: Final = re.compile(r'(external_id):"([^"]*)"|(id):(\d+)')
 
 @dataclass
 class Zammad(Standin):
-    DATA = ("tickets", "articles", "histories", "links")
+    DATA = ("tickets", "articles", "histories", "links", "kept")
     groups: tuple[str, ...] = ("Users", "ROC_DE", "ROC_IT", "To_GGUS")
     states: tuple[str, ...] = (
         "new", "open", "pending reminder", "pending close", "closed", "merged",
@@ -35,6 +37,7 @@ class Zammad(Standin):
     tickets: dict[int, dict[str, Any]] = field(default_factory=dict)
     articles: list[dict[str, Any]] = field(default_factory=list)
     histories: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
     forbidden: set[int] = field(default_factory=set)
     links: list[tuple[int, int]] = field(default_factory=list)
     """Tickets that are linked."""
@@ -51,6 +54,7 @@ class Zammad(Standin):
             "PUT /api/v1/tickets/{id:int}": self._update,
             "GET /api/v1/ticket_articles/by_ticket/{id:int}": self._by_ticket,
             "GET /api/v1/ticket_history/{id:int}": self._history,
+            "GET /api/v1/ticket_attachment/{id:int}/{article:int}/{file:int}": self._file,
             "POST /api/v1/links/add": self._connect,
         }
 
@@ -66,6 +70,21 @@ class Zammad(Standin):
 
     def write(self, ticket: int, body: str, by: int = AGENT, **more: Any) -> int:
         return self._written(self.tickets[ticket], {"body": body, **more}, by)
+
+    def attach(
+        self, ticket: int, name: str, body: bytes, *, kind: str = "text/plain", by: int = AGENT, **more: Any
+    ) -> None:  # fmt: skip
+        """As its people do, with a text."""
+        file = {"filename": name, "data": b64encode(body).decode(), "mime-type": kind}
+        alternative = {"filename": "message.html", "data": "PGI+", "content-alternative": True}
+        text = {"body": "See the file.", "attachments": [file, alternative], **more}
+        self._written(self.tickets[ticket], text, by)
+
+    def files(self, ticket: int, by: int = BRIDGE) -> list[tuple[str, bytes]]:
+        return [(e.name, e.body) for e in self.kept if (e.ticket, e.by) == (str(ticket), str(by))]
+
+    def withdraw(self, name: str) -> None:
+        self.kept = [each for each in self.kept if each.name != name]
 
     def change(self, ticket: int, by: int = AGENT, **fields: Any) -> None:
         self._changed(self.tickets[ticket], fields, by)
@@ -155,6 +174,14 @@ class Zammad(Standin):
         found = [each for each in self.histories if each["o_id"] == ticket["id"]]
         return 200, {"history": found, "assets": {}}
 
+    async def _file(self, request: Request, _: Any) -> tuple[int, Any]:
+        self._ticket(request)
+        wanted = f"{request.path_params['article']}.{request.path_params['file']}"
+        found = next((each for each in self.kept if each.id == wanted), None)
+        if found is None:
+            raise Refusal(404, {"error": "No such file."})
+        return 200, given(request, found)
+
     async def _connect(self, _: Request, body: Any) -> tuple[int, Any]:
         """As documented: the one is named by its number, the other by its identifier."""
         assert (body["link_type"], body["link_object_source"]) == ("normal", "Ticket")
@@ -215,16 +242,40 @@ class Zammad(Standin):
 
     def _written(self, ticket: dict[str, Any], article: dict[str, Any], by: int) -> int:
         number = len(self.articles) + 100
+        attachments = [
+            self._kept(ticket, number, index, each, by)
+            for index, each in enumerate(article.get("attachments", ()), 1)
+        ]
         self.articles.append({
             "id": number, "ticket_id": ticket["id"], "subject": article.get("subject"),
             "body": article["body"], "content_type": article.get("content_type", "text/plain"),
             "internal": article.get("internal", False), "type": article.get("type", "note"),
             "sender": {CUSTOMER: "Customer", SYSTEM: "System"}.get(by, "Agent"),
-            "attachments": [{"id": 1, "filename": name} for name in article.get("files", ())],
+            "attachments": attachments,
             "created_by_id": by, "created_at": self._stamp(),
         })  # fmt: skip
         self._touched(ticket)
         return number
+
+    def _kept(
+        self, ticket: dict[str, Any], article: int, number: int, file: dict[str, Any], by: int
+    ) -> dict[str, Any]:
+        for name in ("filename", "data"):
+            if not file.get(name):
+                raise Refusal(422, {"error": f"Attachment needs '{name}' param."})
+        kind, body = file.get("mime-type", "application/octet-stream"), b64decode(file["data"])
+        self.kept.append(
+            Kept(
+                f"{article}.{number}", str(ticket["id"]), file["filename"], kind, body, str(by), ""
+            )
+        )
+        preferences = {"Content-Type": kind}
+        if file.get("content-alternative"):
+            preferences["content-alternative"] = True
+        return {
+            "id": number, "filename": file["filename"], "size": str(len(body)),
+            "preferences": preferences,
+        }  # fmt: skip
 
     def _changed(self, ticket: dict[str, Any], fields: dict[str, Any], by: int) -> None:
         for name, value in fields.items():

@@ -14,6 +14,7 @@ import msgspec
 
 from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Ours, marked, property_of
 from adapters.helpdesks.jira.doubles import INTERNAL, Doubles, named
+from adapters.helpdesks.jira.files import Files
 from adapters.helpdesks.jira.rich_text import document as rich
 from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition, instant
 from adapters.helpdesks.jira.session import Session
@@ -32,7 +33,7 @@ class JiraCourier:
     def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
         self._session, self._doubles = session, Doubles(session, words)
         self._issues, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
-        self._creating = asyncio.Lock()
+        self._files, self._creating = Files(session), asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
         document = DOCUMENTS.to_do(parcel.raw)
@@ -85,7 +86,8 @@ class JiraCourier:
         if note is None:
             self._texts.be_certain(document.mark.event_id, document.decided_at)
             with self._texts.attempt(document.mark.event_id):
-                await self._session.write(issue.id, _comment(document))
+                more = await self._files.bring(parcel, document, issue)
+                await self._session.write(issue.id, _comment(document, more))
             said, comments = "written", await self._comments(document, issue)
             note = await self._note(document, comments)
             if note is None:
@@ -218,9 +220,9 @@ def _fields(asked: Mapping[str, str]) -> dict[str, Any]:
     return fields
 
 
-def _comment(document: Ours) -> dict[str, Any]:
+def _comment(document: Ours, more: str) -> dict[str, Any]:
     internal = [] if document.note.public else [INTERNAL]
-    return {"body": rich(document.note.text), "properties": [_property(document), *internal]}
+    return {"body": rich(document.note.text + more), "properties": [_property(document), *internal]}
 
 
 def _property(document: Ours) -> dict[str, Any]:

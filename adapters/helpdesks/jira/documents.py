@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
+from adapters.kit.attaching import DOCUMENT_BYTES_MAX, OurFile, TheirFile
 from adapters.kit.documents import OUR_ID, Documents
 
 _HOPS_MAX: Final = 20
@@ -47,13 +48,15 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     """For a screen that asks for one on the way to the status."""
     page: str = ""
     """With the first message: address of our page."""
+    file: OurFile | None = None
+    """Goes with the note."""
 
 
 class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
-    """``issue:1``, ``comment:2`` or ``history:3:status``."""
+    """``issue:1``, ``comment:2``, ``history:3:status`` or ``attachment:4``."""
     kind: str
-    """``opened``, ``comment``, ``status``, ``priority`` or ``component``."""
+    """``opened``, ``comment``, ``status``, ``priority``, ``component`` or ``attached``."""
     old: str = ""
     new: str = ""
     at: str = ""
@@ -86,9 +89,15 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     """Mail address, where it is shown; only with a new issue."""
     reply: Any = None
     """With a change of the status: what their team last wrote in public."""
+    attached: list[TheirFile] = field(default_factory=list)
+    """The file that came."""
+    files: list[str] = field(default_factory=list)
+    """Its name, where it stays there, and why."""
 
 
-DOCUMENTS: Final = Documents(Ours, Theirs, no_document="none of our documents about Jira")
+DOCUMENTS: Final = Documents(
+    Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX, no_document="none of our documents about Jira"
+)
 
 
 def property_of(external_id: str) -> str:

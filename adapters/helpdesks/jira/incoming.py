@@ -8,6 +8,7 @@ from adapters.helpdesks.jira.documents import Theirs
 from adapters.helpdesks.jira.rich_text import reading
 from adapters.kit import asking
 from adapters.kit import words as kit
+from adapters.kit.attaching import received, staying
 from adapters.kit.contract import Asked, Ignored
 from adapters.kit.steps import step
 from domain.lifecycle import Action
@@ -46,6 +47,13 @@ def _comment(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     return Asked([asking.written(ticket, text, by_submitter=document.change.by == "reporter")])
 
 
+def _attached(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
+    public = not document.change.internal
+    files = received(document.attached, ticket, public=public)
+    stays = asking.fitting(staying(document.files, files))
+    return asking.said(ticket, stays, files, public=public, by_submitter=False)
+
+
 def _status(document: Theirs, ticket: Ticket, words: Words) -> Asked | Ignored:
     new = document.change.new
     moved = step(words, document.change.old, new, ticket.status)
@@ -65,6 +73,7 @@ def _priority(document: Theirs, ticket: Ticket, words: Words) -> Asked | Ignored
 _BY_KIND: Final[Mapping[str, Callable[[Theirs, Ticket, Words], Asked | Ignored]]] = (
     MappingProxyType({
         "comment": _comment,
+        "attached": _attached,
         "status": _status,
         "component": _component,
         "priority": _priority,

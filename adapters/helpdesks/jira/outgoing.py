@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import structs
+
 from adapters.helpdesks.jira.documents import Mark, Note, Ours
-from adapters.kit import telling
+from adapters.kit import attaching, telling
 from adapters.kit.addresses import term
 from adapters.kit.contract import Ignored, News
 from adapters.kit.words import unit_there
 from domain.lifecycle import Status
+from domain.ticket import Ticket
 
 _RESOLUTIONS: Final[Mapping[Status, tuple[str, str]]] = MappingProxyType({
     # status          parameter of the address, and the resolution as shipped
@@ -42,6 +45,10 @@ def whole(news: News) -> Ours:
 
 def change(news: News) -> Ours | Ignored:
     """Bring their issue along."""
+    if isinstance(news.event, Ticket.Attached):
+        said, file = attaching.told(news, news.event)
+        note = Note(public=said.public, text=said.text)
+        return structs.replace(_ours(news, note, set={}, resolution="", page=""), file=file)
     told = telling.told(news)
     if isinstance(told, Ignored):
         return told

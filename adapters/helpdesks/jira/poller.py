@@ -16,7 +16,16 @@ from msgspec import Struct, field
 
 from adapters.helpdesks.jira.documents import DOCUMENTS, Change, TheirIssue, Theirs, marked
 from adapters.helpdesks.jira.doubles import Doubles
-from adapters.helpdesks.jira.rows import CommentRow, HistoryRow, IssueRow, Item, Person, instant
+from adapters.helpdesks.jira.files import Files, shown
+from adapters.helpdesks.jira.rows import (
+    AttachmentRow,
+    CommentRow,
+    HistoryRow,
+    IssueRow,
+    Item,
+    Person,
+    instant,
+)
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_number
@@ -56,6 +65,7 @@ class Cursor(Struct, kw_only=True):
 class JiraPoller:
     def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._our_name, self._words = session, our_name, words
+        self._files = Files(session)
         self._doubles = Doubles(session, words)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
@@ -83,6 +93,7 @@ class JiraPoller:
         if not at.token:
             at.asked_at, at.round_at = at.round_at, None
             _forget(at, their_now - window - OVERLAP)
+        self._session.downloads.used()
         return Found(messages=messages, cursor=msgspec.json.encode(at), more=bool(at.token))
 
     async def _of_issue(
@@ -103,7 +114,8 @@ class JiraPoller:
         found: list[tuple[datetime, Theirs]] = []
         if not mine:
             if _is(issue.fields.creator, account) or not _arrived(issue, changes, at.began_at):
-                return _fresh(at, issue, [])
+                _fresh(at, issue, [])
+                return []
             found.append((instant(issue.fields.created), self._opened(issue)))
         comments = await self._session.comments(number, floor)
         if linked:
@@ -122,7 +134,34 @@ class JiraPoller:
             and instant(row.created) >= floor
             and not _is(row.author, account)
         ]
-        return _fresh(at, issue, found)
+        brought = {}
+        public = [each for each in comments if _public(each)]
+        for row in issue.fields.attachment:
+            # Not before the issue itself, however their clocks count.
+            when = max(instant(row.created), instant(issue.fields.created))
+            if when >= floor and not _is(row.author, account):
+                document = self._attached(issue, row, public)
+                brought[document.change.id] = row
+                found.append((when, document))
+        messages = []
+        for when, each in _fresh(at, issue, found):
+            row_ = brought.get(each.change.id)
+            document = await self._files.of(each, row_) if row_ else each
+            raw = DOCUMENTS.write(document)
+            messages.append(Incoming(message_id=each.change.id, raw=raw, sent_at=when))
+        return messages
+
+    def _attached(
+        self, issue: IssueRow, row: AttachmentRow, public: Sequence[CommentRow]
+    ) -> Theirs:
+        """A file; once more where what only the team saw is shown to all."""
+        by = _role(row.author, issue)
+        internal = by != "reporter" and row.filename not in shown(issue, public)
+        name = f"attachment:{row.id}" + (":internal" if internal else "")
+        return Theirs(
+            change=Change(id=name, kind="attached", at=row.created, by=by, internal=internal),
+            issue=self._issue(issue),
+        )
 
     def _opened(self, issue: IssueRow) -> Theirs:
         mark = marked(issue.properties)
@@ -216,16 +255,15 @@ class JiraPoller:
         return next((each for each in ours if our_number(each)), "")
 
 
-def _fresh(at: Cursor, issue: IssueRow, found: list[tuple[datetime, Theirs]]) -> list[Incoming]:
+def _fresh(
+    at: Cursor, issue: IssueRow, found: list[tuple[datetime, Theirs]]
+) -> list[tuple[datetime, Theirs]]:
     """What was not told lately, in the order in which it happened; from now on it was."""
     told = at.told.setdefault(issue.id, Told(updated=""))
     told.updated = issue.fields.updated
     fresh = [pair for pair in sorted(found, key=_when) if pair[1].change.id not in told.changes]
     told.changes += [document.change.id for _, document in fresh]
-    return [
-        Incoming(message_id=document.change.id, raw=DOCUMENTS.write(document), sent_at=when)
-        for when, document in fresh
-    ]
+    return fresh
 
 
 def _when(found: tuple[datetime, Theirs]) -> datetime:

@@ -34,6 +34,17 @@ def reading(node: object) -> str:
     return "\n".join(each.rstrip() for each in text.strip().splitlines())
 
 
+def named_files(node: object, depth: int = 0) -> set[str]:
+    """Names of files that a document has in its text."""
+    if not isinstance(node, dict) or depth > _DEPTH_MAX:
+        return set()
+    if node.get("type") in ("media", "mediaInline"):
+        attributes = node.get("attrs")
+        name = attributes.get("alt") if isinstance(attributes, dict) else None
+        return {name} if isinstance(name, str) else set()
+    return {name for each in _list(node.get("content")) for name in named_files(each, depth + 1)}
+
+
 def _read(node: object, depth: int) -> str:
     if not isinstance(node, dict) or depth > _DEPTH_MAX:
         return ""

@@ -22,6 +22,15 @@ class Project(Struct, frozen=True):
     key: str = ""
 
 
+class AttachmentRow(Struct, frozen=True, kw_only=True, rename="camel"):
+    id: str
+    filename: str = ""
+    author: Person | None = None
+    created: str = ""
+    size: int = 0
+    mime_type: str = ""
+
+
 class Fields(Struct, frozen=True, kw_only=True):
     summary: str | None = ""
     description: Any = None
@@ -34,6 +43,7 @@ class Fields(Struct, frozen=True, kw_only=True):
     creator: Person | None = None
     created: str = ""
     updated: str = ""
+    attachment: list[AttachmentRow] = []
 
 
 class IssueRow(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.helpdesks.jira.rows import (
+    AttachmentRow,
     CommentPage,
     CommentRow,
     HistoryPage,
@@ -31,7 +32,8 @@ from adapters.helpdesks.jira.rows import (
     instant,
 )
 from adapters.kit.addresses import address_of, unlike
-from adapters.kit.http import Answer, Api
+from adapters.kit.downloads import Downloads, Wanted
+from adapters.kit.http import Answer, Api, Upload
 from adapters.kit.retry import Undelivered
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ _REST: Final = "/rest/api/3"
 _AT_ONCE: Final = 4
 _FIELDS: Final = (
     "summary,description,status,priority,components,labels,project,reporter,creator,created,updated"
+    ",attachment"
 )
 
 
@@ -83,6 +86,7 @@ class Session:
         login = b64encode(f"{terms.account}:{token}".encode()).decode()
         self._headers = {"Authorization": f"Basic {login}"}
         self._api = Api(terms.url, allow_private=allow_private, environment=environment)
+        self.downloads = Downloads(self._api, self._headers)
         self._lane = asyncio.Semaphore(_AT_ONCE)
         self._account = ""
 
@@ -209,6 +213,25 @@ class Session:
         """Let the issue point to a page; again is a no-op, because the pointer has a name."""
         asked = {"globalId": f"ticketledger:{name}", "object": {"url": page, "title": name}}
         _must_be_done(await self._call("POST", f"/issue/{issue}/remotelink", asked))
+
+    async def attach(self, issue: str, name: str, media_type: str, body: bytes) -> None:
+        """Jira takes a form of somebody who says that no browser was tricked into sending it."""
+        upload = Upload("file", name, media_type, body)
+        checked = self._headers | {"X-Atlassian-Token": "no-check"}
+        async with self._lane:
+            answer = await self._api.call(
+                "POST", f"{_REST}/issue/{issue}/attachments", body=upload, headers=checked
+            )
+        _must_be_done(answer)
+
+    async def remove_file(self, attachment: str) -> None:
+        answer = await self._call("DELETE", f"/attachment/{int(attachment)}")
+        if answer.status not in (403, 404):
+            _must_be_done(answer)
+
+    def file(self, row: AttachmentRow) -> Wanted:
+        """How a file is fetched: Jira points to where it is."""
+        return Wanted(path=f"{_REST}/attachment/content/{int(row.id)}", size=row.size)
 
     # -- calling -------------------------------------------------------------------------------------
 

@@ -21,14 +21,16 @@ def write(news: News, fields: dict[str, str]) -> bytes:
 
 
 def write_file(news: News, event: Ticket.Attached) -> bytes:
-    """What identifies the ticket, and the file beside it. One that is too large for mail is told in words."""
+    """What identifies the ticket, and the file beside it. One that cannot come along is told in words."""
     fields = identifying(news)
     name = telling.text(news, event.name)
-    if event.file.size > FILE_BYTES_MAX:
-        where = news.place.page.format(number=news.ticket.number)
-        fields["GHD_Public_Diary"] = (
-            f"A file was attached: {name}. It is too large for a mail: {where}"
-        )
+    why = ""
+    if event.file.id not in news.files:
+        why = "It was withdrawn."
+    elif event.file.size > FILE_BYTES_MAX:
+        why = f"With {event.file.size} bytes it is too large for a mail. {telling.stays(news)}"
+    if why:
+        fields["GHD_Public_Diary"] = f"A file was attached: {name}. {why}"
         return write(news, fields)
     message = _mail(news, fields)
     add_file(message, news, event, name)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, event_id, marked
 from adapters.helpdesks.servicenow.doubles import Doubles
+from adapters.helpdesks.servicenow.files import Files
 from adapters.helpdesks.servicenow.session import Incident, JournalRow, Session
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
@@ -22,8 +23,8 @@ class ServiceNowCourier:
     def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
         """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
         self._session, self._settling = session, Settling(settle_s)
+        self._files, self._creating = Files(session), asyncio.Lock()
         self._doubles = Doubles(session, words)
-        self._creating = asyncio.Lock()
         self._groups: dict[str, str] = {}
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -63,8 +64,9 @@ class ServiceNowCourier:
         if written := await self._written(document, sys_id):
             return _delivered(f"incident {found.number} had it{_twice(found, written)}", found)
         self._settling.be_certain(document.event_id, document.decided_at)
-        fields, missing = await self._columns(document)
         with self._settling.attempt(document.event_id):
+            more = await self._files.bring(parcel, document, sys_id)
+            fields, missing = await self._columns(document, more)
             after = await self._session.change(sys_id, fields)
         if document.state and after.word.partition("/")[0] != document.state.partition("/")[0]:
             what = f"{after.number} is in state {after.word}, not {document.state}"
@@ -97,10 +99,10 @@ class ServiceNowCourier:
             raise Undelivered("gone-there", what, final=True)
         return found
 
-    async def _columns(self, document: Ours) -> tuple[dict[str, str], str]:
+    async def _columns(self, document: Ours, more: str = "") -> tuple[dict[str, str], str]:
         """What is written, and what to add to the receipt."""
         fields = dict(document.set)
-        fields["comments" if document.public else "work_notes"] = marked(document)
+        fields["comments" if document.public else "work_notes"] = marked(document, more)
         if not document.group:
             return fields, ""
         if document.group not in self._groups:

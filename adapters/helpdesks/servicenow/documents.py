@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from adapters.kit.attaching import DOCUMENT_BYTES_MAX, OurFile, TheirFile
 from adapters.kit.documents import Documents
 
 _MARK: Final = re.compile(r"\[[A-Z][A-Z0-9]{1,15}-\d{1,9} ([0-9a-zA-Z.@_-]{1,200})\]\s*\Z")
@@ -30,6 +31,8 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     """Name of the assignment group."""
     state: str = ""
     """Their word for the state that ``set`` leads to."""
+    file: OurFile | None = None
+    """Goes with the text."""
 
 
 class TheirTicket(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,12 +53,16 @@ class TheirTicket(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of a journal field."""
+    """One entry of a journal field, or a file."""
 
     id: str
     public: bool = False
     text: str
     by_caller: bool = False
+    attached: list[TheirFile] = field(default_factory=list)
+    """The file that came."""
+    files: list[str] = field(default_factory=list)
+    """Its name, where it stays there, and why."""
 
 
 class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", omit_defaults=True):
@@ -70,12 +77,12 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     entry: Entry | None = None
 
 
-DOCUMENTS: Final = Documents(Ours, Theirs)
+DOCUMENTS: Final = Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)
 
 
-def marked(document: Ours) -> str:
-    """The text as it is written: its last line says which message it is."""
-    return f"{document.text}\n\n[{document.external_id} {document.event_id}]"
+def marked(document: Ours, more: str = "") -> str:
+    """The text as it is written, and ``more`` of it: its last line says which message it is."""
+    return f"{document.text}{more}\n\n[{document.external_id} {document.event_id}]"
 
 
 def event_id(text: str) -> str:

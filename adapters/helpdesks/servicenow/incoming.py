@@ -8,6 +8,7 @@ from adapters.helpdesks.servicenow import words
 from adapters.helpdesks.servicenow.documents import Entry, Theirs
 from adapters.kit import asking
 from adapters.kit import words as kit
+from adapters.kit.attaching import received, staying
 from adapters.kit.contract import Asked, Before, Ignored
 from adapters.kit.states import action
 from adapters.kit.text import line
@@ -58,12 +59,11 @@ def commands_for_known(
 
 
 def _entry(entry: Entry, ticket: Ticket) -> Asked | Ignored:
-    text = asking.fitting(entry.text)
-    if not text:
-        return asking.NOTHING_NEW
-    if entry.public:
-        return Asked([asking.written(ticket, text, by_submitter=entry.by_caller)])
-    return Asked([asking.entry(ticket, text, public=False)])
+    files = received(entry.attached, ticket, public=entry.public)
+    text = asking.fitting(entry.text or staying(entry.files, files))
+    return asking.said(
+        ticket, text, files, public=entry.public, by_submitter=entry.public and entry.by_caller
+    )
 
 
 def _fields(

@@ -33,6 +33,7 @@ class ServiceNow:
             installation=installation,
             state="" if document.entry else line(ticket.state, 100),
             submitter=Contact(mail=address, name=line(ticket.caller_name, 200)) if address else None,
+            beside=document.entry is not None and not document.entry.text,
             body=document,
         )  # fmt: skip
 

@@ -2,14 +2,17 @@
 
 from typing import Final
 
+from msgspec import structs
+
 from adapters.helpdesks.servicenow import words
 from adapters.helpdesks.servicenow.documents import Ours
-from adapters.kit import telling
+from adapters.kit import attaching, telling
 from adapters.kit.addresses import term
 from adapters.kit.contract import Ignored, News
 from adapters.kit.text import cut
 from adapters.kit.words import status_there
 from domain.lifecycle import TERMINAL, Status
+from domain.ticket import Ticket
 from domain.vocabulary import TEXT_CHARACTERS_MAX
 
 _SHORT_CHARACTERS_MAX: Final = 160
@@ -39,6 +42,10 @@ def whole(news: News) -> Ours:
 
 def change(news: News) -> Ours | Ignored:
     """Bring their incident along."""
+    if isinstance(news.event, Ticket.Attached):
+        said, file = attaching.told(news, news.event)
+        document = _ours(news, said.text, public=said.public, set={}, group="", status=None)
+        return structs.replace(document, file=file)
     told = telling.told(news)
     if isinstance(told, Ignored):
         return told

@@ -18,13 +18,24 @@ from adapters.helpdesks.servicenow.documents import (
     event_id,
 )
 from adapters.helpdesks.servicenow.doubles import Doubles
-from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session, instant
+from adapters.helpdesks.servicenow.files import Files
+from adapters.helpdesks.servicenow.session import (
+    PAGE,
+    AttachmentRow,
+    Incident,
+    JournalRow,
+    Session,
+    instant,
+)
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
 from domain.words import Words
 
 OVERLAP: Final = timedelta(seconds=60)
+_INCIDENTS_AT_ONCE: Final = 50
+_FILE: Final = "a:"
+"""Before the identifier of a file that was seen."""
 _EPOCH: Final = "1970-01-01 00:00:00"
 _AGAIN: Final = 20
 """Rows of a page that are asked for again with the next."""
@@ -42,6 +53,8 @@ class Cursor(Struct, kw_only=True):
     """From when on the pass asks that is under way; empty where none is."""
     offset: int = 0
     """Of its next page."""
+    files_since: str = ""
+    """The latest file that was seen, whoever's incident has it."""
     seen: dict[str, str]
     """Changes and entries that were dealt with, and when they were made."""
 
@@ -49,6 +62,7 @@ class Cursor(Struct, kw_only=True):
 class ServiceNowPoller:
     def __init__(self, session: Session, our_name: str, words: Words) -> None:
         self._session, self._our_name = session, our_name
+        self._files = Files(session)
         self._doubles = Doubles(session, words)
 
     async def poll(self, cursor: bytes, known: Known) -> Found:
@@ -68,9 +82,16 @@ class ServiceNowPoller:
         messages = await self._messages(mine, after, seen)
         seen |= {_key(row): row.sys_updated_on for row in rows}
         since = max([at.since, *(row.sys_updated_on for row in rows)])
-        now = Cursor(since=since, begun=at.begun, seen={
-            key: made for key, made in seen.items() if made >= _earlier(since)
+        files_since = at.files_since or at.begun
+        if not more:  # a file may hang on an incident that is still to be told
+            files = await self._attachments(max(_earlier(files_since), at.begun), seen, known)
+            messages += files
+            files_since = max([files_since, *(seen[k] for k in seen if k.startswith(_FILE))])
+        now = Cursor(since=since, begun=at.begun, files_since=files_since, seen={
+            key: made for key, made in seen.items()
+            if made >= _earlier(files_since if key.startswith(_FILE) else since)
         })  # fmt: skip
+        self._session.downloads.used()
         if more:  # rows that change meanwhile go to the end, and those behind them come forward
             now.after, now.offset = after, at.offset + PAGE - _AGAIN
         return Found(messages=messages, cursor=msgspec.json.encode(now), more=more)
@@ -119,6 +140,40 @@ class ServiceNowPoller:
                 messages.append(self._incident(row))
             messages += written
         return messages
+
+    async def _attachments(self, after: str, seen: dict[str, str], known: Known) -> list[Incoming]:
+        """The files that came: an incident does not say that it was changed by them."""
+        rows = [row for row in await self._files.since(after) if _FILE + row.sys_id not in seen]
+        seen.update({_FILE + row.sys_id: row.sys_created_on for row in rows})
+        rows = [row for row in rows if row.sys_created_by != self._session.terms.account]
+        incidents = await self._incidents({row.table_sys_id for row in rows}, known)
+        return [
+            self._with(incidents[row.table_sys_id], await self._files.entry(row), row)
+            for row in rows
+            if row.table_sys_id in incidents
+        ]
+
+    async def _incidents(self, sys_ids: set[str], known: Known) -> dict[str, Incident]:
+        """Those of them that concern us."""
+        found: dict[str, Incident] = {}
+        names = sorted(sys_ids)
+        for start in range(0, len(names), _INCIDENTS_AT_ONCE):
+            some = ",".join(names[start : start + _INCIDENTS_AT_ONCE])
+            rows, _ = await self._session.incidents(f"sys_idIN{some}{self._concerning()}")
+            found |= {row.sys_id: row for row in rows if row.sys_id in sys_ids}
+        for name in sys_ids - set(found):
+            if await known(name) and (row := await self._session.incident(name)):
+                found[name] = row
+        return {name: row for name, row in found.items() if await self._concerns(row, known)}
+
+    def _with(self, incident: Incident, entry: Entry, row: AttachmentRow) -> Incoming:
+        document = Theirs(
+            ticket=structs.replace(self._ticket(incident), description="", close_notes=""),
+            mod_count=incident.sys_mod_count, at=row.sys_created_on, entry=entry,
+        )  # fmt: skip
+        return Incoming(
+            message_id=f"attachment:{row.sys_id}", raw=DOCUMENTS.write(document), sent_at=instant(row.sys_created_on)
+        )  # fmt: skip
 
     async def _entries(self, sys_ids: list[str], after: str) -> list[JournalRow]:
         query = (

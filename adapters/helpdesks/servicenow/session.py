@@ -16,12 +16,16 @@ from msgspec import Struct
 
 from adapters.helpdesks.servicenow.words import CLOSE_CODE
 from adapters.kit.addresses import address_of
+from adapters.kit.downloads import Downloads, Wanted
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
 T = TypeVar("T")
 PAGE: Final = 100
 _TABLE: Final = "/api/now/table/"
+_ATTACHMENT: Final = "/api/now/attachment"
+_SHA256: Final = 64
+"""Digits."""
 _BEARER: Final = "bearer:"
 
 
@@ -88,6 +92,18 @@ class JournalRow(Struct, frozen=True, kw_only=True):
     sys_created_by: str = ""
 
 
+class AttachmentRow(Struct, frozen=True, kw_only=True):
+    sys_id: str
+    table_sys_id: str = ""
+    file_name: str = ""
+    content_type: str = ""
+    size_bytes: int = 0
+    hash: str = ""
+    """SHA-256, hexadecimal; older releases say nothing, or another one."""
+    sys_created_on: str = ""
+    sys_created_by: str = ""
+
+
 _INCIDENT: Final = ",".join(field.encode_name for field in msgspec.structs.fields(Incident))
 _JOURNAL: Final = ",".join(field.encode_name for field in msgspec.structs.fields(JournalRow))
 
@@ -104,6 +120,7 @@ class Session:
             pair = f"{terms.account}:{secret}".encode()
             said = f"Basic {base64.b64encode(pair).decode()}"
         self._headers = {"Authorization": said}
+        self.downloads = Downloads(self._api, self._headers)
 
     async def close(self) -> None:
         await self._api.close()
@@ -142,6 +159,41 @@ class Session:
     async def change(self, sys_id: str, fields: Mapping[str, str]) -> Incident:
         return await self._write("PATCH", f"incident/{_path(sys_id)}", fields)
 
+    # -- files ---------------------------------------------------------------------------------------
+
+    async def attachments(
+        self, query: str, *, limit: int = PAGE, offset: int = 0
+    ) -> tuple[list[AttachmentRow], bool]:
+        asked: dict[str, str | int] = {
+            "sysparm_query": query, "sysparm_limit": limit, "sysparm_offset": offset,
+        }  # fmt: skip
+        answer = await self._api.call("GET", _ATTACHMENT, query=asked, headers=self._headers)
+        rows, more = _listed(answer, "attachments", limit, offset)
+        return [_as(AttachmentRow, row) for row in rows], more
+
+    async def attach(self, sys_id: str, name: str, media_type: str, body: bytes) -> None:
+        about = {"table_name": "incident", "table_sys_id": _path(sys_id), "file_name": name}
+        headers = self._headers | {"Content-Type": media_type}
+        answer = await self._api.call(
+            "POST", f"{_ATTACHMENT}/file", query=about, headers=headers, body=body
+        )
+        answer.must_succeed()
+        _as(AttachmentRow, _result(answer))
+
+    async def remove_file(self, sys_id: str) -> None:
+        path = f"{_ATTACHMENT}/{_path(sys_id)}"
+        answer = await self._api.call("DELETE", path, headers=self._headers)
+        if answer.status not in (403, 404):
+            answer.must_succeed()
+
+    def file(self, row: AttachmentRow) -> Wanted:
+        """How a file is fetched."""
+        path = f"{_ATTACHMENT}/{_path(row.sys_id)}/file"
+        sha256 = row.hash if len(row.hash) == _SHA256 else ""
+        return Wanted(path=path, size=row.size_bytes, sha256=sha256.lower())
+
+    # -- calling -------------------------------------------------------------------------------------
+
     async def _write(self, method: str, path: str, fields: Mapping[str, str]) -> Incident:
         query = _plain({"sysparm_fields": _INCIDENT})
         answer = await self._call(method, path, json=dict(fields), query=query)
@@ -156,16 +208,7 @@ class Session:
             "sysparm_limit": limit, "sysparm_offset": offset,
         }  # fmt: skip
         answer = await self._call("GET", table, query=_plain(asked))
-        if answer.status == 404:  # how older releases say that nothing was found
-            _must_say_why(answer)
-            return [], False
-        answer.must_succeed()
-        found = _result(answer)
-        if not isinstance(found, list):
-            raise Undelivered("strange-answer", f"{table} gave no list", final=False)
-        total = answer.headers.get("x-total-count", "")
-        more = int(total) > offset + limit if total.isdigit() else len(found) >= limit
-        return found, more
+        return _listed(answer, table, limit, offset)
 
     async def _call(
         self, method: str, path: str, *, json: Any = None, query: Mapping[str, str | int]
@@ -181,6 +224,22 @@ def instant(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _listed(
+    answer: Answer, what: str, limit: int, offset: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """The rows of a page, and whether there may be more."""
+    if answer.status == 404:  # how older releases say that nothing was found
+        _must_say_why(answer)
+        return [], False
+    answer.must_succeed()
+    found = _result(answer)
+    if not isinstance(found, list):
+        raise Undelivered("strange-answer", f"{what} gave no list", final=False)
+    total = answer.headers.get("x-total-count", "")
+    more = int(total) > offset + limit if total.isdigit() else len(found) >= limit
+    return found, more
 
 
 def _plain(asked: Mapping[str, str | int]) -> Mapping[str, str | int]:

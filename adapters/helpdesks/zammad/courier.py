@@ -6,6 +6,7 @@ whose index is late: so where a ticket may have been made just now, it is waited
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from adapters.helpdesks.zammad import words
 from adapters.helpdesks.zammad.documents import DOCUMENTS, EXTERNAL_ID, Note, Ours, event_id
 from adapters.helpdesks.zammad.doubles import Doubles
 from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
+from adapters.kit.attaching import OurFile, Uploads
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
@@ -28,7 +30,7 @@ class ZammadCourier:
     def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
         self._session, self._doubles = session, Doubles(session, words)
         self._tickets, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
-        self._creating = asyncio.Lock()
+        self._uploads, self._creating = Uploads(), asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
         document = DOCUMENTS.to_do(parcel.raw)
@@ -89,11 +91,8 @@ class ZammadCourier:
             said = f"ticket {ticket.id} article {found.id} found"
             return _delivered(said + _twice(ticket, articles), ticket)
         self._texts.be_certain(document.event_id, document.decided_at)
-        fields: dict[str, Any] = {**document.set, **document.custom}
         with self._texts.attempt(document.event_id):
-            ticket = await self._session.update(
-                ticket.id, {**fields, "article": _article(document, document.note)}
-            )
+            ticket = await self._write(document, ticket.id, parcel)
         articles = await self._ours(ticket.id)
         found = _of(document, articles)
         if found is None:
@@ -108,6 +107,25 @@ class ZammadCourier:
         receipt = f"ticket {ticket.id} article {found.id}{_lost(document, ticket)}"
         receipt += _twice(ticket, articles)
         return _delivered(receipt + (f"; overruled: {', '.join(other)}" if other else ""), ticket)
+
+    async def _write(self, document: Ours, number: int, parcel: Parcel) -> TicketRow:
+        """Text, file and attributes in one call; without the file, where that alone is refused."""
+        fields: dict[str, Any] = {**document.set, **document.custom}
+        article, written = _article(document, document.note), list[TicketRow]()
+
+        async def bring(file: OurFile, body: bytes) -> None:
+            attached = {
+                "filename": file.name, "mime-type": file.type, "data": b64encode(body).decode(),
+            }  # fmt: skip
+            with_file = fields | {"article": {**article, "attachments": [attached]}}
+            written.append(await self._session.update(number, with_file))
+
+        article["body"] += await self._uploads.bring(
+            parcel, document.file, document.event_id, bring
+        )
+        if written:
+            return written[0]
+        return await self._session.update(number, {**fields, "article": article})
 
     async def _present(self, number: int) -> TicketRow:
         """The ticket, or the one that it became part of."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from adapters.kit.attaching import DOCUMENT_BYTES_MAX, OurFile, TheirFile
 from adapters.kit.documents import OUR_ID, Documents
 
 EXTERNAL_ID: Final = "external_id"
@@ -45,6 +46,8 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     """Attributes that are to have these values, set together with the text."""
     custom: dict[str, str] = field(default_factory=dict)
     """The same of attributes that not every Zammad has."""
+    file: OurFile | None = None
+    """Goes with the text."""
 
 
 class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,7 +85,9 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     text: str = ""
     media_type: str = "text/plain"
     files: list[str] = field(default_factory=list)
-    """Names of attached files, which stay there."""
+    """Names of attached files that stay there, with the reasons."""
+    attached: list[TheirFile] = field(default_factory=list)
+    """Files that come along."""
     customer: str = ""
     """Mail address; only with a new ticket."""
     reply: str = ""
@@ -92,7 +97,7 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
 
 
 DOCUMENTS: Final = Documents(
-    Ours, Theirs, no_document="none of our documents about Zammad"
+    Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX, no_document="none of our documents about Zammad"
 )  # fmt: skip
 
 

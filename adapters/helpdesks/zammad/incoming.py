@@ -9,7 +9,9 @@ from lxml import etree, html
 from adapters.helpdesks.zammad.documents import Theirs
 from adapters.kit import asking
 from adapters.kit import words as kit
+from adapters.kit.attaching import received, staying
 from adapters.kit.contract import Asked, Ignored
+from adapters.kit.files import Taken
 from adapters.kit.steps import step
 from domain.lifecycle import Action
 from domain.ticket import Ticket
@@ -23,14 +25,15 @@ def commands_for_unknown(document: Theirs, words: Words) -> Asked | Ignored:
     if document.change.kind != "opened":
         return Ignored("unknown-ticket")
     ticket = document.ticket
+    files = received(document.attached, None)
     opening = asking.opened(
         ticket.title,
-        _text(document),
+        _text(document, files),
         priority=kit.priority(words, ticket.priority),
         site=ticket.affected_site,
         nothing="the ticket has neither a title nor a text",
     )
-    return Asked([opening])
+    return Asked([opening, *files.commands], files.withheld)
 
 
 def commands_for_known(document: Theirs, ticket: Ticket, words: Words) -> Asked | Ignored:
@@ -40,12 +43,12 @@ def commands_for_known(document: Theirs, ticket: Ticket, words: Words) -> Asked 
 
 
 def _article(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
-    text = _text(document)
-    if not text:
-        return asking.NOTHING_NEW
-    if document.change.internal:
-        return Asked([asking.entry(ticket, text, public=False)])
-    return Asked([asking.written(ticket, text, by_submitter=document.change.by == "customer")])
+    public = not document.change.internal
+    files = received(document.attached, ticket, public=public)
+    by_submitter = public and document.change.by == "customer"
+    return asking.said(
+        ticket, _text(document, files), files, public=public, by_submitter=by_submitter
+    )
 
 
 def _state(document: Theirs, ticket: Ticket, words: Words) -> Asked | Ignored:
@@ -92,9 +95,9 @@ _SILENT: Final[Mapping[Action, str]] = MappingProxyType({
 """What we write where they wrote nothing."""
 
 
-def _text(document: Theirs) -> str:
-    """The text as it reads, and which files hang on it."""
-    parts = [_plain(document.text, document.media_type), asking.attached(document.files)]
+def _text(document: Theirs, files: Taken) -> str:
+    """The text as it reads, and which files stay there."""
+    parts = [_plain(document.text, document.media_type), staying(document.files, files)]
     return asking.fitting("\n\n".join(filter(None, parts)))
 
 

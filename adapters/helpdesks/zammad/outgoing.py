@@ -3,6 +3,8 @@
 from datetime import UTC, timedelta
 from typing import Final
 
+from msgspec import structs
+
 from adapters.helpdesks.zammad.documents import (
     AFFECTED_SITE,
     EXTERNAL_ID,
@@ -11,9 +13,10 @@ from adapters.helpdesks.zammad.documents import (
     Ours,
     mark,
 )
-from adapters.kit import telling
+from adapters.kit import attaching, telling
 from adapters.kit.contract import Ignored, News
 from domain.lifecycle import Status
+from domain.ticket import Ticket
 
 _GROUP: Final = "Users"
 """Of a new Zammad."""
@@ -41,6 +44,10 @@ def whole(news: News) -> Ours:
 
 def change(news: News) -> Ours | Ignored:
     """Bring their ticket along."""
+    if isinstance(news.event, Ticket.Attached):
+        said, file = attaching.told(news, news.event)
+        document = _ours(news, Note(public=said.public, text=said.text), custom={})
+        return structs.replace(document, file=file)
     told = telling.told(news)
     if isinstance(told, Ignored):
         return told

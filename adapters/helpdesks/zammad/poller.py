@@ -25,6 +25,7 @@ from adapters.helpdesks.zammad.documents import (
     hops,
 )
 from adapters.helpdesks.zammad.doubles import Doubles
+from adapters.helpdesks.zammad.files import with_files
 from adapters.helpdesks.zammad.session import (
     PAGE,
     ArticleRow,
@@ -36,7 +37,6 @@ from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_number
 from adapters.kit.http import Answer
 from adapters.kit.steps import over
-from adapters.kit.text import line
 from domain import clock
 from domain.words import Words
 
@@ -102,6 +102,7 @@ class ZammadPoller:
         else:
             at.asked_at, at.round_at, at.page = at.round_at, None, 1
             _forget(at, their_now - window - OVERLAP)
+        self._session.downloads.used()
         return Found(messages=messages, cursor=msgspec.json.encode(at), more=more)
 
     async def _of_ticket(
@@ -128,9 +129,9 @@ class ZammadPoller:
             ):
                 return []
             found.append((_instant(ticket.created_at), _opened(ticket, articles)))
-            articles = articles[1:]
         floor = max(since, at.began_at, at.joined.get(number, at.began_at))
-        for article in articles:
+        later = articles if mine else articles[1:]
+        for article in later:
             when = _instant(article.created_at)
             if article.created_by_id != account and when >= floor:
                 found.append((when, self._article(ticket, article)))
@@ -138,9 +139,16 @@ class ZammadPoller:
             when = _instant(row.created_at)
             theirs = row.created_by_id != account and when >= floor
             if theirs and row.type == "updated" and row.attribute in _ATTRIBUTES:
-                change = await self._changed(ticket, row, articles, history, at)
+                change = await self._changed(ticket, row, later, history, at)
                 found.append((when, change))
-        return _fresh(at, ticket, found)
+        return [
+            Incoming(
+                message_id=document.change.id,
+                raw=DOCUMENTS.write(await with_files(document, articles, self._session)),
+                sent_at=when,
+            )
+            for when, document in _fresh(at, ticket, found)
+        ]
 
     def _article(self, ticket: TicketRow, article: ArticleRow) -> Theirs:
         mark = article.subject or ""
@@ -214,16 +222,15 @@ class ZammadPoller:
         return value if value.startswith(f"{self._our_name}-") and our_number(value) else ""
 
 
-def _fresh(at: Cursor, ticket: TicketRow, found: list[tuple[datetime, Theirs]]) -> list[Incoming]:
+def _fresh(
+    at: Cursor, ticket: TicketRow, found: list[tuple[datetime, Theirs]]
+) -> list[tuple[datetime, Theirs]]:
     """What was not told lately, in the order in which it happened; from now on it was."""
     told = at.told.setdefault(ticket.id, Told(updated_at=""))
     told.updated_at = ticket.updated_at
     fresh = [pair for pair in sorted(found, key=_when) if pair[1].change.id not in told.changes]
     told.changes += [document.change.id for _, document in fresh]
-    return [
-        Incoming(message_id=document.change.id, raw=DOCUMENTS.write(document), sent_at=when)
-        for when, document in fresh
-    ]
+    return fresh
 
 
 def _when(found: tuple[datetime, Theirs]) -> datetime:
@@ -256,7 +263,6 @@ def _with_text(document: Theirs, article: ArticleRow) -> Theirs:
         document,
         text=(article.body or "")[:_TEXT_CHARACTERS_MAX],
         media_type=article.content_type,
-        files=[line(each.filename, 200) for each in article.attachments],
     )
 
 

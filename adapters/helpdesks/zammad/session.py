@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from adapters.kit.addresses import address_of
+from adapters.kit.downloads import Downloads, Wanted
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -70,7 +71,21 @@ class TicketRow(Struct, frozen=True, kw_only=True):
 
 
 class FileRow(Struct, frozen=True):
+    id: int = 0
     filename: str = ""
+    size: str | int | None = None
+    """Bytes, as text."""
+    preferences: dict[str, Any] = {}
+
+    @property
+    def media_type(self) -> str:
+        said = self.preferences.get("Content-Type") or self.preferences.get("Mime-Type")
+        return said if isinstance(said, str) else ""
+
+    @property
+    def repeats_text(self) -> bool:
+        """What Zammad keeps of a mail beside its text: the same in HTML."""
+        return self.preferences.get("content-alternative") is True
 
 
 class ArticleRow(Struct, frozen=True, kw_only=True):
@@ -116,6 +131,7 @@ class Session:
             bytes_max=_BYTES_MAX,
             environment=environment,
         )
+        self.downloads = Downloads(self._api, self._headers)
         self._lane = asyncio.Semaphore(_AT_ONCE)
         self._account = 0
 
@@ -166,6 +182,12 @@ class Session:
         answer = await self._call("GET", path, query={"expand": "true"})
         answer.must_succeed()
         return sorted(_as(list[ArticleRow], answer.json()), key=lambda each: each.id)
+
+    def file(self, article: ArticleRow, row: FileRow) -> Wanted:
+        """How a file of an article is fetched."""
+        path = f"{_REST}/ticket_attachment/{article.ticket_id}/{article.id}/{row.id}"
+        size = str(row.size or "")
+        return Wanted(path=path, size=int(size) if size.isdigit() else 0)
 
     async def history(self, ticket: int) -> list[HistoryRow]:
         """What happened to the ticket itself, oldest first."""
