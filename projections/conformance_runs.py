@@ -1,5 +1,7 @@
 """Which conformance runs there are. The claims on their numbers tell, so nothing lags behind the log."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +21,12 @@ OF_HELPDESK: Final = """
 LAST: Final = """
     SELECT DISTINCT ON (split_part(key, '/', 1)) key, originator_id FROM ledger.claim
      WHERE kind = %b ORDER BY split_part(key, '/', 1), key DESC
+"""
+
+
+AT: Final = """
+    SELECT position, recorded_at, topic, originator_id, originator_version FROM ledger.event
+     WHERE position = ANY(%b)
 """
 
 
@@ -46,3 +54,22 @@ async def last_runs(connection: AsyncConnection[Any]) -> list[Place]:
 def _place(key: str, stream: UUID) -> Place:
     helpdesk, _, number = key.rpartition("/")
     return Place(helpdesk, int(number), stream)
+
+
+class Evidence(Struct, frozen=True):
+    """An event that shows what a report says."""
+
+    position: int
+    recorded_at: datetime
+    topic: str
+    stream: UUID
+    version: int
+
+
+async def evidence(
+    connection: AsyncConnection[Any], positions: Sequence[int]
+) -> dict[int, Evidence]:
+    """What happened at these positions of the log, by position."""
+    cursor = await connection.execute(AT, (list(positions),), binary=True)
+    found = [Evidence(*row) for row in await cursor.fetchall()]
+    return {each.position: each for each in found}

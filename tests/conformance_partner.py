@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -11,9 +10,8 @@ from typing import Any
 import httpx2
 import uvicorn
 
+from tests.conformance_people import WORD, Case, People, at_work
 from tests.peers.webhook_scenarios import Partner
-
-WORD = re.compile(r"write the word (CW[A-Z2-7]{8})")
 
 
 class Flaw(Enum):
@@ -25,29 +23,27 @@ class Flaw(Enum):
     REPEATS_ANEW = "repeats messages under new identifiers"
 
 
-class Desk:
+class Desk(People):
     """Its helpdesk: takes our events, answers them, and does what the report of the run asks for."""
 
     def __init__(self, flaw: Flaw) -> None:
+        super().__init__()
         self._flaw, self._sender = flaw, Partner("")
-        self.address = self._runs = ""
-        self._api = httpx2.AsyncClient(timeout=60, trust_env=False)
+        self.address = ""
         self._tickets: dict[str, str] = {}
         self._count = 0
         self._seen: set[str] = set()
-        self._done: set[tuple[int, str]] = set()
         self._dead = False
         self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.last_status = 0
 
-    def face(self, door: str, runs: str, token: str) -> None:
-        """From now on our service is found there."""
-        self._sender.url, self._runs = door, runs
-        self._api.headers["Authorization"] = f"Bearer {token}"
+    def meets(self, door: str) -> None:
+        """From now on our door is found there."""
+        self._sender.url = door
 
     async def close(self) -> None:
         await self._sender.close()
-        await self._api.aclose()
+        await super().close()
 
     # -- its door ------------------------------------------------------------------------------------
 
@@ -117,26 +113,7 @@ class Desk:
 
     # -- its people ----------------------------------------------------------------------------------
 
-    async def act_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(0.1)
-            try:
-                runs = (await self._api.get(self._runs)).json()["items"]
-                if runs and runs[0]["result"] == "running":
-                    await self._look(
-                        (await self._api.get(f"{self._runs}/{runs[0]['number']}")).json()
-                    )
-            except (httpx2.HTTPError, httpx2.InvalidURL, KeyError, ValueError):
-                continue  # the service is away, or starts
-
-    async def _look(self, run: dict[str, Any]) -> None:
-        for case in run["cases"]:
-            key = run["number"], case["case"]
-            if case["asked"] and key not in self._done:
-                self._done.add(key)
-                await self._act(run["number"], case)
-
-    async def _act(self, run: int, case: dict[str, Any]) -> None:
+    async def act(self, run: int, case: Case) -> None:
         word, ticket = case["word"], {"id": case["external_id"]}
         assert word in case["do"]
         match case["case"]:
@@ -150,9 +127,7 @@ class Desk:
                 if self._flaw is Flaw.REPEATS_ANEW:
                     event = {**event, "id": event["id"] + "-again"}
                 self._outgoing.put_nowait(event)
-                await self._api.post(
-                    f"{self._runs}/{run}/signals", json={"case": case["case"], "signal": "ready"}
-                )
+                await self.ready(run, case)
             case "their-garbage":
                 await self._sender.send(b'{"specversion": "1.0", garbage')
                 self._say("exploded", {**ticket, "id": self._new()})
@@ -169,18 +144,16 @@ async def desk(flaw: Flaw = Flaw.NONE) -> AsyncGenerator[Desk]:
     """A desk that works until the end of the block. It does nothing before ``face``."""
     made = Desk(flaw)
     server = uvicorn.Server(uvicorn.Config(made, port=0, lifespan="off", log_level="error"))
-    tasks = [asyncio.create_task(server.serve())]
+    serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(30):
         while not server.started:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     made.address = f"http://127.0.0.1:{port}/events"
-    tasks += [asyncio.create_task(made.send_for_ever()), asyncio.create_task(made.act_for_ever())]
     try:
-        yield made
+        async with at_work(made.send_for_ever, made.act_for_ever):
+            yield made
     finally:
         server.should_exit = True
-        for task in tasks[1:]:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await serving
         await made.close()

@@ -33,9 +33,9 @@ class ConformanceCase:
             return self.left_out[manner]
         return _NOT_FULL if self.in_full and policy is not Policy.FULL else ""
 
-    def wish(self, manner: Manner) -> str:
+    def wish(self, manner: Manner | None) -> str:
         """What such a partner must do."""
-        return self.do_otherwise.get(manner, self.do)
+        return self.do_otherwise.get(manner, self.do) if manner else self.do
 
     async def run(self, bench: Bench) -> str:
         """Try it; what was seen, in a sentence. Raises ``Failed``, ``Left``, ``Over``, ``Undelivered``."""

@@ -51,6 +51,9 @@ class TheirUpdate(ConformanceCase):
     name = "their-update"
     title = "You write a comment"
     do = f"{_ON_TICKET}: write a comment with the word {{word}}."
+    do_otherwise: ClassVar = {
+        Manner.PEOPLE_MAIL: "Answer our mail about {ours}, with the word {word}.",
+    }
     checked = "The comment stands in our ticket, once."
     why = "What your people write is to be read by those who wait for it."
 

@@ -53,6 +53,9 @@ class _Told(ConformanceCase):
     """We do something to a ticket, and the partner has to show that it arrived."""
 
     do = _BACK
+    do_otherwise: ClassVar = {
+        Manner.PEOPLE_MAIL: "Answer our mail about {ours} with the code word that stands in it, {word}.",
+    }
 
     async def run(self, bench: Bench) -> str:
         ours, word = await bench.ticket(), bench.word()

@@ -7,8 +7,9 @@ from typing import Final
 
 from adapters.helpdesks.ggus_soap.mapping import GgusSoap
 from adapters.helpdesks.webhook.mapping import Webhook
-from adapters.kit.contract import Adapter
+from adapters.kit.assembly import ExchangeParts
 from adapters.kit.mail_door import ByPeople
+from domain.helpdesk import Helpdesk
 
 
 class Manner(Enum):
@@ -23,9 +24,6 @@ _BY_NAME: Final[Mapping[str, Manner]] = MappingProxyType({
     Webhook.name: Manner.WEBHOOK,
     GgusSoap.name: Manner.CALLS,
 })  # fmt: skip
-
-DELIVERED: Final = frozenset({Manner.MACHINE_MAIL, Manner.PEOPLE_MAIL, Manner.WEBHOOK})
-"""Our messages are delivered each by itself, so that they can overtake each other."""
 
 BY_HAND: Final[Mapping[Manner, str]] = MappingProxyType({
     Manner.MACHINE_MAIL:
@@ -46,10 +44,13 @@ BY_HAND: Final[Mapping[Manner, str]] = MappingProxyType({
 assert set(BY_HAND) == set(Manner), "partners of every kind are told what to do"
 
 
-def manner_of(adapter: Adapter, *, polled: bool) -> Manner:
-    """``polled``: there is an interface of theirs to call."""
+def manner_of(exchange: ExchangeParts, partner: Helpdesk) -> Manner | None:
+    """None where nobody knows the partner's adapter."""
+    adapter = exchange.conversations.adapters.get(partner.adapter)
+    if adapter is None:
+        return None
     if adapter.name in _BY_NAME:
         return _BY_NAME[adapter.name]
-    if polled:
+    if exchange.carriers.polled(partner):
         return Manner.FETCHED
     return Manner.PEOPLE_MAIL if isinstance(adapter, ByPeople) else Manner.MACHINE_MAIL

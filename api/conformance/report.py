@@ -8,9 +8,12 @@ from msgspec import Struct
 
 from api.bootstrap import Services
 from api.conformance.cases import CASES
+from api.conformance.manners import BY_HAND, Manner, manner_of
 from domain.aggregate import BEGINNING
 from domain.conformance import ConformanceRun
-from domain.conformance_terms import Case, Result, Terms, Verdict
+from domain.conformance_terms import NOT_APPLICABLE, Case, Request, Result, Terms, Verdict
+from domain.helpdesk import Helpdesk, Policy
+from domain.identifiers import named_id
 
 
 class CaseReport(Struct, frozen=True, kw_only=True):
@@ -23,6 +26,8 @@ class CaseReport(Struct, frozen=True, kw_only=True):
     checked: str
     """What we look at."""
     why: str
+    left_out: str
+    """Why the case says nothing about this interface; empty where it does."""
     code: str
     """Why it is not passed: a stable code."""
     detail: str
@@ -65,6 +70,10 @@ class RunReport(RunSummary, frozen=True, kw_only=True):
     interface: str
     """The state of the partner's interface when the run began."""
     terms: Terms
+    manner: str
+    """How the interface works; empty where its adapter is not known any more."""
+    by_hand: str
+    """Who does what on the partner's side."""
     current: str
     """The case that runs; empty when none does."""
     code: str
@@ -96,27 +105,47 @@ async def report(services: Services, run: ConformanceRun) -> RunReport:
     found = await services.store.contents(sealed) if sealed else {}
     texts = {id_: content.text() for id_, content in found.items()}
     short = summary(run)
+    partner = await services.ledger.load(Helpdesk, named_id(Helpdesk.KIND, run.helpdesk))
+    assert partner is not None
+    manner = manner_of(services.exchange, partner) if partner.adapter == run.adapter else None
     running = [case.name for case in run.cases.values() if case.verdict is Verdict.RUNNING]
     return RunReport(
         **{name: getattr(short, name) for name in RunSummary.__struct_fields__},
         interface=run.interface.value,
         terms=run.terms,
+        manner=manner.value if manner else "",
+        by_hand=BY_HAND[manner] if manner else "",
         current=running[0] if running and run.result is Result.RUNNING else "",
         code=run.code,
-        cases=[_case(case, run, texts, services.settings.prefix) for case in run.cases.values()],
+        cases=[
+            _case(case, run, texts, services.settings.prefix, (manner, partner.policy))
+            for case in run.cases.values()
+        ],
     )
 
 
-def _case(case: Case, run: ConformanceRun, texts: dict[UUID, str], prefix: str) -> CaseReport:
-    known = CASES.get(case.name)
+def _case(
+    case: Case,
+    run: ConformanceRun,
+    texts: dict[UUID, str],
+    prefix: str,
+    kind: tuple[Manner | None, Policy],
+) -> CaseReport:
+    known, (manner, policy) = CASES.get(case.name), kind
     request = case.request
+    if case.code == NOT_APPLICABLE:
+        left_out = texts.get(case.detail.id, "") if case.detail else ""
+    else:
+        open_ = case.verdict in {Verdict.WAITING, Verdict.RUNNING}
+        left_out = known.why_not(manner, policy) if known and manner and open_ else ""
     return CaseReport(
         case=case.name,
         title=known.title if known else case.name,
         verdict=case.verdict.value,
-        do=_filled(known.do, case, run, prefix) if known else "",
+        do=filled(known.wish(manner), run.terms, prefix, request) if known else "",
         checked=known.checked if known else "",
         why=known.why if known else "",
+        left_out=left_out,
         code=case.code,
         detail=texts.get(case.detail.id, "") if case.detail else "",
         positions=list(case.positions),
@@ -130,15 +159,14 @@ def _case(case: Case, run: ConformanceRun, texts: dict[UUID, str], prefix: str) 
     )
 
 
-def _filled(text: str, case: Case, run: ConformanceRun, prefix: str) -> str:
-    request = case.request
-    number = request.number if request else 0
+def filled(text: str, terms: Terms, prefix: str, request: Request | None) -> str:
+    """What the partner must do, with the words of a request; without one it is plain what will stand there."""
     return text.format(
-        word=request.word if request else "(a code word)",
-        ours=f"{prefix}-{number}" if number else "(a number of ours)",
-        theirs=request.external_id if request and request.external_id else "(a number of yours)",
-        slow_s=run.terms.slow_s,
-        down_s=run.terms.down_s,
+        word=request.word if request else "CW…",
+        ours=f"{prefix}-{request.number}" if request and request.number else f"{prefix}-…",
+        theirs=request.external_id if request and request.external_id else "…",
+        slow_s=terms.slow_s,
+        down_s=terms.down_s,
     )
 
 
@@ -147,6 +175,8 @@ def lines(found: RunReport) -> Iterator[str]:
     when = found.started_at.isoformat(sep=" ", timespec="seconds")
     yield f"Conformance run {found.number} of {found.helpdesk}: {found.result}"
     yield f"  adapter {found.adapter}, mapping {found.mapping}, environment {found.environment}, begun {when}"
+    if found.manner:
+        yield f"  {found.manner}: {found.by_hand}"
     yield f"  {found.passed} passed, {found.failed} failed, {found.skipped} left out, {found.left} to go"
     for each in found.cases:
         yield case_line(each)

@@ -19,6 +19,10 @@ from domain.store import Receipt
 from projections.conformance_runs import Place, runs_of
 from projections.paging import Page, checked_limit, page_of, read_cursor
 
+EXCHANGE_OFF: Final = (
+    "the exchange is off, so nothing would go on with the run: set TICKETLEDGER_EXCHANGE=true,"
+    " or let mail in or out, wherever the service runs and here"
+)
 _LOOKED_BACK: Final = 50
 """So many runs are looked through for one that was passed."""
 
@@ -47,10 +51,7 @@ class ConformanceRuns:
             if case not in CASES:
                 raise UnknownValue("case", case, CASES)
         if not self._services.settings.exchanges:
-            raise NotNow(
-                "the exchange is off, so nothing would go on with the run: set TICKETLEDGER_EXCHANGE=true,"
-                " or let mail in or out, wherever the service runs and here"
-            )
+            raise NotNow(EXCHANGE_OFF)
         last = await self._places(helpdesk, limit=1)
         if last and (await self._load(last[0].stream)).result is Result.RUNNING:
             raise NotNow(f"conformance run {last[0].number} of {helpdesk} is running")

@@ -42,8 +42,9 @@ class Telling(Holding):
 
     @property
     def manner(self) -> Manner:
-        polled = self.parts.carriers.polled(self.partner)
-        return manner_of(self.parts.conversations.adapters[self.partner.adapter], polled=polled)
+        manner = manner_of(self.parts, self.partner)
+        assert manner is not None, "no run goes on without an adapter"
+        return manner
 
     def word(self, step: str = "") -> str:
         """A code word: the same whenever this run comes to this step."""

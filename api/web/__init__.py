@@ -6,6 +6,7 @@ from api.web.pages import (
     exchange_board,
     files,
     find,
+    interfaces,
     live,
     mapping,
     queues,
@@ -29,6 +30,7 @@ def install(app: FastAPI) -> None:
         service_levels,
         exchange_board,
         mapping,
+        interfaces,
         find,
         live,
     ):

@@ -34,9 +34,8 @@ SHORT = Terms(answer_s=60, wait_s=15, quiet_s=2, slow_s=1, down_s=2)
 
 async def introduce(ours: Hub, partner: Desk) -> None:
     """Let the two find each other."""
-    _, token = await ours.services.tokens.create_for_helpdesk("desk", timedelta(hours=1))
-    runs = f"{ours.url}/api/v1/helpdesks/desk/conformance-runs"
-    partner.face(ours.address("desk"), runs, token)
+    await partner.introduced(ours)
+    partner.meets(ours.address("desk"))
     if await ours.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "desk")) is None:
         await ours.partner("desk", partner.address, ["ROC_US"])
 
