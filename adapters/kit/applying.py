@@ -1,13 +1,14 @@
 """One message in: from its bytes to its effect, or to the reason why it has none."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import structs
 
+from adapters.kit.admitting import Admission
 from adapters.kit.clashing import Scales, Weighed, touches, unseen_by
 from adapters.kit.contract import (
     Adapter,
@@ -20,22 +21,19 @@ from adapters.kit.contract import (
     Unreadable,
 )
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
-from adapters.kit.hops import HOPS_MAX, as_for_us, our_number
-from adapters.kit.translating import failure
+from adapters.kit.hops import as_for_us
+from adapters.kit.verdicts import Effect, TellAgain, Verdict, failed
 from domain import commands as c
 from domain.aggregate import Aggregate
 from domain.conflicts import Clash, Side
-from domain.content import Sealed
 from domain.directory import Person, identity_key
-from domain.disclosure import heard
 from domain.errors import AlreadyClaimed, NothingToDo, Refused, StaleVersion, StoreUnavailable
-from domain.exchange import LOOP, Exchange, Message
+from domain.exchange import Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 from domain.provenance import Origin, acting, attribution
 from domain.rights import Actor
 from domain.ticket import Ticket
-from domain.vocabulary import TPM
 
 log = structlog.get_logger()
 
@@ -44,64 +42,8 @@ _REQUEST: Final = "request"
 """Kind of claim: the ticket in which a request began, as the first hop of its way."""
 
 
-Effect = Callable[[Exchange], object]
-"""Decided together with the outcome of a message."""
-TellAgain = Callable[[Exchange, Helpdesk, str], Awaitable[Effect | None]]
-"""How a partner is told our value of a field again; None where it cannot be."""
-
-
 class Settled(Exception):
     """Another process gave the message its effect, or its outcome, meanwhile."""
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """An outcome without effect on a ticket."""
-
-    kind: str
-    """``ignored``, ``refused``, ``parked`` or ``returned``."""
-    code: str
-    detail: str = ""
-    remote_state: str = ""
-    withheld: Sequence[str] = ()
-    understood: bool = False
-    link: tuple[int, str, str] | None = None
-    link_key: str = ""
-    clashes: Sequence[Clash] = ()
-    effects: Sequence[Effect] = ()
-    """What is decided beside: the partner is told again what holds."""
-    sent: tuple[int, Sealed] | None = None
-    """What came back: the position of the event that it told of, and its bytes."""
-
-    def record(self, exchange: Exchange, reference: int) -> None:
-        """Write it into the conversation."""
-        match self.kind:
-            case "ignored":
-                if self.link:
-                    exchange.link(*self.link, link_key=self.link_key)
-                for clash in self.clashes:
-                    exchange.find_conflict(reference, clash)
-                exchange.ignore(
-                    reference,
-                    self.code,
-                    remote_state=self.remote_state,
-                    withheld=self.withheld,
-                    understood=self.understood,
-                )
-                for effect in self.effects:
-                    with suppress(NothingToDo):
-                        effect(exchange)
-            case "returned":
-                assert self.sent is not None
-                exchange.ignore(reference, "bounce")
-                with suppress(NothingToDo):
-                    exchange.take_back(*self.sent, self.code, self.detail)
-            case "refused":
-                for clash in self.clashes:
-                    exchange.find_conflict(reference, clash)
-                exchange.refuse(reference, self.code, self.detail)
-            case _:
-                assert self.kind == "parked"
-                exchange.park(reference, self.code, self.detail)
 
 
 class Application:
@@ -119,6 +61,7 @@ class Application:
         self._ledger = conversations.ledger
         self._exchange, self._message = exchange, message
         self._place = conversations.place(partner)
+        self._admission = Admission(conversations, partner, exchange)
         self._reading = Reading()
         self._clashes: Sequence[Clash] = ()
         self._again: Sequence[Effect] = ()
@@ -132,7 +75,7 @@ class Application:
         try:
             return await self._run()
         except Unreadable as error:
-            return _failed(error)
+            return failed(error)
         except (StoreUnavailable, StaleVersion, Settled):
             raise
         except Refused as refusal:
@@ -140,7 +83,7 @@ class Application:
             return Verdict(kind="refused", code=refusal.code, detail=str(refusal), clashes=stand)
         except Exception as error:  # a defect of an adapter parks this conversation alone
             log.exception("message could not be translated", exchange=str(self._exchange.id))
-            return _failed(error)
+            return failed(error)
 
     async def _run(self) -> Verdict | None:
         raw, before_heard, before_told = await self._conversations.bodies(
@@ -152,28 +95,19 @@ class Application:
         if isinstance(reading, Ignored):
             return Verdict(kind="ignored", code=reading.why)
         if isinstance(reading, Returned):
-            return await self._returned(reading)
+            return await self._admission.returned(reading)
         self._reading = reading = as_for_us(reading, self._place.our_name)
-        if (known := await self._known()) or (known := await self._conflict()):
-            return known
+        refused = self._admission.round_trip(reading)
+        if refused is None and self._admission.echo(reading):
+            return await self._without_effect("echo")
+        if refused := refused or await self._admission.conflict(reading):
+            return refused
         before = Before(
             self._read_again(before_heard),
             self._read_again(before_told),
             self._exchange.remote_state,
         )
         return await self._attempts(reading, before)
-
-    async def _known(self) -> Verdict | None:
-        """Whether the message has come round to us: a change that we have, or a request."""
-        hops, number = self._reading.hops, self._exchange.number
-        if self._exchange.looped:
-            return Verdict(kind="ignored", code=LOOP)
-        ours = our_number(hops, self._place.our_name)
-        if number:
-            return await self._without_effect("echo") if ours else None
-        if ours:
-            return _loop(f"it is our ticket {ours}, by way of {' '.join(hops)}")
-        return _loop(f"it came a longer way than {HOPS_MAX}") if len(hops) > HOPS_MAX else None
 
     async def _attempts(self, reading: Reading, before: Before) -> Verdict | None:
         for attempt in range(ATTEMPTS_MAX):
@@ -189,7 +123,7 @@ class Application:
                 if error.kind.startswith("link:"):
                     return Verdict(kind="refused", code="link-conflict", detail=str(error))
                 if error.kind == _REQUEST:
-                    return await self._opened_before(error)
+                    return await self._admission.opened_before(error)
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
         raise AssertionError  # the loop returns or raises
@@ -210,7 +144,7 @@ class Application:
         asked = self._adapter.inbound(reading, ticket, before, self._place)
         why = asked.why if isinstance(asked, Ignored) else ""
         commands, withheld = (
-            ([], []) if isinstance(asked, Ignored) else await self._permitted(asked)
+            ([], []) if isinstance(asked, Ignored) else await self._admission.permitted(asked)
         )
         weighed = await self._weighed(asked, commands, withheld, ticket)
         self._clashes = weighed.clashes
@@ -259,13 +193,6 @@ class Application:
             with suppress(NothingToDo):
                 effect(exchange)
 
-    async def _opened_before(self, error: AlreadyClaimed) -> Verdict:
-        """The request is here already: it went several ways."""
-        holder = await self._ledger.store.holder(error.kind, error.key)
-        assert holder is not None
-        number = (await self._conversations.load(holder)).number
-        return _loop(f"the request {error.key} is our ticket {number} already")
-
     def _read_again(self, raw: bytes | None) -> Reading | None:
         """A message that was understood before; a newer mapping may see it otherwise."""
         try:
@@ -275,74 +202,6 @@ class Application:
         if not isinstance(reading, Reading):
             return None
         return as_for_us(reading, self._place.our_name)
-
-    async def _returned(self, reading: Returned) -> Verdict:
-        """A message of ours came back, if this conversation sent it."""
-        sent, reference = None, 0
-        for each in await self._ledger.store.stream(self._exchange.id):
-            match each.event:
-                case Exchange.DispatchDecided() as decided:
-                    if decided.event_position == reading.event_position:
-                        sent, reference = decided.raw, decided.originator_version
-                case Exchange.Translated() as translated if translated.reference == reference:
-                    sent = translated.raw
-                case _:
-                    pass
-        if sent is None:
-            return Verdict(kind="ignored", code="not-ours")
-        return Verdict(
-            kind="returned",
-            code=reading.code,
-            detail=reading.detail,
-            sent=(reading.event_position, sent),
-        )
-
-    async def _conflict(self) -> Verdict | None:
-        """Whether the message speaks of tickets that do not belong together, or not to this partner."""
-        reading, exchange = self._reading, self._exchange
-        if reading.number and not exchange.number:
-            return Verdict(
-                kind="refused",
-                code="not-exchanged",
-                detail=f"ticket {reading.number} is not exchanged with {exchange.helpdesk}",
-            )
-        numbers = reading.number and reading.number != exchange.number
-        externals = (
-            reading.external_id
-            and exchange.external_id
-            and reading.external_id != exchange.external_id
-            and await self._conversations.about(exchange.helpdesk, external_id=reading.external_id)
-            != exchange.id  # not one of its former identifiers either
-        )
-        if numbers or externals:
-            return Verdict(
-                kind="refused",
-                code="link-conflict",
-                detail=f"ticket {exchange.number} is linked to {exchange.external_id or 'nothing'}; "
-                f"the message says {reading.number} and {reading.external_id}",
-            )
-        return None
-
-    async def _permitted(self, asked: Asked) -> tuple[list[c.Command], list[str]]:
-        """What the policy and the directory let through, and what not."""
-        commands, withheld = [], list(asked.withheld)
-        for command in asked.commands:
-            name = type(command).__name__
-            if not heard(command, self._partner.policy):
-                withheld.append(f"{name}:closing-only")
-                continue
-            unit = command.unit if isinstance(command, c.OpenTicket | c.Assign) else ""
-            if unit and unit != TPM and not await self._is_unit(unit):
-                withheld.append(f"{name}.unit:unknown")
-                if isinstance(command, c.Assign):
-                    continue
-                command = structs.replace(command, unit="")  # noqa: PLW2901 - to first-line support
-            commands.append(command)
-        return commands, withheld
-
-    async def _is_unit(self, name: str) -> bool:
-        unit = await self._ledger.directory.unit(name)
-        return unit is not None and not unit.retired
 
     async def _execute(
         self, commands: list[c.Command], ticket: Ticket | None, withheld: list[str]
@@ -446,12 +305,3 @@ class Application:
         person = Person(random_id())
         person.register(name=contact.name, mail=contact.mail, phone=contact.phone)
         return person.id, person
-
-
-def _failed(error: Exception) -> Verdict:
-    found = failure(error)
-    return Verdict(kind=found.outcome, code=found.why, detail=found.detail)
-
-
-def _loop(detail: str) -> Verdict:
-    return Verdict(kind="refused", code=LOOP, detail=detail)

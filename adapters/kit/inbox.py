@@ -12,10 +12,11 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from adapters.kit.applying import Application, Settled, TellAgain, Verdict
+from adapters.kit.applying import Application, Settled
 from adapters.kit.contract import Adapter, Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
+from adapters.kit.verdicts import TellAgain, Verdict
 from domain import clock
 from domain.errors import AlreadyClaimed, NotNow, StaleVersion
 from domain.exchange import Direction, Exchange

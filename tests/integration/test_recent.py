@@ -1,0 +1,96 @@
+"""Conversations in memory: what another process wrote meanwhile is never overlooked."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from adapters.kit.conversations import Conversations
+from adapters.registry import ADAPTERS
+from adapters.store.engine import PostgresStore
+from domain.errors import NothingToDo
+from domain.exchange import Direction, Exchange
+from domain.helpdesk import Helpdesk
+from domain.identifiers import random_id
+from domain.ledger import Ledger
+from tests.exchange_scenarios import by_test
+
+
+def no_place(partner: Helpdesk):
+    raise AssertionError(partner)
+
+
+@pytest.fixture
+async def processes(database) -> AsyncGenerator[tuple[Conversations, Conversations]]:
+    """Two that share a store, and nothing else."""
+    async with await PostgresStore.open(database) as store:
+        ours, theirs = (Conversations(Ledger(store), ADAPTERS, no_place) for _ in range(2))
+        yield ours, theirs
+
+
+async def begun(conversations: Conversations) -> Exchange:
+    exchange = Exchange(random_id())
+    with by_test():
+        exchange.open("osg", external_id="7932")
+        exchange.receive("<1@osg.test>", b"first", "message/rfc822", "osg_mail@1")
+        await conversations.save(exchange)
+    return exchange
+
+
+async def test_what_was_just_written_is_decided_on_without_a_question(processes):
+    ours, _ = processes
+    stream = (await begun(ours)).id
+
+    assert await ours.find("osg", external_id="7932") == ("", stream)
+    kept = ours.recent.kept(stream)
+    assert kept.next_message(Direction.IN).message_id == "<1@osg.test>"
+    kept.messages.clear()  # whoever decides has a conversation of his own
+    assert ours.recent.kept(stream).messages
+
+
+async def test_a_decision_on_what_another_process_has_changed_is_made_anew(processes):
+    ours, theirs = processes
+    stream = (await begun(ours)).id
+    with by_test():
+        await theirs.change(stream, lambda fresh: fresh.ignore(2, "nothing-new"))
+        seen = []
+
+        def link(fresh: Exchange) -> None:
+            seen.append(fresh.version)
+            fresh.link(1, "7932")
+
+        await ours.change(stream, link)
+
+    assert seen == [2, 3]
+    assert (await theirs.load(stream)).number == 1
+    assert ours.recent.kept(stream).version == 4
+    assert ours.recent.idle(stream, Direction.IN)
+
+
+async def test_that_there_is_nothing_to_do_is_believed_of_the_present_alone(processes):
+    ours, theirs = processes
+    stream = (await begun(ours)).id
+    with by_test():
+        await theirs.change(stream, lambda fresh: fresh.link(1, "7932"))
+        with pytest.raises(NothingToDo):
+            await theirs.change(stream, lambda fresh: fresh.link(1, "7932"))
+        with pytest.raises(NothingToDo):  # by memory there would be something
+            await ours.change(stream, lambda fresh: fresh.link(1, "7932"))
+
+        await theirs.change(stream, lambda fresh: fresh.unlink("7932", "gone"))
+        await ours.change(stream, lambda fresh: fresh.external_id or fresh.link(1, "7933"))
+
+    assert (await theirs.load(stream)).external_id == "7933"
+
+
+async def test_who_follows_the_log_forgets_what_is_older(processes):
+    ours, theirs = processes
+    stream = (await begun(ours)).id
+    with by_test():
+        await theirs.change(stream, lambda fresh: fresh.ignore(2, "nothing-new"))
+    assert not ours.recent.idle(stream, Direction.IN)
+
+    ours.recent.follow(stream, 3)
+    assert ours.recent.kept(stream) is None
+    assert (await ours.kept_or_load(stream)).version == 3
+    ours.recent.forget_all()
+    assert await ours.find("osg", external_id="7932") == ("7932", stream)
