@@ -27,8 +27,10 @@ class Repaired(Struct, frozen=True, kw_only=True):
     """So many of them were resumed; none in a dry run."""
     settled: int
     """Somebody else decided about them meanwhile."""
+    first: int
+    """Position of the first event; 0 when nothing was done."""
     position: int
-    """Of the last event; 0 when nothing was done."""
+    """Of the last event; 0 when nothing was done. With ``first``: where to ask what became of the messages."""
     until: int
     next: str | None
     """To go on: send it as ``cursor`` with the same choice and this ``until``."""
@@ -63,11 +65,12 @@ async def repair(
     )
     chosen = [(each.exchange, each.reference) for each in page.items]
     by_hand = services.exchange.by_hand
-    resumed = Resumed(0, 0, 0) if dry_run else await by_hand.resume_all(actor, chosen, skip=skip)
+    resumed = Resumed(0, 0, 0, 0) if dry_run else await by_hand.resume_all(actor, chosen, skip=skip)
     return Repaired(
         messages=page.items,
         done=resumed.done,
         settled=resumed.settled,
+        first=resumed.first,
         position=resumed.position,
         until=until,
         next=page.next,

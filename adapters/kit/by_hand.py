@@ -26,6 +26,8 @@ class Resumed(Struct, frozen=True):
     done: int
     settled: int
     """Somebody else decided about them meanwhile."""
+    first: int
+    """Position of the first event; 0 when nothing was done."""
     position: int
     """Of the last event; 0 when nothing was done."""
 
@@ -78,7 +80,7 @@ class ByHand:
         Raises ``Forbidden``, ``StoreUnavailable``.
         """
         require(actor, Right.SEND)
-        done = settled = position = 0
+        done = settled = first = position = 0
         for exchange, reference in messages:
             try:
                 receipt = await self.resume(actor, exchange, reference, skip=skip)
@@ -86,7 +88,8 @@ class ByHand:
                 settled += 1
             else:
                 done, position = done + 1, receipt.position
-        return Resumed(done, settled, position)
+                first = first or position
+        return Resumed(done, settled, first, position)
 
     async def preview(self, actor: Actor, exchange: UUID, reference: int) -> Preview:
         """What a parked message would do if it were tried again now. Nothing happens.

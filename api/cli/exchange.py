@@ -23,6 +23,7 @@ from api.cli.common import (
 if TYPE_CHECKING:
     from adapters.kit.rehearsing import Preview
     from api.bootstrap import Services
+    from api.outcomes import MessageOutcome
     from api.repair import Repaired
     from domain.store import Receipt
     from projections.exchanges import MessageView
@@ -33,6 +34,8 @@ partners.install(app)
 comparing.install(app)
 conflicts.install(app)
 _PAGE = 200
+WAIT_S = 5.0
+"""For the outcome of what is tried again, where nothing else is said."""
 
 ExchangeArgument = Annotated[UUID, typer.Argument(help="As `exchange parked` shows it.")]
 ReferenceArgument = Annotated[int, typer.Argument(min=1, help="Of the message.")]
@@ -139,6 +142,9 @@ def repair(
     direction: Annotated[str | None, typer.Option(help="in or out")] = None,
     most: Annotated[int, typer.Option(min=1, help="So many messages, the oldest first.")] = 50,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+    wait_s: Annotated[
+        float, typer.Option("--wait", min=0, max=3600, help="Seconds to wait for outcomes.")
+    ] = WAIT_S,
     json: Json = False,
 ) -> None:
     """Retry or skip the parked messages of a partner. Ended half-way, it is simply run again."""
@@ -180,23 +186,73 @@ def repair(
     if json:
         print_json({"messages": messages, "done": done, "settled": settled})
         return
-    for each in messages:
-        print(f"{each.exchange} {each.reference}  {each.direction:<3} {each.code}")
+    retried = how == "retry" and not dry_run
+    if not retried:
+        for each in messages:
+            print(f"{each.exchange} {each.reference}  {each.direction:<3} {each.code}")
     what = "would be" if dry_run else "are"
     word = "left out" if how == "skip" else "tried again"
     print(f"{len(messages) if dry_run else done} {what} {word}")
+    if retried and messages:
+        _show_outcomes(context, [(each.exchange, each.reference) for each in messages], wait_s)
 
 
 @app.command()
-def retry(context: typer.Context, exchange: ExchangeArgument, reference: ReferenceArgument) -> None:
-    """Let a parked message be tried again."""
+def retry(
+    context: typer.Context,
+    exchange: ExchangeArgument,
+    reference: ReferenceArgument,
+    wait_s: Annotated[
+        float, typer.Option("--wait", min=0, max=3600, help="Seconds to wait for its outcome.")
+    ] = WAIT_S,
+) -> None:
+    """Let a parked message be tried again, and say what became of it. A running service does it."""
     _resume(context, exchange, reference, skip=False)
+    _show_outcomes(context, [(exchange, reference)], wait_s)
+
+
+@app.command()
+def outcome(
+    context: typer.Context,
+    exchange: ExchangeArgument,
+    reference: ReferenceArgument,
+    json: Json = False,
+) -> None:
+    """What became of a message."""
+    _show_outcomes(context, [(exchange, reference)], 0, json=json)
 
 
 @app.command()
 def skip(context: typer.Context, exchange: ExchangeArgument, reference: ReferenceArgument) -> None:
     """Leave a parked message out for good; it stays in the log."""
     _resume(context, exchange, reference, skip=True)
+
+
+def _show_outcomes(
+    context: typer.Context, messages: "list[tuple[UUID, int]]", wait_s: float, *, json: bool = False
+) -> None:
+    from collections import Counter  # noqa: PLC0415
+
+    from api.outcomes import outcomes_within  # noqa: PLC0415
+
+    async def read(services: "Services") -> "list[MessageOutcome]":
+        return await outcomes_within(services, messages, wait_s)
+
+    found = run(context, read)
+    if json:
+        print_json(found)
+        return
+    for each in found:
+        about = f"ticket {each.number}" if each.number else "no ticket yet"
+        why = ": ".join(harmless(text) for text in (each.code, each.detail) if text)
+        print(
+            f"{each.exchange} {each.reference}  {each.outcome} ({about}){f'  {why}' if why else ''}"
+        )
+    counted = Counter(each.outcome for each in found)
+    if len(found) > 1:
+        print(", ".join(f"{count} {name}" for name, count in counted.items()))
+    if counted["pending"] and wait_s:
+        print(f"what is pending was not tried within {wait_s:g} s: is a service running?")
 
 
 def _resume(context: typer.Context, exchange: UUID, reference: int, *, skip: bool) -> None:

@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.kit.rehearsing import Preview
+from api import outcomes
 from api.dependencies import After, Cursor, Desk, Limit, NameQuery, Number, Reader, Writer, answer
 from api.direct import DirectRoute
 from api.documentation import answers
 from api.moments import POSITION_MAX
+from api.outcomes import MessageOutcome
 from api.pagination import Listing, listing
 from api.repair import Choice, Repaired, repair
 from domain.exchange import Direction
@@ -34,6 +36,13 @@ ExchangeId = Annotated[UUID, Path(examples=["3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a1
 Reference = Annotated[
     int, Path(ge=1, le=1_000_000, description="Of the message in its exchange.", examples=[2])
 ]
+
+
+PositionQuery = Annotated[int, Query(ge=0, le=POSITION_MAX, examples=[1])]
+
+
+class Outcomes(Struct, frozen=True):
+    items: list[MessageOutcome]
 
 
 class Sending(BaseModel):
@@ -128,6 +137,31 @@ async def repair_parked(body: Repair, desk: Writer) -> Response:
             limit=body.limit,
         )
     return answer(done)
+
+
+@router.get(
+    "/exchanges/outcomes",
+    summary="What became of messages that were tried again",
+    responses=answers(Outcomes),
+)
+async def outcomes_of_many(
+    visit: Reader, first: PositionQuery, last: PositionQuery, helpdesk: NameQuery = None
+) -> Response:
+    """Those between two positions of the log, such as `first` and `position` of trying many of them again."""
+    visit.require(Right.SEND)
+    tried = await outcomes.tried_again(visit.services, helpdesk or "", first, last)
+    return answer(Outcomes(await outcomes.outcomes(visit.services, tried)))
+
+
+@router.get(
+    "/exchanges/{exchange}/messages/{reference}",
+    summary="What became of a message",
+    responses=answers(MessageOutcome),
+)
+async def outcome_of_one(exchange: ExchangeId, reference: Reference, visit: Reader) -> Response:
+    """As the log says it: also just after it was tried again."""
+    visit.require(Right.SEND)
+    return answer(await outcomes.outcome(visit.services, exchange, reference))
 
 
 @router.get(

@@ -101,8 +101,11 @@ def test_a_preview_and_a_retry_are_reached_by_keys_alone(board, visit):
 
     page.get_by_role("button", name="Retry").focus()
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(r"/exchange\?helpdesk=osg$"))
+    expect(page).to_have_url(re.compile(r"/exchange\?helpdesk=osg&tried=\d+-\d+$"))
     expect(row_of(page, exchange)).to_have_count(0)
+    tried = page.locator(f"tr[id^='tried-{exchange.id}-']")
+    expect(tried).to_contain_text("pending")
+    assert Axe().run(page).violations_count == 0
 
 
 def test_many_messages_are_left_out_at_once(board, visit):

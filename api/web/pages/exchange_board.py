@@ -11,6 +11,7 @@ from adapters.kit.by_hand import REASON_CHARACTERS_MAX
 from api import partners
 from api.auth import Scope
 from api.bootstrap import Services
+from api.outcomes import LOG_EVENTS_MAX, MessageOutcome, outcomes, tried_again
 from api.repair import Choice, repair
 from api.web.pages.operating import as_caller, for_writing, may
 from api.web.pages.reader import Reader, services_of
@@ -45,8 +46,12 @@ async def board(
     cursor: CursorQuery = "",
     partners_from: CursorQuery = "",
     conflicts_from: CursorQuery = "",
+    tried: Annotated[str, Query(pattern=r"^(\d{1,18}-\d{1,18})?$")] = "",
 ) -> Response:
-    """All partners, or one of them with what an operator can set."""
+    """All partners, or one of them with what an operator can set.
+
+    ``tried``: the positions between which messages were tried again, whose outcomes are shown.
+    """
     require(caller.actor, Right.READ_STATISTICS)
     services = services_of(request)
     if helpdesk:
@@ -68,12 +73,18 @@ async def board(
                 connection, helpdesk=helpdesk or None, cursor=conflicts_from or None, limit=_ROWS
             )
         )
-    chosen = {"helpdesk": helpdesk, "cursor": cursor, "partners_from": partners_from}
+    chosen = {
+        "helpdesk": helpdesk,
+        "cursor": cursor,
+        "partners_from": partners_from,
+        "tried": tried,
+    }
     chosen["conflicts_from"] = conflicts_from
     values = {
         "helpdesk": helpdesk,
         "partners": shown,
         "parked": parked,
+        "tried": await _tried(services, helpdesk, tried) if tried and may_repair else [],
         "conflicts": conflicts,
         "conflicts_address": _address(chosen | {"conflicts_from": conflicts.next or ""}),
         "address": _address(chosen),
@@ -121,7 +132,8 @@ async def resume(
             )
         except NotNow:
             return _back(helpdesk)
-    return await _back_after(services, helpdesk, receipt.position)
+    retried = receipt.position if how == "retry" else 0
+    return await _back_after(services, helpdesk, receipt.position, first=retried)
 
 
 @router.post("/exchange/repair")
@@ -145,7 +157,8 @@ async def repair_many(
         done = await repair(
             services, caller.actor, choice, skip=how == "skip", dry_run=False, limit=most
         )
-    return await _back_after(services, helpdesk, done.position)
+    retried = done.first if how == "retry" else 0
+    return await _back_after(services, helpdesk, done.position, first=retried)
 
 
 @router.post("/exchange/conflict")
@@ -192,10 +205,20 @@ def _address(chosen: dict[str, str]) -> str:
     return f"/exchange?{urlencode(given)}" if given else "/exchange"
 
 
-def _back(helpdesk: str) -> Response:
-    return RedirectResponse(_address({"helpdesk": helpdesk}), 303)
+def _back(helpdesk: str, tried: str = "") -> Response:
+    return RedirectResponse(_address({"helpdesk": helpdesk, "tried": tried}), 303)
 
 
-async def _back_after(services: Services, helpdesk: str, position: int) -> Response:
+async def _back_after(
+    services: Services, helpdesk: str, position: int, *, first: int = 0
+) -> Response:
+    """``first``: the position from which on messages were tried again; 0 for none."""
     await services.projector.wait_for(position, services.settings.wait_s_max)
-    return _back(helpdesk)
+    near = 0 < first and position - first < LOG_EVENTS_MAX
+    return _back(helpdesk, f"{first}-{position}" if near else "")
+
+
+async def _tried(services: Services, helpdesk: str, tried: str) -> list[MessageOutcome]:
+    first, _, last = tried.partition("-")
+    messages = await tried_again(services, helpdesk, int(first), int(last))
+    return await outcomes(services, messages)
