@@ -214,7 +214,7 @@ async def _back_after(
 ) -> Response:
     """``first``: the position from which on messages were tried again; 0 for none."""
     await services.projector.wait_for(position, services.settings.wait_s_max)
-    near = 0 < first and position - first < LOG_EVENTS_MAX
+    near = first > 0 and position - first < LOG_EVENTS_MAX
     return _back(helpdesk, f"{first}-{position}" if near else "")
 
 
