@@ -24,11 +24,11 @@ from adapters.kit.retry import Undelivered
 from domain import clock
 
 BYTES_MAX: Final = 5_000_000
-_PIECE_BYTES: Final = 65_536
+PIECE_BYTES: Final = 65_536
 _JSON: Final = {"Content-Type": "application/json"}
 _TIMES: Final = httpx2.Timeout(30.0, connect=5.0)
 _IN_ALL_S: Final = 60.0
-_BYTES_PER_S_MIN: Final = 50_000
+BYTES_PER_S_MIN: Final = 50_000
 """So slow a line may be that a file travels on."""
 _DETAIL_CHARACTERS_MAX: Final = 500
 _RETRY_AFTER_S_MAX: Final = 3600.0
@@ -143,7 +143,7 @@ class Api:
         if isinstance(body, Upload):
             more = {"files": {body.field: (body.name, BytesIO(body.body), body.media_type)}}
         elif body is not None:
-            more = {"content": _pieces(body)}
+            more = {"content": pieces(body)}
             headers = {**(headers or {}), "Content-Length": str(len(body))}
         size = len(body.body if isinstance(body, Upload) else body or b"")
         async with self.opened(
@@ -162,7 +162,7 @@ class Api:
         self, method: str, path: str, *, size: int = 0, **more: Any
     ) -> AsyncIterator[httpx2.Response]:
         """An answer whose body is still to be read. ``size``: bytes that travel. Raises ``Undelivered``."""
-        in_all_s = self._in_all_s + size / _BYTES_PER_S_MIN
+        in_all_s = self._in_all_s + size / BYTES_PER_S_MIN
         try:
             async with (
                 asyncio.timeout(in_all_s),
@@ -180,10 +180,10 @@ class Api:
         await self._client.aclose()
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
     """Each has a time of its own to be sent: a slow line is no reason to give up."""
-    for start in range(0, len(body), _PIECE_BYTES):
-        yield body[start : start + _PIECE_BYTES]
+    for start in range(0, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
 
 
 class _Judged(httpx2.AsyncBaseTransport):

@@ -18,9 +18,12 @@ import httpx2
 from msgspec import Struct
 
 from adapters.kit.http import (
+    BYTES_PER_S_MIN,
+    PIECE_BYTES,
     Answer,
     must_be_encrypted,
     permitted_address,
+    pieces,
     user_agent,
 )
 from adapters.kit.retry import Undelivered
@@ -31,6 +34,8 @@ MEDIA_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the mark of a secret
 GONE: Final = 410
 """The partner does not want any more."""
+BROKE_OFF: Final = "broke-off"
+"""The code of a large delivery that ended before its answer, at a partner that is there."""
 ANSWER_S_MAX: Final = 15.0
 ENVIRONMENT_HEADER: Final = "TicketLedger-Environment"
 ID_HEADER: Final = "webhook-id"
@@ -151,24 +156,29 @@ class WebhookOut:
 
     async def send(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> None:
         """Send one; returns when the partner took it. Raises ``Undelivered``, with code ``http-410`` when gone."""
+        large = len(delivery.body) > PIECE_BYTES
         try:
-            async with asyncio.timeout(self._answer_s_max):
+            async with asyncio.timeout(self._answer_s_max + len(delivery.body) / BYTES_PER_S_MIN):
                 answer = await self._post(url, delivery, keys)
         except TimeoutError as error:
             raise Undelivered("slow", "no answer in time", final=False) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            there = large and not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             detail = f"{type(error).__name__}: {error}"
-            raise Undelivered("not-reached", detail, final=False) from error
+            code = BROKE_OFF if there else "not-reached"
+            raise Undelivered(code, detail, final=False) from error
         answer.must_succeed()
 
     async def _post(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> Answer:
         target = httpx2.URL(url)
         timestamp = int(clock.now().timestamp())
+        large = len(delivery.body) > PIECE_BYTES
         request = self._client.build_request(
             "POST",
             target.copy_with(host=await self._address(target)),
-            content=delivery.body,
+            content=pieces(delivery.body) if large else delivery.body,
             headers={
+                "Content-Length": str(len(delivery.body)),
                 "Host": target.netloc.decode("ascii"),
                 "Content-Type": MEDIA_TYPE,
                 **self._headers,

@@ -2,7 +2,9 @@
 
 import base64
 import binascii
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from adapters.helpdesks.webhook.events import EventData, EventFile
 from adapters.kit.contract import Asked, Ignored, News, Unreadable
@@ -29,6 +31,15 @@ def told(news: News, event: Ticket.Attached, name: str) -> EventFile:
     )
 
 
+def without_data(body: bytes) -> bytes | None:
+    """The same event, with the file named only; None for one that brings no file."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    file = event.get("data", {}).get("file", {})
+    if not file.pop("data_base64", ""):
+        return None
+    return msgspec.json.encode(event)
+
+
 def attached(data: EventData, ticket: Ticket) -> Asked | Ignored:
     """A file of theirs. Raises ``Unreadable`` where it is not what the event says of it."""
     file = data.file
@@ -38,8 +49,9 @@ def attached(data: EventData, ticket: Ticket) -> Asked | Ignored:
     if ticket.has_file(file.sha256, visibility):
         return Ignored("nothing-new")
     if not file.data_base64:
-        where = f": {file.url}" if file.url else "."
-        text = f"The partner attached {file_name(file.name)} ({file.size} bytes){where}"
+        where = file.url or "ask for it there."
+        name = file_name(file.name)
+        text = f"The partner attached {name} ({file.size} bytes), which stays there: {where}"
         return Asked(
             [c.Comment(number=ticket.number, text=text, visibility=visibility)],
             ["file:without-data"],

@@ -1,15 +1,21 @@
 """The line to one partner: what was decided is signed and posted. A partner that knows the event's id takes it once."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from adapters.helpdesks.webhook.attached import without_data
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
 from adapters.helpdesks.webhook.message import taken_apart
+from adapters.kit.attaching import ATTEMPTS_MAX
 from adapters.kit.carriers import Delivered, Line, Parcel
 from adapters.kit.contract import Place, Unreadable
 from adapters.kit.retry import Undelivered
-from adapters.kit.webhook import ID_HEADER, Delivery, WebhookOut
+from adapters.kit.webhook import BROKE_OFF, ID_HEADER, Delivery, WebhookOut
+
+_TOO_LARGE: Final = "http-413"
+_ANOTHER: Final = "http-409"
+"""The partner knows the event's id, with other contents."""
 
 
 class Out(Protocol):
@@ -23,6 +29,7 @@ class Out(Protocol):
 class WebhookCourier:
     def __init__(self, out: Out, url: str, keys: Keys) -> None:
         self._out, self._url, self._keys = out, url, keys
+        self._breaks: dict[str, int] = {}
 
     async def deliver(self, parcel: Parcel) -> Delivered:
         if not self._keys.outgoing:
@@ -33,8 +40,35 @@ class WebhookCourier:
             event_id = message.headers[ID_HEADER]
         except (Unreadable, KeyError) as error:
             raise Undelivered("unreadable", str(error), final=True) from error
-        await self._out.send(self._url, Delivery(event_id, 0, message.body), self._keys.outgoing)
+        try:
+            await self._send(event_id, message.body)
+        except Undelivered as failure:
+            lean = without_data(message.body) if self._too_much(event_id, failure) else None
+            if lean is None:
+                raise
+            await self._send_lean(event_id, lean)
+            said = f"event {event_id} taken without the data of its file: {failure.code}"
+            return Delivered(receipt=said)
+        self._breaks.pop(event_id, None)
         return Delivered(receipt=f"event {event_id} taken")
+
+    async def _send(self, event_id: str, body: bytes) -> None:
+        await self._out.send(self._url, Delivery(event_id, 0, body), self._keys.outgoing)
+
+    async def _send_lean(self, event_id: str, body: bytes) -> None:
+        try:
+            await self._send(event_id, body)
+        except Undelivered as failure:
+            if failure.code != _ANOTHER:  # else the whole one was taken, and its answer was lost
+                raise
+        self._breaks.pop(event_id, None)
+
+    def _too_much(self, event_id: str, failure: Undelivered) -> bool:
+        """Whether it is time to leave the file here: an event is sent whole again each time."""
+        if failure.code not in (BROKE_OFF, "slow"):
+            return failure.code == _TOO_LARGE
+        self._breaks[event_id] = self._breaks.get(event_id, 0) + 1
+        return self._breaks[event_id] >= ATTEMPTS_MAX
 
 
 def _over_https(environment: str, allow_private: bool) -> Out:  # noqa: FBT001 - all that there is to say
