@@ -1,5 +1,6 @@
 """Conformance runs of the past and the present, made up for pages and pictures."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from api.conformance.cases import CASES
@@ -15,7 +16,12 @@ RULE = Actor.rule("conformance@1")
 
 
 async def begun(
-    ledger: Ledger, name: str, number: int, mapping: str, at: datetime
+    ledger: Ledger,
+    name: str,
+    number: int,
+    mapping: str,
+    at: datetime,
+    cases: Iterable[str] = tuple(CASES),
 ) -> ConformanceRun:
     """A run of a registered partner that has just begun."""
     partner = await ledger.load(Helpdesk, named_id(Helpdesk.KIND, name))
@@ -27,7 +33,7 @@ async def begun(
             number,
             mapping=mapping,
             environment="test",
-            cases=CASES,
+            cases=cases,
             whole=True,
             terms=Terms(),
         )
@@ -66,10 +72,15 @@ async def told_of(
 
 
 async def asking(
-    ledger: Ledger, name: str, number: int, mapping: str, at: datetime
+    ledger: Ledger,
+    name: str,
+    number: int,
+    mapping: str,
+    at: datetime,
+    cases: Iterable[str] = tuple(CASES),
 ) -> ConformanceRun:
     """A run that waits for the partner in its first case."""
-    run = await begun(ledger, name, number, mapping, at)
+    run = await begun(ledger, name, number, mapping, at, cases)
     with attributed(RULE, at + timedelta(seconds=5)):
         run.begin_case("open")
         run.ask_partner("open", Request(7, "", "CWQ5TX6B2A"))

@@ -107,47 +107,6 @@ async def test_a_flawed_partner_fails_the_case_about_its_flaw(database, flaw, ca
         assert found.result == "failed"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-async def test_a_run_whose_process_ends_in_a_case_goes_on_in_the_next_one(database):
-    cases = ("open", "reorder", "their-update", "down")
-    async with desk() as partner:
-        for stage in range(7):
-            async with hub(database, "GGUS") as ours:
-                await introduce(ours, partner)
-                if not stage:
-                    with by_test():
-                        await ConformanceRuns(ours.services).start("desk", cases, PATIENT)
-                # Each time a little more happens before the end: also between two steps of a case.
-                await _a_few_more_events(ours, 7)
-        async with hub(database, "GGUS") as ours:
-            await introduce(ours, partner)
-            await ours.wait_for(ConformanceRun.Finished, 1, 300)
-    async with hub(database, "GGUS") as ours:
-        run = await ConformanceRuns(ours.services).run("desk", 1)
-        found = await report(ours.services, run)
-        assert verdicts(found) == dict.fromkeys(cases, "passed"), "\n".join(lines(found))
-        assert found.result == "incomplete", "not all cases were chosen"
-        begun = await ours.events(ConformanceRun.CaseBegun)
-        assert [each.case for each in begun] == list(cases), "each once"
-        opened = [
-            e
-            for e in await ours.events(Ticket.Opened)
-            if "conformance:" in e.provenance.correlation_id
-        ]
-        assert len(opened) == len(cases), "no step was taken twice"
-        partner = await ours.ledger.load(Helpdesk, named_id(Helpdesk.KIND, "desk"))
-        assert partner.interface is InterfaceState.LIVE
-
-
-async def _a_few_more_events(ours: Hub, count: int) -> None:
-    head = await ours.store.head()
-    while await ours.store.head() < head + count:
-        if await ours.events(ConformanceRun.Finished):
-            return
-        await ours.services.wakeup.wait(await ours.store.head(), 0.05)
-
-
 # -- who may do what, and when ---------------------------------------------------------------------
 
 
