@@ -8,6 +8,7 @@ two pages of conversations without their messages, and of those some megabytes a
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -35,6 +36,8 @@ EVENTS: Final = """
 BEGINNING: Final = UUID(int=0)
 _LISTED: Final = 10_000
 _PAGE_MESSAGES: Final = 1_000
+_AT_A_TIME_S: Final = 0.002
+"""Then it is the others' turn."""
 
 Outcome = Exchange.Applied | Exchange.Ignored | Exchange.MessageRefused | Exchange.Parked
 
@@ -167,8 +170,11 @@ async def _fetch(ask: Ask, streams: list[UUID]) -> "_Page":
 
 
 async def _judged(page: "_Page", judge: Judge[T]) -> AsyncIterator[Conversation[T]]:
+    rested_at = monotonic()
     for stream, (exchange, all_seen) in page.walked.items():
-        await asyncio.sleep(0)
+        if monotonic() - rested_at > _AT_A_TIME_S:
+            await asyncio.sleep(0)
+            rested_at = monotonic()
         history = History(exchange.number, page.tickets)
         told, erased = [], 0
         for seen in all_seen:
@@ -249,7 +255,7 @@ def _learned(history: Sequence[Recorded]) -> Learned | None:
 
 
 async def _case(seen: _Seen, history: History, bodies: Bodies) -> Case | None:
-    raw = await bodies.kept(seen.raw)
+    raw, heard, told = await bodies.kept(seen.raw, seen.heard, seen.told)
     ticket = history.before(seen.recorded) if seen.known else None
     if raw is None:
         return None
@@ -262,8 +268,8 @@ async def _case(seen: _Seen, history: History, bodies: Bodies) -> Case | None:
         command=seen.recorded.event.provenance.command_id,
         withheld=getattr(seen.recorded.event, "withheld", ()),
         raw=raw,
-        heard=await bodies.kept(seen.heard),
-        told=await bodies.kept(seen.told),
+        heard=heard,
+        told=told,
         state=seen.state,
         ticket=ticket,
     )

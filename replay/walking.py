@@ -101,12 +101,13 @@ class Bodies:
         self._held: dict[UUID, bytes] = {}
         self._asked: set[UUID] = set()
 
-    async def kept(self, sealed: Sealed | None) -> Kept | None:
-        """None for what was erased."""
-        if sealed is None:
-            return None
-        if sealed.id not in self._asked:
+    async def kept(self, *wanted: Sealed | None) -> list[Kept | None]:
+        """What one case refers to; None for what was erased."""
+        if any(sealed and sealed.id not in self._asked for sealed in wanted):
             await self.ahead()
+        return [self._kept(sealed) if sealed else None for sealed in wanted]
+
+    def _kept(self, sealed: Sealed) -> Kept | None:
         assert sealed.id in self._asked, "contents are asked for in the order of the cases"
         body = self._held.get(sealed.id)
         return None if body is None else Kept(sealed.id, body)

@@ -198,6 +198,8 @@ class _Changes:
     def _new_part(self, name: str) -> str:
         """A diary without what it said before: partners send the whole of it, old entries first or last."""
         text = self._fields.get(name, "")
+        if not text:
+            return ""
         for known in self._known:
             old = known.get(name, "")
             if _flat(text) == _flat(old):
@@ -214,7 +216,7 @@ def _fields_of(reading: Reading | None) -> Fields:
 
 
 def _flat(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.split()) if text else ""
 
 
 def _fitting(text: str) -> str:
