@@ -4,20 +4,18 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import structs
 
 from api.views import ERASED
 from domain.aggregate import Event
 from domain.content import Content, Sealed
 from domain.formats import topic_of
 from domain.ledger import AsOf, Ledger
-from projections.timeline import Entry, timeline
+from projections.timeline import Entry, said, timeline
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
 _PAGE: Final = 200
-_BASE: Final = frozenset(Event.__struct_fields__)
 
 
 async def read_history(
@@ -28,7 +26,7 @@ async def read_history(
     wanted = {
         value.id
         for recorded in history
-        for value in structs.asdict(recorded.event).values()
+        for value in said(recorded.event).values()
         if isinstance(value, Sealed)
     }
     contents = await ledger.store.contents(wanted)
@@ -82,12 +80,10 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 def _fields(event: Event, contents: dict[UUID, Content]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, value in structs.asdict(event).items():
-        if name in _BASE or value is None:
-            continue
+    for name, value in said(event).items():
         if isinstance(value, Sealed):
             content = contents.get(value.id)
             found[name] = ERASED if content is None else content.text()
-        else:
+        elif value is not None:
             found[name] = msgspec.to_builtins(value)
     return found

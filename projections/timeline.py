@@ -149,6 +149,18 @@ def visibility_of(event: Event) -> str:
     return str((Visibility.INTERNAL if internal else Visibility.PUBLIC).value)
 
 
+def said(event: Event) -> dict[str, Any]:
+    """What an event says beside who, when and where: plain values, and contents as they are sealed."""
+    found: dict[str, Any] = {}
+    for name in event.__struct_fields__:
+        if name not in _COMMON:
+            value = getattr(event, name)
+            is_sealed = isinstance(value, Sealed)
+            found[name] = value if is_sealed else msgspec.to_builtins(value, builtin_types=_KEPT)
+    return found
+
+
+_KEPT: Final = (datetime, UUID)
 _Read = tuple[int, datetime, Event]
 _Entry = tuple[Entry, dict[str, Sealed]]
 
@@ -182,16 +194,9 @@ def _kind(event: Event) -> Kind:
 
 
 def _entry(position: int, recorded_at: datetime, event: Event, kind: Kind, group: int) -> _Entry:
-    sealed = {
-        name: value
-        for name in event.__struct_fields__
-        if name not in _COMMON and isinstance(value := getattr(event, name), Sealed)
-    }
-    fields = {
-        name: msgspec.to_builtins(getattr(event, name), builtin_types=(datetime, UUID))
-        for name in event.__struct_fields__
-        if name not in _COMMON and name not in sealed
-    }
+    everything = said(event)
+    sealed = {name: value for name, value in everything.items() if isinstance(value, Sealed)}
+    fields = {name: value for name, value in everything.items() if name not in sealed}
     entry = Entry(
         position=position, version=event.originator_version, stream=event.originator_id,
         occurred_at=event.occurred_at, recorded_at=recorded_at, topic=topic_of(event),

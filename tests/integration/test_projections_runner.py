@@ -12,7 +12,7 @@ from adapters.store.wakeup import Wakeup
 from domain.exchange import Exchange
 from domain.ticket import Ticket
 from projections.columns import adapt
-from projections.conversations import ABOUT, BEGINNINGS, STEPS
+from projections.conversation_steps import ABOUT, BEGINNINGS, STEPS
 from projections.entries import KINDS, Directory
 from projections.health import status
 from projections.log import page
