@@ -37,6 +37,10 @@ async def public_words(hub: Hub) -> dict[int, Counter[str]]:
     return found
 
 
+BY_RULE = {"loop", "not-now"}
+"""Codes of refusals that are no defect."""
+
+
 class Federation:
     """What all hubs hold."""
 
@@ -54,7 +58,7 @@ class Federation:
                     origin = each.event.provenance.origin
                     hops = origin.hops if origin else ()
                     number = each.event.number
-                    self.request[name, number] = hops[0] if hops else f"{name}-{number}"
+                    self.request[name, number] = hops[0] if hops else f"{hub.prefix}-{number}"
         return self
 
     # -- the laws ------------------------------------------------------------------------------------
@@ -62,10 +66,12 @@ class Federation:
     async def check(self) -> None:
         self._created_once()
         await self._all_have_outcomes()
+        await self._refused_by_rules()
         await self._hidden_stays_hidden()
         await self._told_once()
         await self._desk_told_once()
         self._no_vacation_is_an_entry()
+        await self._rogue_is_kept_in()
         await self._no_flood()
 
     def _created_once(self) -> None:
@@ -73,8 +79,8 @@ class Federation:
         twice = [each for each, count in counted.items() if count > 1]
         assert not twice, f"opened twice: {twice}"
         for request in self.request.values():
-            name, _, number = request.rpartition("-")
-            assert self.request.get((name, int(number))) == request, f"from nowhere: {request}"
+            prefix, _, number = request.rpartition("-")
+            assert self.request.get((prefix[0], int(number))) == request, f"from nowhere: {request}"
         refs = Counter(ticket.ref for ticket in self.world.desk.tickets.values() if ticket.ref)
         assert all(count == 1 for count in refs.values()), f"twice at the desk: {refs}"
 
@@ -88,8 +94,9 @@ class Federation:
             left = {(stream, reference) for stream, reference, _ in await parked(hub)}
             lost = [each for each in waiting if (each[0], each[1].reference) not in left]
             assert not lost, f"{name} left {lost}"
-            codes = {code for _, _, code in await parked(hub)}
-            assert not codes, f"{name} parked {await parked(hub)}"
+            with_whom = {stream: each.helpdesk for stream, each in (await exchanges(hub)).items()}
+            codes = [each for each in await parked(hub) if with_whom[each[0]] != "rogue"]
+            assert not codes, f"{name} parked {codes}"
 
     async def _hidden_stays_hidden(self) -> None:
         for name, hub in self.world.hubs.items():
@@ -133,6 +140,35 @@ class Federation:
             for words in by_ticket.values():
                 assert "vacation" not in words
 
+    async def _refused_by_rules(self) -> None:
+        """What honest partners say is well said: only a rule about tickets may stand against it."""
+        for name, hub in self.world.hubs.items():
+            with_whom = {stream: each.helpdesk for stream, each in (await exchanges(hub)).items()}
+            for each in await recorded(hub):
+                if isinstance(each.event, Exchange.MessageRefused):
+                    self.world.refusals[each.event.code] += 1
+                    if with_whom[each.event.originator_id] != "rogue":
+                        said = await texts(hub, each.event)
+                        assert each.event.code in BY_RULE, f"{name}: {each.event.code}: {said}"
+
+    async def _rogue_is_kept_in(self) -> None:
+        """It touched and heard of nothing but what is exchanged with it."""
+        rogue = self.world.rogue
+        if rogue is None:
+            return
+        hub = self.world.hubs[rogue.hub]
+        exchanged = {
+            each.number for each in (await exchanges(hub)).values() if each.helpdesk == "rogue"
+        }
+        for each in await recorded(hub):
+            origin, number = each.event.provenance.origin, ticket_number(each.event.originator_id)
+            if number and origin and origin.helpdesk == "rogue":
+                assert number in exchanged, f"the rogue touched {number}: {each.event}"
+        heard = set(_WORD.findall(b"".join(rogue.heard).decode()))
+        allowed = {word for number in exchanged for word in self.words[rogue.hub].get(number, ())}
+        other = {word for word in heard - allowed if not word.startswith("subject")}
+        assert not other, f"the rogue heard {other}"
+
     async def _linked(self) -> list[tuple[tuple[str, int], tuple[str, int]]]:
         """Tickets of hubs that are exchanged with each other, both ways round."""
         found = []
@@ -140,7 +176,7 @@ class Federation:
             for exchange in (await exchanges(hub)).values():
                 other = exchange.helpdesk.upper()
                 there, _, theirs = exchange.external_id.rpartition("-")
-                if exchange.number and there == other and other in self.words:
+                if exchange.number and there == 2 * other and other in self.words:
                     found.append(((name, exchange.number), (other, int(theirs))))
         return found
 
@@ -172,7 +208,8 @@ class Federation:
                 )
                 for hub in self.world.hubs.values()
             ]
-        ) + len(self.world.desk.changes)
+        )
+        acts += len(self.world.desk.changes) + (self.world.rogue.said if self.world.rogue else 0)
         told = sum(
             [
                 sum(isinstance(each.event, Exchange.Dispatched) for each in await recorded(hub))

@@ -28,6 +28,8 @@ from tests.simulation.exchange_wires import REFUSALS
 USER = Actor.rule("user@1")
 PATIENCE = Patience(first_s=2, longest_s=120, attempts_max=8)
 BEGINNING = datetime.fromisoformat("2026-03-02T09:00:00+00:00")
+PER_S_MAX = 5.0
+"""Messages of one partner: ten times as many for a moment."""
 _STEPS = (
     "append", "stream", "log", "head", "holder", "contents", "answer", "next_number",
     "next_numbers", "erase",
@@ -60,6 +62,8 @@ class Life:
 class Hub:
     def __init__(self, name: str, world, *, skew: timedelta) -> None:
         self.name, self.world, self.skew = name, world, skew
+        self.prefix = 2 * name
+        """Before its ticket numbers."""
         self.domain = f"{name.lower()}.test"
         self.memory = MemoryStore()
         self.saved: dict[str, list[tuple[int, bytes]]] = {}
@@ -98,7 +102,7 @@ class Hub:
         self.parts = assemble(
             self.ledger,
             adapters={**ADAPTERS, **self.world.adapters},
-            installation=Installation(name=self.name, mail_domain=self.domain),
+            installation=Installation(name=self.prefix, mail_domain=self.domain),
             transport=self,
             wakeup=store,
             checkpoints=self,
@@ -109,7 +113,7 @@ class Hub:
             reply_key=self._key,
             poll_every_s=60,
         )
-        self.door = WebhookDoor(self.parts, self, OpenDoors(), per_s_max=1e9)
+        self.door = WebhookDoor(self.parts, self, OpenDoors(), per_s_max=PER_S_MAX)
         self.spawn(self.parts.worker.run(asyncio.Event()))
 
     def die(self) -> None:

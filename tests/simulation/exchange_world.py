@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from email import message_from_bytes
@@ -22,6 +23,7 @@ from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from tests.simulation.exchange_desk import Desk, DeskAdapter
 from tests.simulation.exchange_hub import Hub
+from tests.simulation.exchange_rogue import Rogue
 from tests.simulation.exchange_wires import Keys, Posting, Way, place
 
 DAY_S = 86_400
@@ -43,11 +45,13 @@ class World:
             "webhook": WebhookConnector(lambda *_: Posting(self)),
         }
         self.with_webhooks = False
+        self.rogue: Rogue | None = None
         self.faults = 0.0
         """How likely what can go wrong goes wrong, as a multiple of the usual."""
         self.slow_steps = True
         self.crashes = self.carried = 0
         self.words = 0
+        self.refusals: Counter[str] = Counter()
         self.with_desk = False
         self._late: set[asyncio.Task] = set()
 
@@ -61,9 +65,10 @@ class World:
         *,
         desk: str = "",
         people: str = "",
+        rogue: str = "",
         known: Mapping[str, Sequence[str]] = NOTHING,
     ) -> None:
-        """Hubs by their letters; ``desk`` and ``people`` name the hub that they are connected with.
+        """Hubs by their letters; ``desk``, ``people`` and ``rogue`` name the hub that they are connected with.
 
         ``known``: further units that the first hub holds for the second's, such as ``{"AB": ["UNIT_DESK"]}``.
         """
@@ -72,6 +77,10 @@ class World:
             for ours, theirs in ((one, other), (other, one)):
                 units = [f"UNIT_{theirs}", *known.get(ours + theirs, [])]
                 partners[ours].append(self._partner(ours, theirs, how, units))
+        if rogue:
+            self.rogue = Rogue(self, rogue)
+            self.keys.agree("ROGUE", rogue)
+            partners[rogue].append(self._partner(rogue, "ROGUE", "=", ["UNIT_ROGUE"]))
         if desk:
             self.with_desk = True
             partners[desk].append(("desk", "desk", ["UNIT_DESK"], "https://desk.test", ""))
@@ -79,7 +88,13 @@ class World:
             self.people.units.append("UNIT_PEOPLE")
             address = "team@people.test"
             partners[people].append(("people", "email", ["UNIT_PEOPLE"], address, address))
-        units = ["TPM", *(f"UNIT_{name}" for name in names), "UNIT_DESK", "UNIT_PEOPLE"]
+        units = [
+            "TPM",
+            *(f"UNIT_{name}" for name in names),
+            "UNIT_DESK",
+            "UNIT_PEOPLE",
+            "UNIT_ROGUE",
+        ]
         for name in names:
             skew = timedelta(minutes=self.rng.choice(self.skews))
             self.hubs[name] = Hub(name, self, skew=skew)
@@ -111,13 +126,16 @@ class World:
     async def at_door(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """What the door for webhooks answers. Raises ``Undelivered`` when nobody does."""
         domain, helpdesk = place(url)
+        if self.rogue and domain == "rogue.test":
+            return self.rogue.take(body)
         hub = next(each for each in self.hubs.values() if each.domain == domain)
         return await hub.take_event(helpdesk, headers, body)
 
-    def late(self, what) -> None:
+    def late(self, what) -> asyncio.Task:
         task = self.loop.create_task(what)
         self._late.add(task)
         task.add_done_callback(self._late.discard)
+        return task
 
     async def _arrive(self, raw: bytes, sender: str, recipient: str) -> str:
         domain = recipient.partition("@")[2]
@@ -173,6 +191,7 @@ class World:
 
     def _units(self) -> list[str]:
         more = ["UNIT_DESK"] if self.with_desk else []
+        more += ["UNIT_ROGUE"] if self.rogue else []
         return [*(f"UNIT_{name}" for name in sorted(self.hubs)), *more, *self.people.units]
 
     def unit(self) -> str:

@@ -34,6 +34,7 @@ SHAPES = {
     "mixed ring": ("ABCD", ["A=B", "B-C", "C=D", "D-A"], {"people": "A"}),
     "star": ("ABC", ["A-B", "A=C"], {"desk": "A", "people": "A"}),
     "desk": ("A", [], {"desk": "A"}),
+    "rogue": ("AB", ["A=B"], {"rogue": "A"}),
 }
 Story = Callable[[World], Awaitable[None]]
 
@@ -63,7 +64,12 @@ def simulate(shape: str, seed: int, story: Story | None = None) -> dict:
             asyncio.set_event_loop(None)
     troubles = [each for each in logs if each["event"] == "conversation in trouble"]
     assert not troubles, troubles[0]
-    return {"carried": world.carried, "crashes": world.crashes, "hours": round(loop.time() / 3600)}
+    return {
+        "carried": world.carried,
+        "crashes": world.crashes,
+        "refused": dict(world.refusals),
+        "hours": round(loop.time() / 3600),
+    }
 
 
 async def at_random(world: World) -> None:
