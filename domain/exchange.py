@@ -94,11 +94,12 @@ class Exchange(Conflicting, Diverging):
         """A second conversation with this state, on which to decide without touching this one."""
         assert not self.pending_events
         other = Exchange.__new__(Exchange)
-        vars(other).update({
-            name: value.copy() if isinstance(value, dict | set | list) else value
-            for name, value in vars(self).items()
-        })  # fmt: skip
-        other.messages = {reference: copy(each) for reference, each in self.messages.items()}
+        state = vars(other)
+        state.update(vars(self))
+        for name in _CONTAINERS:
+            state[name] = state[name].copy()
+        for reference, message in self.messages.items():
+            other.messages[reference] = copy(message)
         return other
 
     class Opened(Event, tag="exchange.opened", frozen=True, kw_only=True, gc=False):
@@ -550,3 +551,9 @@ class Exchange(Conflicting, Diverging):
         if message is None or message.outcome is not Outcome.PENDING:
             raise NotNow(f"message {reference} does not wait for anything")
         return message
+
+
+_CONTAINERS: Final = tuple(
+    name for name, value in vars(Exchange(UUID(int=0))).items() if isinstance(value, dict | set | list)
+)  # fmt: skip
+"""Attributes whose values change in place."""

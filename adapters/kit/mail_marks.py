@@ -6,6 +6,7 @@ has not seen a mail of ours can name one.
 """
 
 import re
+from email.headerregistry import BaseHeader, HeaderRegistry
 from email.message import EmailMessage, Message
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -32,6 +33,22 @@ SEEN: Final = "X-Ticket-Seen"
 """The last mail of the other side that had been heard when the news happened."""
 RESPONSIBLE: Final = "X-Ticket-Responsible"
 """Whether the unit that has the ticket works for the sender or for the receiver, as the sender sees it."""
+
+
+class _Headers(HeaderRegistry):
+    """The library's, which makes a class for each header each time one is set: here it is made once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, type[BaseHeader]] = {}
+
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        if name not in self._made:
+            self._made[name] = super().__getitem__(name)
+        return self._made[name]
+
+
+_POLICY: Final = SMTP.clone(header_factory=_Headers())
 
 
 class OurId(Struct, frozen=True):
@@ -87,7 +104,7 @@ def references(message: Message) -> list[OurId]:
 
 def envelope_of(news: News, subject: str) -> EmailMessage:
     """A mail of ours without its text: who, when, which, and that no automaton is to answer."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"], message["To"] = news.place.our_address, news.place.their_address
     message["Date"] = format_datetime(news.at)
     message["Message-ID"] = news.message_id
