@@ -114,6 +114,7 @@ def assemble(
         stamping={
             name: adapter for name, adapter in adapters.items() if isinstance(adapter, Stamping)
         },
+        notebook=checkpoints,
     )
     addresses = ReplyAddresses(installation.mail_domain, reply_key)
     writer = Writer(conversations, addresses)

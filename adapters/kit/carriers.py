@@ -15,7 +15,11 @@ from msgspec import Struct
 
 from adapters.kit.contract import Place, Stamping
 from adapters.kit.retry import Transport, Undelivered
+from adapters.kit.settling import Notebook, Settling
 from domain.helpdesk import Helpdesk
+
+BEGUN: Final = "begun:"
+"""Before the partner's name: under which is kept what its courier has begun to write."""
 
 
 class Parcel(Struct, frozen=True, kw_only=True):
@@ -129,6 +133,8 @@ class Line(Struct, frozen=True, kw_only=True):
     observer: Observer | None = None
     """None where a partner's tickets cannot be read."""
     close: Callable[[], Awaitable[None]]
+    settling: Mapping[str, Settling] = {}
+    """Those of the courier, by what they are about."""
 
 
 class Connector(Protocol):
@@ -183,11 +189,15 @@ class Carriers:
         *,
         allow_private: bool,
         stamping: Mapping[str, Stamping] = MappingProxyType({}),
+        notebook: Notebook | None = None,
     ) -> None:
-        """``stamping``: adapters whose mails get the partner's ticket when they leave, by name."""
+        """``stamping``: adapters whose mails get the partner's ticket when they leave, by name.
+
+        ``notebook``: where couriers note what they begin.
+        """
         self._place, self._transport, self._stamping = place, transport, stamping
         self._connectors, self._secrets = connectors, secrets
-        self._allow_private = allow_private
+        self._allow_private, self._notebook = allow_private, notebook
         self._lines: dict[str, tuple[tuple[str, Place, str], Line]] = {}
 
     async def courier(self, partner: Helpdesk) -> Courier:
@@ -228,6 +238,9 @@ class Carriers:
         if known is not None and known[0] == terms:
             return known[1]
         line = connector.connect(place, secret, allow_private=self._allow_private)
+        for about, each in line.settling.items():
+            if self._notebook is not None:
+                each.keep(self._notebook, f"{BEGUN}{partner.name}:{about}")
         self._lines[partner.name] = (terms, line)
         if known is not None:
             await known[1].close()

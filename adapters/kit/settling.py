@@ -4,11 +4,13 @@ Who crashed, or was not answered, does not know what the partner does with the r
 proof, so it is for partners where what stands there twice cannot be taken back, or is found late.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
+import msgspec
 import structlog
 
 from adapters.kit.retry import Undelivered
@@ -20,32 +22,63 @@ TEXT_S: Final = 15.0
 """For a text: it is written within a second or two, and what was not is mostly gone with its connection."""
 
 
+class Notebook(Protocol):
+    """Where is kept what must be known after a crash."""
+
+    async def load(self, name: str) -> tuple[int, bytes]: ...
+    async def save(self, name: str, position: int, memory: bytes) -> None: ...
+
+
 class Settling:
     def __init__(self, settle_s: float) -> None:
         """Keep attempts apart by ``settle_s`` seconds, counted from the end of the one before."""
         self._settle = timedelta(seconds=settle_s)
         self._born_at = clock.now()
         self._doubtful: dict[str, datetime] = {}
+        self._notebook: Notebook | None = None
+        self._page = ""
+        self._before: frozenset[str] | None = None
+        """See ``_begun_before``."""
+        self._writing = asyncio.Lock()
 
-    def be_certain(self, name: str, decided_at: str) -> None:
+    def keep(self, notebook: Notebook, page: str) -> None:
+        """Note there, under this name, what is begun: so who comes after a crash waits for nothing else."""
+        self._notebook, self._page = notebook, page
+
+    async def be_certain(self, name: str, decided_at: str) -> None:
         """Before something is written because it was not found. Raises ``Undelivered`` while it may still appear.
 
         ``decided_at``: since when it may have been tried, by another process too. Empty: nobody else did.
         """
         since = self._doubtful.get(name)
-        if since is None and decided_at and datetime.fromisoformat(decided_at) < self._born_at:
+        if since is None and await self._tried_before(name, decided_at):
             since = self._born_at
         left_s = 0.0 if since is None else (since + self._settle - clock.now()).total_seconds()
         if left_s > 0:
             what = f"an earlier attempt may still be under way; looking again in {left_s:.0f} s"
             raise Undelivered("settling", what, final=False, retry_after_s=left_s)
 
-    @contextmanager
-    def attempt(self, name: str) -> Iterator[None]:
+    async def _tried_before(self, name: str, decided_at: str) -> bool:
+        """Whether another process may have begun it. Where nobody noted anything, all that is older may be."""
+        if not decided_at or datetime.fromisoformat(decided_at) >= self._born_at:
+            return False
+        before = await self._begun_before()
+        return before is None or name in before
+
+    async def _begun_before(self) -> frozenset[str] | None:
+        """What was under way when the process before us ended; None where nobody noted that."""
+        if self._before is None and self._notebook is not None:
+            _, noted = await self._notebook.load(self._page)
+            self._before = frozenset(msgspec.json.decode(noted, type=list[str])) if noted else None
+        return self._before
+
+    @asynccontextmanager
+    async def attempt(self, name: str) -> AsyncIterator[None]:
         """Around a write: in doubt until it ends well, or is refused for good."""
         now = clock.now()
         self._doubtful = {n: at for n, at in self._doubtful.items() if at + self._settle > now}
         self._doubtful[name] = now
+        await self._note()
         try:
             yield
         except Undelivered as failure:
@@ -55,6 +88,20 @@ class Settling:
                 self._doubtful[name] = clock.now()
             raise
         del self._doubtful[name]
+
+    async def _note(self) -> None:
+        """Before the write. Its end is noted with the next one: a name too many costs nobody anything."""
+        if self._notebook is None:
+            return
+        async with self._writing:
+            before: frozenset[str] | None = frozenset()
+            if self._born_at + self._settle > clock.now():
+                before = await self._begun_before()
+            if (
+                before is not None
+            ):  # else nobody knows what was begun before us, and it stays like that
+                names = sorted({*self._doubtful, *before})
+                await self._notebook.save(self._page, 0, msgspec.json.encode(names))
 
 
 def repeats(what: str, marks: Iterable[tuple[str, str]]) -> list[str]:

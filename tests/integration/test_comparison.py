@@ -276,6 +276,8 @@ async def test_who_may_not_send_may_not_compare_or_decide(desk, sign_in):
 async def test_a_partner_that_cannot_be_compared_is_told_apart(desk, admin):
     assert (await admin.post("/api/v1/helpdesks/nobody/comparisons", json={})).status_code == 404
     assert (await admin.get(f"{DESK}/comparison")).status_code == 404
+    head = await desk.services.store.head()
+    assert await desk.services.projector.wait_for(head, LONG_S)
     progress = await desk.services.exchange.comparison.whole("desk", repair=False)
     assert progress.ended_at is not None
     last = (await admin.get(f"{DESK}/comparison")).json()

@@ -24,9 +24,11 @@ class JiraConnector:
             allow_private=allow_private,
             environment=place.environment,
         )
+        courier = JiraCourier(session, place.words, settle_s=self._settle_s)
         return Line(
-            courier=JiraCourier(session, place.words, settle_s=self._settle_s),
+            courier=courier,
             poller=JiraPoller(session, place.our_name, place.words),
             observer=JiraObserver(session, place.our_name, place.words),
             close=session.close,
+            settling={"issues": courier.issues, "texts": courier.texts},
         )

@@ -32,7 +32,7 @@ _FIELD: Final = {"status": "status", "priority": "priority", "component": "Compo
 class JiraCourier:
     def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
         self._session, self._doubles = session, Doubles(session, words)
-        self._issues, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
+        self.issues, self.texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
         self._files, self._creating = Files(session), asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -51,7 +51,7 @@ class JiraCourier:
         name, said = document.mark.external_id, "found"
         holders = await self._doubles.holders(name)
         if not holders:
-            self._issues.be_certain(name, document.decided_at)
+            await self.issues.be_certain(name, document.decided_at)
             holders, said = [await self._create(document)], "created"
         first, *others = holders
         for other in others:
@@ -72,7 +72,7 @@ class JiraCourier:
             "description": rich(document.note.text),
             "labels": [document.mark.external_id],
         }
-        with self._issues.attempt(document.mark.external_id):
+        async with self.issues.attempt(document.mark.external_id):
             made = await self._session.create(fields, [_property(document)])
         return await self._issue(made)
 
@@ -84,8 +84,8 @@ class JiraCourier:
         said, comments = "found", await self._comments(document, issue)
         note = await self._note(document, comments)
         if note is None:
-            self._texts.be_certain(document.mark.event_id, document.decided_at)
-            with self._texts.attempt(document.mark.event_id):
+            await self.texts.be_certain(document.mark.event_id, document.decided_at)
+            async with self.texts.attempt(document.mark.event_id):
                 more = await self._files.bring(parcel, document, issue)
                 await self._session.write(issue.id, _comment(document, more))
             said, comments = "written", await self._comments(document, issue)

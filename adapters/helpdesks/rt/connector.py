@@ -20,9 +20,11 @@ class RtConnector:
             allow_private=allow_private,
             environment=place.environment,
         )
+        courier = RtCourier(session, settle_s=self._settle_s)
         return Line(
-            courier=RtCourier(session, settle_s=self._settle_s),
+            courier=courier,
             poller=RtPoller(session, place.our_name, place.words),
             observer=RtObserver(session, place.our_name),
             close=session.close,
+            settling={"writes": courier.settling},
         )

@@ -36,7 +36,7 @@ _SET: Final = {"Status": "Status", "Queue": "Set", "Priority": "Set"}
 class RtCourier:
     def __init__(self, session: Session, *, settle_s: float) -> None:
         """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
-        self._session, self._settling = session, Settling(settle_s)
+        self._session, self.settling = session, Settling(settle_s)
         self._creating = asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -56,8 +56,8 @@ class RtCourier:
         said = "found"
         holders = await self._holders(document.external_id)
         if not holders:
-            self._settling.be_certain(document.event_id, document.decided_at)
-            with self._settling.attempt(document.event_id):
+            await self.settling.be_certain(document.event_id, document.decided_at)
+            async with self.settling.attempt(document.event_id):
                 made = await self._create(document)
             said = "created"
             holders = await self._holders(document.external_id)
@@ -113,8 +113,8 @@ class RtCourier:
         notes = await self._notes(streams)
         note = _note_of(document, notes)
         if note is None:
-            self._settling.be_certain(document.event_id, document.decided_at)
-            with self._settling.attempt(document.event_id):
+            await self.settling.be_certain(document.event_id, document.decided_at)
+            async with self.settling.attempt(document.event_id):
                 await self._write(document, ticket.id)
             notes = await self._notes(streams)
             note = _note_of(document, notes)

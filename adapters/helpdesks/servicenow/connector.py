@@ -20,9 +20,11 @@ class ServiceNowConnector:
             allow_private=allow_private,
             environment=place.environment,
         )
+        courier = ServiceNowCourier(session, place.words, settle_s=self._settle_s)
         return Line(
-            courier=ServiceNowCourier(session, place.words, settle_s=self._settle_s),
+            courier=courier,
             poller=ServiceNowPoller(session, place.our_name, place.words),
             observer=ServiceNowObserver(session, place.our_name, place.words),
             close=session.close,
+            settling={"writes": courier.settling},
         )

@@ -22,7 +22,7 @@ from domain.words import Words
 class ServiceNowCourier:
     def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
         """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
-        self._session, self._settling = session, Settling(settle_s)
+        self._session, self.settling = session, Settling(settle_s)
         self._files, self._creating = Files(session), asyncio.Lock()
         self._doubles = Doubles(session, words)
         self._groups: dict[str, str] = {}
@@ -47,9 +47,9 @@ class ServiceNowCourier:
                 await self._doubles.take_back(other, first)
                 said += f"; taken back: {other.number}"
             return _delivered(said, first)
-        self._settling.be_certain(document.event_id, document.decided_at)
+        await self.settling.be_certain(document.event_id, document.decided_at)
         fields, missing = await self._columns(document)
-        with self._settling.attempt(document.event_id):
+        async with self.settling.attempt(document.event_id):
             made = await self._session.create(fields)
         if made.correlation_id != document.external_id:
             what = f"{made.number} was made without correlation_id: our account may not set it"
@@ -63,8 +63,8 @@ class ServiceNowCourier:
         must_be_ours(parcel, document.external_id, bears=bears, opened_at=found.made_at)
         if written := await self._written(document, sys_id):
             return _delivered(f"incident {found.number} had it{_twice(found, written)}", found)
-        self._settling.be_certain(document.event_id, document.decided_at)
-        with self._settling.attempt(document.event_id):
+        await self.settling.be_certain(document.event_id, document.decided_at)
+        async with self.settling.attempt(document.event_id):
             more = await self._files.bring(parcel, document, sys_id)
             fields, missing = await self._columns(document, more)
             after = await self._session.change(sys_id, fields)

@@ -24,9 +24,11 @@ class ZammadConnector:
             allow_private=allow_private,
             environment=place.environment,
         )
+        courier = ZammadCourier(session, place.words, settle_s=self._settle_s)
         return Line(
-            courier=ZammadCourier(session, place.words, settle_s=self._settle_s),
+            courier=courier,
             poller=ZammadPoller(session, place.our_name, place.words),
             observer=ZammadObserver(session, place.our_name, place.words),
             close=session.close,
+            settling={"tickets": courier.tickets, "texts": courier.texts},
         )

@@ -29,7 +29,7 @@ _SHOWN: Final = frozenset({"state", "group", "priority"})
 class ZammadCourier:
     def __init__(self, session: Session, words: Words, *, settle_s: float) -> None:
         self._session, self._doubles = session, Doubles(session, words)
-        self._tickets, self._texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
+        self.tickets, self.texts = Settling(settle_s), Settling(min(settle_s, TEXT_S))
         self._uploads, self._creating = Uploads(), asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
@@ -48,7 +48,7 @@ class ZammadCourier:
         holders = await self._doubles.holders(document.external_id)
         said = "found"
         if not holders:
-            self._tickets.be_certain(document.external_id, document.decided_at)
+            await self.tickets.be_certain(document.external_id, document.decided_at)
             await self._must_have_field()
             holders, said = [await self._create(document)], "created"
         first, *others = holders
@@ -68,7 +68,7 @@ class ZammadCourier:
             "customer_id": await self._session.account(),
             "article": _article(document, document.note),
         }
-        with self._tickets.attempt(document.external_id):
+        async with self.tickets.attempt(document.external_id):
             made = await self._session.create(fields)
         if made.custom(EXTERNAL_ID) != document.external_id:
             raise _no_field(f"ticket {made.id} was made without it")
@@ -90,8 +90,8 @@ class ZammadCourier:
         if found := _of(document, articles):
             said = f"ticket {ticket.id} article {found.id} found"
             return _delivered(said + _twice(ticket, articles), ticket)
-        self._texts.be_certain(document.event_id, document.decided_at)
-        with self._texts.attempt(document.event_id):
+        await self.texts.be_certain(document.event_id, document.decided_at)
+        async with self.texts.attempt(document.event_id):
             ticket = await self._write(document, ticket.id, parcel)
         articles = await self._ours(ticket.id)
         found = _of(document, articles)

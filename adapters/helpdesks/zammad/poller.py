@@ -112,11 +112,8 @@ class ZammadPoller:
         ticket = await self._session.ticket(number)
         if ticket is None:
             return []
-        linked = await known(str(number), ticket.made_at)
-        mine = linked or number in at.joined or bool(self._our_id(ticket))
-        if self._our_id(ticket) and not linked and await self._doubles.given_up(ticket, known):
-            return []
-        if not mine and not self._concerns_us(ticket, at):
+        mine = await self._mine(ticket, at, known)
+        if mine is None or not (mine or self._concerns_us(ticket, at)):
             return []
         articles = await self._session.articles(number)
         history = await self._session.history(number)
@@ -149,6 +146,14 @@ class ZammadPoller:
             )
             for when, document in _fresh(at, ticket, found)
         ]
+
+    async def _mine(self, ticket: TicketRow, at: Cursor, known: Known) -> bool | None:
+        """Whether it is exchanged with us; None for a second one, which is taken back."""
+        if await known(str(ticket.id), ticket.made_at):
+            return True
+        if self._our_id(ticket):
+            return None if await self._doubles.given_up(ticket, known) else True
+        return ticket.id in at.joined
 
     def _article(self, ticket: TicketRow, article: ArticleRow) -> Theirs:
         mark = article.subject or ""
