@@ -23,6 +23,8 @@ LINKED: Final = SQL("""
 DIVERGING: Final = SQL("""
     SELECT stream, helpdesk, number, external_id, divergences FROM view.exchange
      WHERE diverged > 0 AND helpdesk = %(helpdesk)s AND stream > %(after)s
+       AND (%(field)s::text IS NULL
+            OR divergences::jsonb @> jsonb_build_array(jsonb_build_object('field', %(field)s::text)))
      ORDER BY stream LIMIT %(limit)s
 """)
 HELPDESKS: Final = SQL("SELECT helpdesk FROM view.partner ORDER BY helpdesk")
@@ -80,23 +82,31 @@ async def helpdesks(connection: AsyncConnection[Any]) -> Sequence[str]:
 
 
 async def diverging(
-    connection: AsyncConnection[Any], helpdesk: str, *, cursor: str | None = None, limit: int = 50
+    connection: AsyncConnection[Any],
+    helpdesk: str,
+    *,
+    field: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> Page[DivergingView]:
-    """The conversations with a partner in which something diverges."""
+    """The conversations with a partner in which something diverges; with ``field``, where that does."""
     after = read_cursor(cursor, _Key).stream if cursor is not None else _BEGINNING
-    values = {"helpdesk": helpdesk, "after": after, "limit": checked_limit(limit) + 1}
+    values = {
+        "helpdesk": helpdesk, "after": after, "field": field, "limit": checked_limit(limit) + 1,
+    }  # fmt: skip
     rows = await (await connection.execute(DIVERGING, values)).fetchall()
     found = [
-        DivergingView(stream, name, number, external_id, _divergences(kept))
+        DivergingView(stream, name, number, external_id, _divergences(kept, field))
         for stream, name, number, external_id, kept in rows
     ]
     return page_of(found, limit, lambda each: _Key(each.exchange))
 
 
-def _divergences(kept: str) -> list[DivergenceView]:
+def _divergences(kept: str, field: str | None) -> list[DivergenceView]:
     return [
         DivergenceView(
             each.field, each.ours, each.theirs, each.repair, datetime.fromtimestamp(each.since, UTC)
         )
         for each in msgspec.json.decode(kept, type=list[_Kept])
+        if field in (None, each.field)
     ]

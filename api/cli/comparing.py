@@ -20,6 +20,8 @@ from api.cli.common import (
 from api.cli.partners import HelpdeskArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adapters.kit.comparing_pages import Diverging
     from adapters.store.connection import Connection
     from api.bootstrap import Services
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from domain.store import Receipt
     from projections.divergences import DivergingView
     from projections.paging import Page
+
+
+_FIELDS = "ticket, number, state, priority, unit, messages or doubled"
 
 
 def install(app: typer.Typer) -> None:
@@ -92,9 +97,19 @@ def _show(each: "Diverging") -> None:
     )
 
 
-def diverged(context: typer.Context, helpdesk: HelpdeskArgument, json: Json = False) -> None:
-    """What diverges, as the last comparison found it."""
+def diverged(
+    context: typer.Context,
+    helpdesk: HelpdeskArgument,
+    field: Annotated[str, typer.Option(help=f"Only where this diverges: {_FIELDS}.")] = "",
+    json: Json = False,
+) -> None:
+    """What diverges, as the last comparison found it, and what can be done."""
+    from domain.divergences import HINTS  # noqa: PLC0415
+    from domain.errors import UnknownValue  # noqa: PLC0415
     from projections import divergences  # noqa: PLC0415
+
+    if field and field not in HINTS:
+        raise UnknownValue("field", field, list(HINTS))
 
     async def read(services: "Services") -> "list[DivergingView]":
         found: list[DivergingView] = []
@@ -107,13 +122,20 @@ def diverged(context: typer.Context, helpdesk: HelpdeskArgument, json: Json = Fa
                 return found
 
     async def question(connection: "Connection", cursor: str | None) -> "Page[DivergingView]":
-        return await divergences.diverging(connection, helpdesk, cursor=cursor, limit=200)
+        return await divergences.diverging(
+            connection, helpdesk, field=field or None, cursor=cursor, limit=200
+        )
 
     found = run(context, read, work=True)
     if json:
         print_json(found)
         return
-    zone = settings_of(context).zone
+    _show_all(found, settings_of(context).zone)
+    for name in dict.fromkeys(each.field for ticket in found for each in ticket.divergences):
+        print(f"{name}: {HINTS[name]}")
+
+
+def _show_all(found: "Sequence[DivergingView]", zone: str) -> None:
     for ticket in found:
         for each in ticket.divergences:
             print(
@@ -128,9 +150,7 @@ def diverged(context: typer.Context, helpdesk: HelpdeskArgument, json: Json = Fa
 def settle(
     context: typer.Context,
     exchange: Annotated[UUID, typer.Argument(help="As `exchange diverged` shows it.")],
-    field: Annotated[
-        str, typer.Argument(help="ticket, number, state, priority, unit, messages or doubled")
-    ],
+    field: Annotated[str, typer.Argument(help=_FIELDS)],
     wins: Annotated[str, typer.Argument(help="ours or theirs")],
     reason: Annotated[str, typer.Option(help="Why; it is recorded.", prompt=True)],
 ) -> None:

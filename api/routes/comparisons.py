@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,10 +25,9 @@ router = APIRouter(tags=["exchange"], route_class=DirectRoute)
 
 Name = Annotated[str, Path(max_length=100, pattern=r"^\w+$", examples=["osg"])]
 ExchangeId = Annotated[UUID, Path(examples=["3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a10"])]
-FieldName = Annotated[
-    Literal["ticket", "number", "state", "priority", "unit", "messages", "doubled"],
-    Path(examples=["state"]),
-]
+Diverging = Literal["ticket", "number", "state", "priority", "unit", "messages", "doubled"]
+FieldName = Annotated[Diverging, Path(examples=["state"])]
+OnlyField = Annotated[Diverging | None, Query(description="Only where this field diverges.")]
 
 
 class Comparing(BaseModel):
@@ -93,12 +92,18 @@ async def last_comparison(name: Name, visit: Reader) -> Response:
     responses=answers(Listing[DivergingView]),
 )
 async def divergences(
-    name: Name, visit: Reader, after: After = None, cursor: Cursor = None, limit: Limit = 50
+    name: Name,
+    visit: Reader,
+    field: OnlyField = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Response:
     """What their ticket and ours should have alike and have not, as the last comparison found it."""
     visit.require_reading_all()
     page = await visit.ask(
-        lambda connection: diverging(connection, name, cursor=cursor, limit=limit), after
+        lambda connection: diverging(connection, name, field=field, cursor=cursor, limit=limit),
+        after,
     )
     return listing(visit.request, page)
 

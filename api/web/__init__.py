@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from api.web.pages import (
+    divergences,
     exchange_board,
     files,
     find,
@@ -29,6 +30,7 @@ def install(app: FastAPI) -> None:
         site_view,
         service_levels,
         exchange_board,
+        divergences,
         mapping,
         interfaces,
         find,
