@@ -1,6 +1,6 @@
 """A ticket's events with their texts, straight from the log."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -10,12 +10,10 @@ from domain.aggregate import Event
 from domain.content import Content, Sealed
 from domain.formats import topic_of
 from domain.ledger import AsOf, Ledger
-from projections.timeline import Entry, said, timeline
+from projections import timeline
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
-
-_PAGE: Final = 200
 
 
 async def read_history(
@@ -26,7 +24,7 @@ async def read_history(
     wanted = {
         value.id
         for recorded in history
-        for value in said(recorded.event).values()
+        for value in timeline.said(recorded.event).values()
         if isinstance(value, Sealed)
     }
     contents = await ledger.store.contents(wanted)
@@ -53,21 +51,13 @@ async def with_exchanges(
 
     Of a message's bytes only the size is told. Raises ``TicketNotFound``.
     """
-    found: list[Entry] = []
-    cursor: str | None = None
-    while True:
-        page = await services.ask(
-            lambda connection, at=cursor: timeline(  # type: ignore[misc]
-                connection, number, as_of=as_of, internal=True, cursor=at, limit=_PAGE
-            )
-        )
-        found += page.items
-        cursor = page.next
-        if cursor is None:
-            return [_told(entry) for entry in found]
+    found, _ = await services.ask(
+        lambda connection: timeline.latest(connection, number, as_of=as_of, internal=True)
+    )
+    return [_told(entry) for entry in found]
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _told(entry: timeline.Entry) -> dict[str, Any]:
     fields = {
         name: ERASED if value is None and name in entry.contents else value
         for name, value in entry.fields.items()
@@ -80,7 +70,7 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 def _fields(event: Event, contents: dict[UUID, Content]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, value in said(event).items():
+    for name, value in timeline.said(event).items():
         if isinstance(value, Sealed):
             content = contents.get(value.id)
             found[name] = ERASED if content is None else content.text()

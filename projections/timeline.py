@@ -121,6 +121,34 @@ async def timeline(
     """
     checked_limit(limit)
     after = 0 if cursor is None else read_cursor(cursor, _Key).position
+    entries = await _entries(connection, number, as_of, internal=internal)
+    page = page_of([entry for entry in entries if entry[0].position > after], limit, _key)
+    texts = await _texts(connection, [sealed for _, sealed in page.items])
+    return Page([_resolved(entry, sealed, texts) for entry, sealed in page.items], page.next)
+
+
+async def latest(
+    connection: AsyncConnection[Any],
+    number: int,
+    *,
+    as_of: AsOf | None = None,
+    internal: bool = False,
+    most: int | None = None,
+) -> tuple[list[Entry], int]:
+    """The last entries, all without ``most``, oldest first; and how many there are before them.
+
+    The streams are read once, where pages read them again each time. Raises ``TicketNotFound``.
+    """
+    entries = await _entries(connection, number, as_of, internal=internal)
+    chosen = entries if most is None else entries[-most:]
+    texts = await _texts(connection, [sealed for _, sealed in chosen])
+    found = [_resolved(entry, sealed, texts) for entry, sealed in chosen]
+    return found, len(entries) - len(chosen)
+
+
+async def _entries(
+    connection: AsyncConnection[Any], number: int, as_of: AsOf | None, *, internal: bool
+) -> "list[_Entry]":
     if not 0 < number <= NUMBER_MAX:
         raise TicketNotFound(number)
     streams = [ticket_id(number), *await exchanges_of(connection, number)]
@@ -131,14 +159,11 @@ async def timeline(
         events = _until(events, as_of)
     if not any(isinstance(event, Ticket.Opened) for _, _, event in events):
         raise TicketNotFound(number)
-    entries = _grouped(
+    return _grouped(
         (position, recorded_at, event)
         for position, recorded_at, event in events
         if internal or visibility_of(event) == Visibility.PUBLIC.value
     )
-    page = page_of([entry for entry in entries if entry[0].position > after], limit, _key)
-    texts = await _texts(connection, [sealed for _, sealed in page.items])
-    return Page([_resolved(entry, sealed, texts) for entry, sealed in page.items], page.next)
 
 
 def visibility_of(event: Event) -> str:

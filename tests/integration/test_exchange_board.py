@@ -5,7 +5,7 @@ from uuid import uuid4
 from domain.exchange import Exchange
 from domain.vocabulary import Visibility
 from projections.exchanges import board, messages, parked
-from projections.timeline import timeline
+from projections.timeline import latest, timeline
 from tests.projecting import asking, by, caught_up, opened, projecting, save, stored
 
 
@@ -114,6 +114,11 @@ async def test_the_timeline_merges_ticket_and_exchange_and_hides_what_is_interna
         # then
         async with asking(database) as connection:
             whole = (await timeline(connection, 1, internal=True)).items
+            assert await latest(connection, 1, internal=True) == (whole, 0)
+            assert await latest(connection, 1, internal=True, most=3) == (
+                whole[-3:],
+                len(whole) - 3,
+            )
             assert [(each.topic, each.kind) for each in whole] == [
                 ("ticket.opened", "state"),
                 ("exchange.opened", "exchange"),

@@ -10,7 +10,7 @@ from api.web.pages.reader import actor_names
 from domain.ledger import AsOf
 from projections import timeline
 
-_ENTRIES_MAX: Final = 200
+_ENTRIES_MAX: Final = 500
 _TEXTS: Final = (
     "question",
     "text",
@@ -60,27 +60,15 @@ class Shown(Struct, frozen=True):
 
 async def shown_entries(
     services: Services, number: int, *, as_of: AsOf | None, internal: bool
-) -> list[Shown]:
-    """The latest entries, oldest first. Without ``internal`` only what the public may read."""
-    found: list[timeline.Entry] = []
-    cursor: str | None = None
-    while True:
-        page = await services.ask(
-            lambda connection, cursor=cursor: timeline.timeline(  # type: ignore[misc]
-                connection,
-                number,
-                as_of=as_of,
-                internal=internal,
-                cursor=cursor,
-                limit=_ENTRIES_MAX,
-            )
+) -> tuple[list[Shown], int]:
+    """The latest entries, oldest first, and how many came before. Without ``internal`` what the public may read."""
+    found, earlier = await services.ask(
+        lambda connection: timeline.latest(
+            connection, number, as_of=as_of, internal=internal, most=_ENTRIES_MAX
         )
-        found += page.items
-        cursor = page.next
-        if cursor is None:
-            break
+    )
     named = actor_names(services)
-    return [_shown(entry, await named(entry.actor)) for entry in found]
+    return [_shown(entry, await named(entry.actor)) for entry in found], earlier
 
 
 def _shown(entry: timeline.Entry, actor: str) -> Shown:

@@ -15,7 +15,7 @@ from api.bootstrap import Services
 from api.commanding import Caller, carry_out, may_read, possible
 from api.dependencies import correlation_id
 from api.problems import ScopeMissing
-from api.web.pages.entries import Shown, shown_entries
+from api.web.pages.entries import shown_entries
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
@@ -158,7 +158,7 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
     ticket = Ticket.replay(head.id, [each.event for each in history[:version]]) if past else head
     internal = bool(caller.actor.roles(head) & PERMITTED[Right.READ_INTERNAL])
     as_of = history[version - 1].position if past else None
-    entries: list[Shown] = await shown_entries(services, number, as_of=as_of, internal=internal)
+    entries, earlier = await shown_entries(services, number, as_of=as_of, internal=internal)
     partners = await services.ask(lambda connection: exchanges.board(connection, number=number))
     subject, description = await _texts(services, ticket.subject, ticket.description)
     offered = (
@@ -178,6 +178,7 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
         "changed_at": ticket.at,
         "links": partners.items,
         "entries": entries,
+        "earlier": earlier,
         "files": [
             each
             for each in await files_of(services.ledger, caller.actor, number)
