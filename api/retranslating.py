@@ -10,11 +10,14 @@ from msgspec import Struct, structs
 from adapters.kit.contract import Adapter, Before, Place, Reading
 from adapters.kit.correcting import (
     UNIT,
+    Changed,
     Correction,
     Heard,
     Readings,
     Since,
+    decides,
     left,
+    means_otherwise,
     state_correction,
 )
 from adapters.kit.rehearsing import said
@@ -26,6 +29,7 @@ from domain.disclosure import heard
 from domain.helpdesk import Helpdesk
 from domain.identifiers import named_id
 from domain.rights import Actor, Right, require
+from domain.store import Recorded
 from domain.words import Tables, Words, complete
 from replay.retranslate import BEGINNING, Case, Conversation, Told, retranslate
 from replay.walking import Kept
@@ -144,18 +148,22 @@ class Retranslation:
 
     async def _corrections(self, each: Conversation[Difference]) -> list[Correction]:
         fields, self._fields = self._fields, Readings()
-        ticket = each.ticket
-        if ticket is None:
+        ticket, learned = each.ticket, each.learned
+        said = learned is not None and means_otherwise(
+            self._at(learned.position).words, self._now.words, each.remote_state
+        )
+        if ticket is None or not (fields or said):
             return []
+        changes = {name: _changed(recorded) for name, recorded in each.changes.items()}
         since = Since(
-            changes=each.changes,
+            changes=changes,
             partner=f"helpdesk:{self._partner.name}",
             publications=self._causes,
         )
         found = fields.corrections(ticket, since, self._why, self._denied)
         found = [await self._known(fix) for fix in found]
-        if each.learned is not None:
-            word, by = each.remote_state, Heard(**structs.asdict(each.learned))
+        if learned is not None:
+            word, by = each.remote_state, Heard(**structs.asdict(learned))
             before, now = self._at(by.position).words, self._now.words
             why = f"{self._why} Its state {word!r} means something else."
             state = state_correction(before, now, word, by, ticket, since, why)
@@ -185,7 +193,7 @@ class Retranslation:
         ticket = self._fields.ticket(case.ticket)
         old = translate(self._adapter, self._at(case.position).place, reading, case.ticket, before)
         new = translate(self._adapter, self._now, reading, ticket, before)
-        if case.outcome in _EFFECTIVE:
+        if case.outcome in _EFFECTIVE and (decides(old.commands) or decides(new.commands)):
             by = Heard(
                 reference=case.reference,
                 message_id=case.message_id,
@@ -215,6 +223,13 @@ class Retranslation:
     def _read_again(self, kept: Kept | None) -> Reading | None:
         found = self._read(kept) if kept else None
         return found if isinstance(found, Reading) else None
+
+
+def _changed(recorded: Recorded) -> Changed:
+    by = recorded.event.provenance
+    return Changed(
+        position=recorded.position, command=by.command_id, actor=by.actor, causation=by.causation_id
+    )
 
 
 async def through_draft(

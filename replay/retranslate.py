@@ -20,7 +20,7 @@ from domain.formats import decode
 from domain.identifiers import ticket_id
 from domain.store import Recorded
 from domain.ticket import Ticket
-from replay.walking import Ask, Bodies, Change, History, Kept
+from replay.walking import Ask, Bodies, History, Kept
 
 T = TypeVar("T")
 
@@ -107,8 +107,8 @@ class Conversation(Struct, Generic[T], kw_only=True):
     told: list[Told[T]]
     ticket: Ticket | None
     """As it is now."""
-    changes: Mapping[str, Change]
-    """The last change of each of its fields."""
+    changes: Mapping[str, Recorded]
+    """What changed each of its fields last."""
 
 
 class _Seen(Struct):
@@ -162,16 +162,17 @@ def _pages(listed: Sequence[tuple[Any, ...]]) -> list[list[UUID]]:
 async def _fetch(ask: Ask, streams: list[UUID]) -> "_Page":
     exchanges = await _events(ask, streams)
     walked = {stream: _walk(stream, exchanges[stream]) for stream in streams}
-    numbers = {exchange.number for exchange, _ in walked.values() if exchange.number}
+    numbers = {each.exchange.number for each in walked.values() if each.exchange.number}
     tickets = await _events(ask, [ticket_id(number) for number in numbers])
     bodies = Bodies(ask, _needed(walked))
     await bodies.ahead()
-    return _Page(exchanges, walked, tickets, bodies)
+    return _Page(walked, tickets, bodies)
 
 
 async def _judged(page: "_Page", judge: Judge[T]) -> AsyncIterator[Conversation[T]]:
     rested_at = monotonic()
-    for stream, (exchange, all_seen) in page.walked.items():
+    for stream, walked in page.walked.items():
+        exchange, all_seen = walked.exchange, walked.seen
         if monotonic() - rested_at > _AT_A_TIME_S:
             await asyncio.sleep(0)
             rested_at = monotonic()
@@ -190,7 +191,7 @@ async def _judged(page: "_Page", judge: Judge[T]) -> AsyncIterator[Conversation[
             number=exchange.number,
             external_id=exchange.external_id,
             remote_state=exchange.remote_state,
-            learned=_learned(page.exchanges[stream]),
+            learned=walked.learned,
             messages=len(all_seen),
             erased=erased,
             told=told,
@@ -213,11 +214,19 @@ _OUTCOMES: Final = {
 }  # fmt: skip
 
 
-def _walk(stream: UUID, history: Sequence[Recorded]) -> tuple[Exchange, list[_Seen]]:
-    """The conversation as it is now, and its incoming messages at their last outcome, in that order."""
+class _Walked(Struct):
+    exchange: Exchange
+    """As it is now."""
+    seen: list[_Seen]
+    """Its incoming messages at their last outcome, in that order."""
+    learned: Learned | None
+
+
+def _walk(stream: UUID, history: Sequence[Recorded]) -> _Walked:
     exchange = Exchange(stream)
     received: dict[int, Exchange.MessageReceived] = {}
     seen: dict[int, _Seen] = {}
+    learned, word = None, ""
     for recorded in history:
         event = recorded.event
         if isinstance(event, Exchange.MessageReceived):
@@ -229,29 +238,19 @@ def _walk(stream: UUID, history: Sequence[Recorded]) -> tuple[Exchange, list[_Se
                 exchange.heard, exchange.told, exchange.remote_state, bool(exchange.number),
             )  # fmt: skip
         exchange.apply(event)
-    return exchange, list(seen.values())
+        if exchange.remote_state != word:
+            word = exchange.remote_state
+            learned = _learned(recorded, received) if word else None
+    return _Walked(exchange, list(seen.values()), learned)
 
 
-def _learned(history: Sequence[Recorded]) -> Learned | None:
-    """Of the present word: where the partner began to say it."""
-    found: Learned | None = None
-    names: dict[int, str] = {}
-    word = ""
-    for recorded in history:
-        match recorded.event:
-            case Exchange.MessageReceived() as event:
-                names[event.originator_version] = event.message_id
-            case Exchange.Unlinked():
-                found, word = None, ""
-            case Exchange.Applied() | Exchange.Ignored() as event if event.remote_state != word:
-                if event.remote_state and event.reference in names:
-                    word = event.remote_state
-                    found = Learned(
-                        event.reference, names[event.reference], recorded.position, event.provenance.command_id
-                    )  # fmt: skip
-            case _:
-                pass
-    return found
+def _learned(recorded: Recorded, received: Mapping[int, Exchange.MessageReceived]) -> Learned:
+    event = recorded.event
+    assert isinstance(event, Outcome)
+    message = received[event.reference]
+    return Learned(
+        event.reference, message.message_id, recorded.position, event.provenance.command_id
+    )
 
 
 async def _case(seen: _Seen, history: History, bodies: Bodies) -> Case | None:
@@ -278,16 +277,15 @@ async def _case(seen: _Seen, history: History, bodies: Bodies) -> Case | None:
 class _Page(Struct):
     """Some conversations, with all that is needed to judge them."""
 
-    exchanges: dict[UUID, list[Recorded]]
-    walked: dict[UUID, tuple[Exchange, list[_Seen]]]
+    walked: dict[UUID, _Walked]
     tickets: dict[UUID, list[Recorded]]
     bodies: Bodies
 
 
-def _needed(walked: dict[UUID, tuple[Exchange, list[_Seen]]]) -> list[list[Sealed]]:
+def _needed(walked: dict[UUID, _Walked]) -> list[list[Sealed]]:
     """The contents that each case refers to, in order."""
     return [
         [sealed for sealed in (seen.raw, seen.heard, seen.told) if sealed]
-        for _, all_seen in walked.values()
-        for seen in all_seen
+        for each in walked.values()
+        for seen in each.seen
     ]

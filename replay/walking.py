@@ -28,15 +28,6 @@ class Kept(Struct, frozen=True):
     body: bytes
 
 
-class Change(Struct, frozen=True):
-    """Of a field of a ticket."""
-
-    position: int
-    command: UUID
-    actor: str
-    causation: str
-
-
 class History:
     """A ticket that moves on from case to case."""
 
@@ -45,7 +36,7 @@ class History:
         self._events = histories.get(stream, []) if number else []
         self._ticket = Ticket(stream)
         self._next = 0
-        self.changes: dict[str, Change] = {}
+        self.changes: dict[str, Recorded] = {}
         """The last change of each field so far."""
 
     def before(self, outcome: Recorded) -> Ticket | None:
@@ -69,13 +60,10 @@ class History:
     def _apply(self, recorded: Recorded) -> None:
         event = recorded.event
         self._ticket.apply(event)
-        fields = _FIELDS.get(type(event), ())
+        for field in _FIELDS.get(type(event), ()):
+            self.changes[field] = recorded
         if isinstance(event, Ticket.Reclassified):
-            fields = (event.field,)
-        if fields:
-            by = event.provenance
-            change = Change(recorded.position, by.command_id, by.actor, by.causation_id)
-            self.changes.update(dict.fromkeys(fields, change))
+            self.changes[event.field] = recorded
 
 
 _MOVES: Final = (

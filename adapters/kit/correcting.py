@@ -7,7 +7,7 @@ have led to is what the ticket gets. Only as long as nobody changed the field si
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -36,20 +36,13 @@ class Heard(Struct, frozen=True, kw_only=True):
     """That carried it out."""
 
 
-class Changed(Protocol):
+class Changed(Struct, frozen=True, kw_only=True):
     """The last change of a field of a ticket."""
 
-    @property
-    def position(self) -> int: ...
-
-    @property
-    def command(self) -> UUID: ...
-
-    @property
-    def actor(self) -> str: ...
-
-    @property
-    def causation(self) -> str: ...
+    position: int
+    command: UUID
+    actor: str
+    causation: str
 
 
 class Correction(Struct, frozen=True, kw_only=True):
@@ -106,6 +99,10 @@ class Readings:
 
     def __init__(self) -> None:
         self._wanted: dict[str, _Wanted] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to put right."""
+        return bool(self._wanted)
 
     def ticket(self, ticket: Ticket | None) -> Ticket | None:
         """As it would be by the new mapping, for the next message."""
@@ -202,6 +199,16 @@ def state_correction(
         return _with(found, [means], ticket, why)
     further = [means] if means in _COMMANDS and means is not Status.REOPENED else []
     return _with(found, [Status.REOPENED, *further], ticket, why)
+
+
+def decides(commands: Sequence[c.Command]) -> bool:
+    """Whether they touch a field beside the state."""
+    return any(isinstance(each, c.OpenTicket | c.Assign | c.Reclassify) for each in commands)
+
+
+def means_otherwise(before: Words, after: Words, remote_state: str) -> bool:
+    """Whether a partner's word for a state may need a correction."""
+    return known_state(before, remote_state) is not known_state(after, remote_state)
 
 
 def commands_of(corrections: Sequence[Correction]) -> list[c.TicketCommand]:

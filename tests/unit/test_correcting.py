@@ -2,26 +2,25 @@
 
 import pytest
 
-from adapters.kit.correcting import Heard, Readings, Since, commands_of, state_correction
+from adapters.kit.correcting import Changed, Heard, Readings, Since, commands_of, state_correction
 from domain import commands as c
 from domain.commands import FindUnsolvable, PutOnHold, Reopen, Solve, StartWork
 from domain.identifiers import random_id
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.words import Table, Words
-from replay.walking import Change
 from tests.tickets import in_status
 
 PARTNER, SOMEBODY = "helpdesk:osg", "user:somebody"
 HEARD = Heard(reference=2, message_id="<1@osg>", position=100, command=random_id())
 
 
-def since(**changes: Change) -> Since:
+def since(**changes: Changed) -> Since:
     return Since(changes=changes, partner=PARTNER, publications=frozenset({"event:50"}))
 
 
-def by(actor: str, position: int, causation: str = "") -> Change:
-    return Change(position, random_id(), actor, causation)
+def by(actor: str, position: int, causation: str = "") -> Changed:
+    return Changed(position=position, command=random_id(), actor=actor, causation=causation)
 
 
 def corrected(was: str, means: str, ours: Status, changes: Since | None = None):
