@@ -65,9 +65,10 @@ async def exchange_position(services: Services) -> int:
 async def _polling(services: Services) -> dict[str, PollerHealth]:
     kept = await Checkpoints(services.store).memories(POLLED)
     here = services.exchange.worker.pollers.health  # fresher, where they run
-    return {
+    known = {
         name: msgspec.json.decode(memory, type=PollerHealth) for name, memory in kept.items()
     } | here
+    return {name: health for name, health in known.items() if health != PollerHealth()}
 
 
 def _status(

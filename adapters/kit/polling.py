@@ -161,9 +161,11 @@ class Pollers:
     async def _forget(self, name: str) -> None:
         """It tells by itself: what was written down about asking it holds no more."""
         del self.health[name]
-        if name in self._kept:
-            await self._keep(name, PollerHealth())
-            del self._kept[name]
+        self._kept.pop(name, None)
+        _, memory = await self._checkpoints.load(POLLED + name)
+        nothing = msgspec.json.encode(PollerHealth())
+        if memory not in (b"", nothing):
+            await self._checkpoints.save(POLLED + name, 0, nothing)
 
     async def _keep(self, name: str, health: PollerHealth) -> None:
         """Write down how it goes: a change of fortune at once, the usual now and then."""
