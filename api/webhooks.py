@@ -106,6 +106,8 @@ class WebhookDoor:
             with suppress(Unverified):
                 must_be_signed(headers, body, keys, clock.now())
                 return
+        if name in self._keys:  # one asks, and the others go on for a moment with what is known
+            self._keys[name] = now + _FRESH_S, keys
         keys = Keys.of(await self._secrets.secret(name)).incoming
         if len(self._keys) >= _PARTNERS_MAX:
             self._keys.clear()

@@ -28,10 +28,10 @@ from api.routes import (
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     # What is asked most often stands first: routes are tried in this order.
+    webhooks.router,
     tickets.router,
     queues.router,
     commands.router,
-    webhooks.router,
     attachments.router,
     sites.router,
     levels.router,
