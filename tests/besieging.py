@@ -85,7 +85,7 @@ def siege(folder: Path) -> Iterator[Besieged]:
             ("vo", "atlas"),
             (
                 "helpdesk", "osg", "--adapter=osg_mail", "--unit=ROC_US", f"--sender={PARTNER}",
-                "--address=machine@osg.test", "--policy=full", "--interface=live",
+                "--address=machine@osg.test", "--policy=full", "--interface=live", "--unproved",
             ),
         ):  # fmt: skip
             done = ticketledger("directory", *entry, **service.settings)

@@ -133,15 +133,20 @@ class ByHand:
         """
         require(actor, Right.ADMINISTER)
         must_fit("reason", reason, REASON_CHARACTERS_MAX)
-        partner = await self._ledger.load(Helpdesk, named_id(Helpdesk.KIND, helpdesk))
-        if partner is None:
-            raise EntryNotFound("helpdesk", helpdesk)
+        partner = await self.registered(helpdesk)
         if expected_version is not None and expected_version != partner.version:
             raise StaleVersion(expected_version, partner.version)
         partner.set_interface(state, reason)
         receipt = await self._ledger.save(partner)
         assert receipt is not None
         return partner, receipt
+
+    async def registered(self, helpdesk: str) -> Helpdesk:
+        """As it is registered, whether it is connected or not. Raises ``EntryNotFound``."""
+        partner = await self._ledger.load(Helpdesk, named_id(Helpdesk.KIND, helpdesk))
+        if partner is None:
+            raise EntryNotFound("helpdesk", helpdesk)
+        return partner
 
     async def raw(self, actor: Actor, exchange: UUID, reference: int) -> tuple[str, bytes]:
         """Media type and bytes of a message, as it came or as it was to be sent.

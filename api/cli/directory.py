@@ -34,15 +34,21 @@ def _save(
 
     async def save(services: "Services") -> dict[str, Any]:
         with as_operator():
-            entry = await decide(services.ledger)
-            receipt = await services.ledger.save(entry)
-        return {
-            "id": entry.id,
-            "version": entry.version,
-            "position": receipt.position if receipt else None,
-        }
+            return await _stored(services, await decide(services.ledger))
 
-    done = run(context, save)
+    _say(run(context, save), json)
+
+
+async def _stored(services: "Services", entry: "Aggregate") -> dict[str, Any]:
+    receipt = await services.ledger.save(entry)
+    return {
+        "id": entry.id,
+        "version": entry.version,
+        "position": receipt.position if receipt else None,
+    }
+
+
+def _say(done: dict[str, Any], json: bool) -> None:
     if json:
         print_json(done)
     elif done["position"] is None:
@@ -218,10 +224,15 @@ def helpdesk(
     ] = "",
     policy: Annotated[str, typer.Option(help="closing only, or full")] = "",
     interface: Annotated[str, typer.Option(help="not interfaced, testing, live or paused")] = "",
+    unproved: Annotated[
+        bool, typer.Option(help="Live in production though no conformance run proves it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """A partner helpdesk and its terms. What is not given keeps its value."""
     from adapters.registry import ADAPTERS  # noqa: PLC0415
+    from api.conformance.going_live import agreed  # noqa: PLC0415
+    from api.conformance.runs import ConformanceRuns  # noqa: PLC0415
     from api.settings import Environment  # noqa: PLC0415
     from domain.errors import UnknownValue  # noqa: PLC0415
     from domain.helpdesk import Helpdesk, InterfaceState, Policy  # noqa: PLC0415
@@ -237,9 +248,9 @@ def helpdesk(
         if value and value not in possible:
             raise UnknownValue(field, value, possible)
 
-    async def decide(ledger: "Ledger") -> "Aggregate":
+    async def decide(services: "Services") -> dict[str, Any]:
         stream = named_id(Helpdesk.KIND, name)
-        entry = await ledger.load(Helpdesk, stream) or Helpdesk(stream)
+        entry = await services.ledger.load(Helpdesk, stream) or Helpdesk(stream)
         terms = (
             adapter or entry.adapter,
             tuple(unit) or entry.units,
@@ -254,8 +265,19 @@ def helpdesk(
             )
         if policy and Policy(policy) is not entry.policy:
             entry.set_policy(Policy(policy))
-        if interface and InterfaceState(interface) is not entry.interface:
-            entry.set_interface(InterfaceState(interface))
-        return entry
+        wanted = InterfaceState(interface) if interface else entry.interface
+        if wanted is not entry.interface:
+            reason = await agreed(services, entry, wanted, "", unproved=unproved)
+            entry.set_interface(wanted, reason)
+        done = await _stored(services, entry)
+        warning = await ConformanceRuns(services).warning(entry) if interface else ""
+        return done | {"warning": warning}
 
-    _save(context, decide, json)
+    async def save(services: "Services") -> dict[str, Any]:
+        with as_operator():
+            return await decide(services)
+
+    done = run(context, save)
+    _say(done, json)
+    if done["warning"] and not json:
+        print(f"warning: {done['warning']}")

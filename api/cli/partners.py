@@ -103,6 +103,9 @@ def interface(
     helpdesk: HelpdeskArgument,
     state: Annotated[str, typer.Argument(help="not interfaced, testing, live or paused")],
     reason: Annotated[str, typer.Option(help="Why; it is shown with the state.")] = "",
+    unproved: Annotated[
+        bool, typer.Option(help="Live in production though no conformance run proves it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Let messages flow, or hold them. What waits meanwhile is kept, and nothing is parked."""
@@ -114,11 +117,15 @@ def interface(
         raise UnknownValue("interface", state, possible)
 
     async def do(services: "Services") -> "tuple[Helpdesk, Receipt, str]":
+        from api.conformance.going_live import agreed  # noqa: PLC0415
         from api.conformance.runs import ConformanceRuns  # noqa: PLC0415
 
+        before = await services.exchange.by_hand.registered(helpdesk)
+        wanted = InterfaceState(state)
         with as_operator():
+            why = await agreed(services, before, wanted, reason, unproved=unproved)
             entry, receipt = await services.exchange.by_hand.set_interface(
-                operator(), helpdesk, InterfaceState(state), reason
+                operator(), helpdesk, wanted, why
             )
         return entry, receipt, await ConformanceRuns(services).warning(entry)
 

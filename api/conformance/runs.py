@@ -118,10 +118,13 @@ class ConformanceRuns:
 
     async def warning(self, partner: Helpdesk) -> str:
         """What to say to whoever let messages flow; empty where there is nothing to warn of."""
-        known = partner.adapter in self._conversations.adapters
-        if partner.interface is not InterfaceState.LIVE or not known:
+        if partner.interface is not InterfaceState.LIVE or not self.knows(partner):
             return ""
         return await self.unproved(partner)
+
+    def knows(self, partner: Helpdesk) -> bool:
+        """Whether this program has the partner's adapter: without it nothing can be proved, or flow."""
+        return partner.adapter in self._conversations.adapters
 
     async def _change(
         self, helpdesk: str, number: int, decide: Callable[[ConformanceRun], None]

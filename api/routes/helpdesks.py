@@ -8,6 +8,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.kit.by_hand import REASON_CHARACTERS_MAX
+from api.conformance.going_live import agreed
 from api.conformance.runs import ConformanceRuns
 from api.dependencies import After, Cursor, Limit, Reader, Writer, answer
 from api.direct import DirectRoute
@@ -17,6 +18,7 @@ from api.partners import PartnerStatus, partner, partners
 from domain.helpdesk import InterfaceState
 from domain.identifiers import random_id
 from domain.provenance import Provenance, acting
+from domain.rights import Right, require
 
 router = APIRouter(prefix="/helpdesks", tags=["exchange"], route_class=DirectRoute)
 
@@ -33,6 +35,8 @@ class InterfaceChange(BaseModel):
 
     state: InterfaceState
     reason: Annotated[str, Field(max_length=REASON_CHARACTERS_MAX)] = ""
+    unproved: bool = False
+    """In production an interface goes live for the first time when a conformance run proved it, or with this."""
 
 
 class InterfaceAnswer(Struct, frozen=True):
@@ -72,9 +76,13 @@ async def health(name: Name, visit: Reader, after: After = None) -> Response:
 )
 async def set_interface(name: Name, body: InterfaceChange, desk: Writer) -> Response:
     """What waits for a paused partner is kept, and goes on when it is live again. Nothing is parked."""
+    require(desk.actor, Right.ADMINISTER)
+    by_hand = desk.services.exchange.by_hand
+    before = await by_hand.registered(name)
+    reason = await agreed(desk.services, before, body.state, body.reason, unproved=body.unproved)
     with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
-        entry, receipt = await desk.services.exchange.by_hand.set_interface(
-            desk.actor, name, body.state, body.reason, expected_version=desk.expected_version
+        entry, receipt = await by_hand.set_interface(
+            desk.actor, name, body.state, reason, expected_version=desk.expected_version
         )
     return answer(
         InterfaceAnswer(

@@ -46,7 +46,9 @@ def rotated_to(secret: str, settings: dict[str, str]) -> str:
 
 @pytest.mark.timeout(600)
 async def test_an_operator_looks_pauses_tries_out_and_repairs(database, settings):
-    told("directory", "helpdesk", "osg", "--adapter=osg_mail", "--interface=live", **settings)
+    told(
+        "directory", "helpdesk", "osg", "--adapter=osg_mail", "--interface=live", "--unproved", **settings
+    )  # fmt: skip
     await prepared(database, 3)
 
     [osg] = told("exchange", "status", **settings)

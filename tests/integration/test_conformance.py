@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from api.bootstrap import Services, running
 from api.conformance.cases import CASES
+from api.conformance.going_live import agreed
 from api.conformance.report import RunReport, lines, report
 from api.conformance.runs import ConformanceRuns
 from api.settings import Environment, Settings
@@ -26,6 +27,7 @@ from domain.words import Table, Tables
 from tests.conformance_partner import Desk, Flaw, desk
 from tests.exchange_scenarios import by_test
 from tests.peers.webhook_scenarios import Hub, hub
+from tests.serving import ticketledger, told
 
 PATIENT = Terms(answer_s=60, wait_s=120, quiet_s=1, slow_s=1, down_s=2)
 SHORT = Terms(answer_s=60, wait_s=15, quiet_s=2, slow_s=1, down_s=2)
@@ -247,3 +249,30 @@ async def test_going_live_unproved_is_warned_about_and_done(services, sign_in):
     )
     paused = await admin.post("/api/v1/helpdesks/desk/interface", json={"state": "paused"})
     assert paused.json()["warning"] == ""
+
+
+async def test_in_production_an_unproved_interface_goes_live_only_where_somebody_says_so(database):
+    setting = {"DATABASE_URL": database, "ENVIRONMENT": "production"}
+    new = ("directory", "helpdesk", "desk", "--adapter=osg_mail", "--interface=live")
+    refused = await asyncio.to_thread(ticketledger, *new, **setting)
+    assert refused.returncode != 0
+    assert "no conformance run of desk was passed with the mapping osg_mail@1" in refused.stderr
+    assert "--unproved" in refused.stderr
+    done = await asyncio.to_thread(told, *new, "--unproved", **setting)
+    assert "no conformance run" in done["warning"]
+
+    for environment in (Environment.PRODUCTION, Environment.TEST):
+        settings = Settings(database_url=SecretStr(database), environment=environment)
+        async with running(settings, work=False) as services:
+            partner = await services.exchange.by_hand.registered("desk")
+            [reason] = (await services.store.contents([partner.interface_reason.id])).values()
+            assert reason.text().startswith("not proved: no conformance run of desk")
+            terms = (services, partner, InterfaceState.LIVE, "again")
+            partner.interface = InterfaceState.PAUSED  # after a break it goes on without a question
+            assert await agreed(*terms, unproved=False) == "again"
+            partner.interface = InterfaceState.TESTING
+            if environment is Environment.TEST:  # elsewhere it is only said
+                assert await agreed(*terms, unproved=False) == "again"
+            else:
+                with pytest.raises(NotNow, match="say `unproved`"):
+                    await agreed(*terms, unproved=False)

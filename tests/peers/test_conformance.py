@@ -1,4 +1,4 @@
-"""Whole conformance runs with helpdesks whose interface we call: the real Request Tracker, the real Redmine."""
+"""Conformance runs with helpdesks whose interface we call: the real Request Tracker, the real Redmine."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from adapters.store.secrets import HelpdeskSecrets
-from api.conformance.cases import CASES
 from api.conformance.report import lines, report
 from api.conformance.runs import ConformanceRuns
 from domain.conformance import ConformanceRun
@@ -52,12 +51,12 @@ class RedminePeople(RtPeople):
         await self._desk.note(theirs, text, **({"status": state.capitalize()} if state else {}))
 
 
-CASES_TRIED = {"rt": tuple(CASES), "redmine": ("open", "update", "reorder", "their-close")}
-"""All of them with Redmine as well were tried by hand: they pass, in three minutes."""
+TRIED = ("open", "update", "duplicate", "reorder", "their-open", "their-close", "slow")
+"""Whole runs with both were tried by hand, and passed: ten tickets in a real helpdesk take minutes."""
 
 
 @pytest.fixture(params=["rt", "redmine"])
-async def connected(request: Any, database: str) -> AsyncIterator[tuple[Hub, tuple[str, ...]]]:
+async def connected(request: Any, database: str) -> AsyncIterator[Hub]:
     """Give a service that is connected to a real helpdesk, and somebody who works there."""
     if request.param == "rt":
         peer = request.getfixturevalue("request_tracker")
@@ -82,22 +81,22 @@ async def connected(request: Any, database: str) -> AsyncIterator[tuple[Hub, tup
             await ours.ledger.save(unit, partner)
         await people.introduced(ours)
         async with at_work(people.act_for_ever):
-            yield ours, CASES_TRIED[request.param]
+            yield ours
         await people.close()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_real_helpdesk_passes_and_the_cases_about_doors_say_nothing_about_it(connected):
-    ours, cases = connected
+    ours = connected
     runs = ConformanceRuns(ours.services)
     with by_test():
-        await runs.start("desk", cases, TERMS)
+        await runs.start("desk", TRIED, TERMS)
     await ours.wait_for(ConformanceRun.Finished, 1, 500)
     found = await report(ours.services, await runs.run("desk", 1))
     verdicts = {each.case: each.code or each.verdict for each in found.cases}
-    expected = {name: "not-applicable" if name in NOT_APPLICABLE else "passed" for name in cases}
+    expected = {name: "not-applicable" if name in NOT_APPLICABLE else "passed" for name in TRIED}
     assert verdicts == expected, "\n".join(lines(found))
-    assert found.result == ("passed" if set(cases) == set(CASES) else "incomplete")
+    assert found.result == "incomplete", "not all cases were chosen"
     for each in found.cases:
         assert bool(each.positions) is (each.case not in NOT_APPLICABLE), each.case

@@ -34,7 +34,7 @@ def register(database: str, tracker) -> None:
     command(database, "directory", "unit", "ROC_DE", "--kind", "NGI")
     command(
         database, "directory", "helpdesk", "rt", "--adapter", "rt", "--unit", "ROC_DE", "--address", address,
-        "--policy", "full", "--interface", "live",
+        "--policy", "full", "--interface", "live", "--unproved",
     )  # fmt: skip
     said = command(database, "exchange", "secret", "rt", said=tracker.passwords["bridge"] + "\n")
     assert said.startswith("the secret for rt is kept, recorded at position ")

@@ -11,6 +11,7 @@ from adapters.kit.by_hand import REASON_CHARACTERS_MAX
 from api import partners
 from api.auth import Scope
 from api.bootstrap import Services
+from api.conformance.going_live import agreed
 from api.outcomes import LOG_EVENTS_MAX, MessageOutcome, outcomes, tried_again
 from api.repair import Choice, repair
 from api.web.pages.operating import as_caller, for_writing, may
@@ -190,12 +191,17 @@ async def set_interface(
     helpdesk: Helpdesk,
     state: Annotated[InterfaceState, Form()],
     reason: Annotated[str, Form(max_length=REASON_CHARACTERS_MAX)] = "",
+    *,
+    unproved: Annotated[bool, Form()] = False,
 ) -> Response:
     """Let messages flow, or hold them."""
     services = for_writing(request, caller)
+    require(caller.actor, Right.ADMINISTER)
+    before = await services.exchange.by_hand.registered(helpdesk)
+    why = await agreed(services, before, state, reason.strip(), unproved=unproved)
     with as_caller(caller):
         _, receipt = await services.exchange.by_hand.set_interface(
-            caller.actor, helpdesk, state, reason.strip()
+            caller.actor, helpdesk, state, why
         )
     return await _back_after(services, helpdesk, receipt.position)
 

@@ -15,16 +15,14 @@ from api.commanding import Caller
 from api.conformance.plan import Plan, plan
 from api.conformance.report import RunReport, RunSummary, report, summary
 from api.conformance.runs import ConformanceRuns
-from api.dependencies import correlation_id
-from api.problems import ScopeMissing
+from api.web.pages.operating import as_caller, for_writing, may
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
 from domain.conformance import ConformanceRun
 from domain.conformance_terms import Signal, Terms
-from domain.identifiers import random_id, ticket_number
-from domain.provenance import Provenance, acting
-from domain.rights import PERMITTED, Right, require
+from domain.identifiers import ticket_number
+from domain.rights import Right, require
 from projections.conformance_runs import Evidence, evidence
 from projections.paging import Page
 
@@ -127,7 +125,7 @@ async def start(
 ) -> Response:
     """Begin a run with the chosen cases."""
     services = _for_writing(request, caller)
-    with _acting(caller):
+    with as_caller(caller):
         begun, _ = await ConformanceRuns(services).start(
             name, case or (), Terms(wait_s=60 * wait_minutes)
         )
@@ -138,7 +136,7 @@ async def start(
 async def abandon(request: Request, caller: Reader, name: Name, number: Number) -> Response:
     """End it before its end."""
     services = _for_writing(request, caller)
-    with _acting(caller):
+    with as_caller(caller):
         await ConformanceRuns(services).abandon(name, number)
     return RedirectResponse(_address(name, number), 303)
 
@@ -154,7 +152,7 @@ async def say(
 ) -> Response:
     """Say for the partner that it did its part, or that a case is to be left out."""
     services = _for_writing(request, caller)
-    with _acting(caller):
+    with as_caller(caller):
         await ConformanceRuns(services).signal(name, number, case, Signal(signal))
     return RedirectResponse(_address(name, number), 303)
 
@@ -185,19 +183,13 @@ def _whole_or_part(request: Request, name: str, values: dict[str, Any]) -> Respo
 
 
 def _may_start(caller: Caller) -> bool:
-    writes = Scope.WRITE in caller.scopes
-    return writes and bool(caller.actor.roles() & PERMITTED[Right.ADMINISTER])
+    return Scope.WRITE in caller.scopes and may(caller, Right.ADMINISTER)
 
 
 def _for_writing(request: Request, caller: Caller) -> Services:
-    if Scope.WRITE not in caller.scopes:
-        raise ScopeMissing(Scope.WRITE.value)
+    services = for_writing(request, caller)
     require(caller.actor, Right.ADMINISTER)
-    return services_of(request)
-
-
-def _acting(caller: Caller) -> Any:
-    return acting(Provenance(caller.actor.name, random_id(), correlation_id(None)))
+    return services
 
 
 def _address(name: str, number: int = 0) -> str:
