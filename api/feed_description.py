@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters.kit.webhook import ENVIRONMENT_HEADER
 from projections.feed_pages import CloudEvent
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -18,8 +19,10 @@ def described(public_url: str) -> dict[str, Any]:
         "contentType": "application/cloudevents+json",
         "payload": {"$ref": _REFERENCE.format(name="CloudEvent")},
     }
-    host, _, protocol = public_url.partition("://")[::-1]
-    servers = {"ledger": {"host": host, "protocol": protocol}} if public_url else {}
+    protocol, _, rest = public_url.partition("://")
+    host, slash, path = rest.partition("/")
+    server = {"host": host, "protocol": protocol} | ({"pathname": slash + path} if path else {})
+    servers = {"ledger": server} if public_url else {}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -35,7 +38,10 @@ def described(public_url: str) -> dict[str, Any]:
                 "address": "/api/v1/feeds/{helpdesk}/stream",
                 "description": "Server-sent events; Last-Event-ID resumes.",
                 "parameters": {"helpdesk": {"description": "Name of the partner."}},
-                "messages": {"entry": {"$ref": "#/components/messages/entry"}},
+                "messages": {
+                    name: {"$ref": f"#/components/messages/{name}"}
+                    for name in ("entry", "dropped", "ended")
+                },
             },
             "webhook": {
                 "address": None,
@@ -44,13 +50,31 @@ def described(public_url: str) -> dict[str, Any]:
             },
         },
         "operations": {
-            "follow": _sent("stream"),
-            "push": _sent("webhook"),
+            "follow": _sent("stream", "entry", "dropped", "ended")
+            | {"security": [{"$ref": "#/components/securitySchemes/token"}]},
+            "push": _sent("webhook", "entry"),
         },
         "components": {
             "messages": {
                 "entry": message,
                 "signed": message | {"name": "signed", "headers": _SIGNED},
+                "dropped": {
+                    "name": "dropped",
+                    "title": "The reader was too slow: come again",
+                    "contentType": "application/json",
+                    "payload": {
+                        "type": "object",
+                        "properties": {
+                            "last": {"type": "integer", "description": "Sequence sent last."}
+                        },
+                    },
+                },
+                "ended": {
+                    "name": "ended",
+                    "title": "The service or the token ends: come again",
+                    "contentType": "application/json",
+                    "payload": {"type": "object"},
+                },
             },
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -58,11 +82,11 @@ def described(public_url: str) -> dict[str, Any]:
     }
 
 
-def _sent(channel: str) -> dict[str, Any]:
+def _sent(channel: str, *messages: str) -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{channel}"},
-        "messages": [{"$ref": f"#/channels/{channel}/messages/entry"}],
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in messages],
     }
 
 
@@ -72,6 +96,11 @@ _SIGNED: Final = {
     "properties": {
         "webhook-id": {"type": "string", "description": "The same for every repetition."},
         "webhook-timestamp": {"type": "string", "description": "Seconds since 1970."},
+        ENVIRONMENT_HEADER: {
+            "type": "string",
+            "enum": ["production", "test", "development"],
+            "description": "Of the installation that sends: all but the first are no real thing.",
+        },
         "webhook-signature": {
             "type": "string",
             "description": "v1, and HMAC-SHA256 in base64 over id.timestamp.body; one for each key in force.",
