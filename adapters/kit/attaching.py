@@ -13,19 +13,23 @@ from msgspec import Struct
 
 from adapters.kit import telling
 from adapters.kit.asking import attached
-from adapters.kit.carriers import Parcel
+from adapters.kit.carriers import Incoming, Parcel
 from adapters.kit.contract import News, Unreadable
 from adapters.kit.downloads import Downloads, NotFetched, Wanted
-from adapters.kit.files import BYTES_AT_ONCE_MAX, ReceivedFile, Taken, file_name, media_type, taken
+from adapters.kit.files import ReceivedFile, Taken, file_name, media_type, taken
 from adapters.kit.retry import Undelivered
 from adapters.kit.telling import Told
 from adapters.kit.text import line
 from domain.content import sha256_of
 from domain.ticket import Ticket
-from domain.vocabulary import FILE_BYTES_MAX, Visibility
+from domain.vocabulary import Visibility
 
-DOCUMENT_BYTES_MAX: Final = 18_000_000
-"""Of a document that holds files: they are written in base64."""
+FILES_BYTES_MAX: Final = 5_500_000
+"""Of the files of one change together."""
+DOCUMENT_BYTES_MAX: Final = 8_388_608
+"""Of a document that holds files, in base64, and texts: the store keeps no more in one piece."""
+PAGE_BYTES_MAX: Final = 12_000_000
+"""Of the changes that a poller holds: no more are looked at after that."""
 ATTEMPTS_MAX: Final = 5
 """So often a file is sent that breaks off: an upload begins anew each time."""
 _NAME_CHARACTERS_MAX: Final = 200
@@ -155,22 +159,33 @@ async def fetched(
     """The files that come along, and the names of those that stay there, with the reasons. Raises ``Undelivered``."""
     files: list[TheirFile] = []
     left: list[str] = []
-    room = BYTES_AT_ONCE_MAX
+    room = FILES_BYTES_MAX
     for each in listed:
         name = line(each.name, _NAME_CHARACTERS_MAX) or "file"
-        if each.wanted.size > room and each.wanted.size <= FILE_BYTES_MAX:
-            left.append(f"{name} (too large: together with the others)")
+        if each.wanted.size > room:
+            left.append(f"{name} ({_too_large(each.wanted.size)})")
             continue
         body = await downloads.fetch(each.wanted)
         if isinstance(body, NotFetched):
             left.append(f"{name} ({body.why})")
         elif len(body) > room:
-            left.append(f"{name} (too large: together with the others)")
+            left.append(f"{name} ({_too_large(len(body))})")
         elif body:
             room -= len(body)
             content = b64encode(body).decode()
             files.append(TheirFile(name=name, type=media_type(each.type), content=content))
     return files, left
+
+
+def _too_large(size: int) -> str:
+    if size > FILES_BYTES_MAX:
+        return f"too large: {size} bytes, at most {FILES_BYTES_MAX} are taken"
+    return f"too large together with the others: at most {FILES_BYTES_MAX} bytes are taken at once"
+
+
+def full(messages: Sequence[Incoming]) -> bool:
+    """Whether a poller has found as much as it may hold at once: the rest is found next time."""
+    return sum(len(each.raw) for each in messages) >= PAGE_BYTES_MAX
 
 
 def received(files: Sequence[TheirFile], ticket: Ticket | None, *, public: bool = True) -> Taken:

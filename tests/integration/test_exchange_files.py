@@ -191,7 +191,7 @@ async def test_what_is_too_large_or_withdrawn_is_named_and_stops_nothing(databas
         entries = await ours.heard(Ticket.Commented, desk.entries)
         told = " ".join([await ours.text(each.text) for each in entries])
         assert "oops.txt (it was withdrawn)" in told
-        assert "core.bin (too large: 8000001 bytes, at most 8000000 are taken)" in told
+        assert "core.bin (too large: 8000001 bytes, at most 5500000 are taken)" in told
 
 
 @pytest.mark.parametrize("desk", [DESKS["zammad"], DESKS["jira"]], indirect=False)
@@ -200,3 +200,15 @@ async def test_files_of_internal_texts_are_internal(database, desk):
         _, theirs = await linked(ours, desk)
         there.attach(theirs, "inside.log", BODY, internal=True)
         assert [seen for _, seen, _ in await names(ours, 1)] == ["internal"]
+
+
+async def test_many_large_files_come_a_few_at_a_time(database, desk, there):
+    async with connected(database, desk, there) as ours:
+        _, theirs = await linked(ours, desk)
+        bodies = [bytes([index]) * 5_000_000 for index in range(4)]
+        for index, body in enumerate(bodies):
+            there.attach(theirs, f"core.{index}", body)
+        found = await names(ours, 4)
+        assert sorted(name for name, _, _ in found) == [f"core.{index}" for index in range(4)]
+        assert {sha256 for _, _, sha256 in found} == {sha256_of(body) for body in bodies}
+        assert not await ours.events(Exchange.Parked, Exchange.MessageRefused)

@@ -164,6 +164,9 @@ async def test_what_is_too_large_or_gone_stays_there_and_stops_nothing(
         number = await ours.open_ticket("ROC_DE")
         theirs = await ours.linked_to(number)
         await ours.parts.worker.pollers.close()
+        for number_ in range(3):  # more than is held at once
+            large = await put_up(analyst, f"large.{number_}", bytes([number_]) * 5_000_000)
+            await analyst.note(theirs, "", uploads=[large])
         core = await put_up(analyst, "core.bin", bytes(8_000_001))
         await analyst.note(theirs, "Here is the dump.", uploads=[core])
         await analyst.note(theirs, "", uploads=[await put_up(analyst, "oops.txt", b"password")])
@@ -173,7 +176,7 @@ async def test_what_is_too_large_or_gone_stays_there_and_stops_nothing(
         await analyst.note(theirs, "And more words.")
         for state in (InterfaceState.PAUSED, InterfaceState.LIVE):
             await ours.set_interface(state)
-        too_large = "too large: 8000001 bytes, at most 8000000 are taken"
+        too_large = "too large: 8000001 bytes, at most 5500000 are taken"
         entries = await ours.wait_for(Ticket.Commented, 4, seconds=60)
         assert [await ours.text(each.text) for each in entries] == [
             f"Here is the dump.\n\n[attached at the partner: core.bin ({too_large})]",
@@ -181,7 +184,8 @@ async def test_what_is_too_large_or_gone_stays_there_and_stops_nothing(
             "[withdrawn at the partner: oops.txt]",
             "And more words.",
         ]
-        assert await ours.events(Ticket.Attached) == []
+        found = await ours.wait_for(Ticket.Attached, 3, seconds=60)
+        assert [await ours.text(each.name) for each in found] == ["large.0", "large.1", "large.2"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ remembered for as long. What our own account did is not taken in.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -27,6 +27,7 @@ from adapters.helpdesks.jira.rows import (
     instant,
 )
 from adapters.helpdesks.jira.session import Session
+from adapters.kit.attaching import full
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_number
 from adapters.kit.http import Answer
@@ -79,22 +80,27 @@ class JiraPoller:
             at.minutes = math.ceil((now - at.asked_at + OVERLAP) / timedelta(minutes=1))
         projects = ", ".join(f'"{each}"' for each in self._session.terms.projects)
         jql = f'updated >= "-{at.minutes}m" AND project in ({projects}) ORDER BY updated ASC'
-        rows, at.token, answer = await self._session.search(jql, at.token)
+        rows, token, answer = await self._session.search(jql, at.token)
         # The search counts whole minutes.
         window = timedelta(minutes=at.minutes + 1) + (now - at.round_at)
         their_now = _their_time(answer)
         messages: list[Incoming] = []
         for row in rows:
+            if full(messages):
+                break
             before = at.told.get(row.id)
             changed = before is None or before.updated != row.fields.updated
             if changed and (await known(row.id, row.made_at) or self._concerns_us(row)):
                 floor = max(their_now - window, at.began_at)
                 messages += await self._of_issue(row.id, at, floor, known)
-        if not at.token:
+        more = full(messages)  # then the same page once more: what was told is known
+        if not more:
+            at.token = token
+        if not (more or token):
             at.asked_at, at.round_at = at.round_at, None
             _forget(at, their_now - window - OVERLAP)
         self._session.downloads.used()
-        return Found(messages=messages, cursor=msgspec.json.encode(at), more=bool(at.token))
+        return Found(messages=messages, cursor=msgspec.json.encode(at), more=more or bool(token))
 
     async def _of_issue(
         self, number: str, at: Cursor, floor: datetime, known: Known
@@ -143,10 +149,22 @@ class JiraPoller:
                 document = self._attached(issue, row, public)
                 brought[document.change.id] = row
                 found.append((when, document))
-        messages = []
-        for when, each in _fresh(at, issue, found):
-            row_ = brought.get(each.change.id)
-            document = await self._files.of(each, row_) if row_ else each
+        return await self._told(_fresh(at, issue, found), brought, at.told[issue.id])
+
+    async def _told(
+        self,
+        fresh: Sequence[tuple[datetime, Theirs]],
+        brought: Mapping[str, AttachmentRow],
+        told: Told,
+    ) -> list[Incoming]:
+        """With their files, as many as may be held at once."""
+        messages: list[Incoming] = []
+        for index, (when, each) in enumerate(fresh):
+            if full(messages):
+                _put_off(told, fresh[index:])
+                break
+            row = brought.get(each.change.id)
+            document = await self._files.of(each, row) if row else each
             raw = DOCUMENTS.write(document)
             messages.append(Incoming(message_id=each.change.id, raw=raw, sent_at=when))
         return messages
@@ -264,6 +282,12 @@ def _fresh(
     fresh = [pair for pair in sorted(found, key=_when) if pair[1].change.id not in told.changes]
     told.changes += [document.change.id for _, document in fresh]
     return fresh
+
+
+def _put_off(told: Told, rest: Sequence[tuple[datetime, Theirs]]) -> None:
+    """These are told next time."""
+    told.updated = ""
+    told.changes = told.changes[: len(told.changes) - len(rest)]
 
 
 def _when(found: tuple[datetime, Theirs]) -> datetime:

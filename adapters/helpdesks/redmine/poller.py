@@ -19,6 +19,7 @@ from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
 from adapters.helpdesks.redmine.files import Files
 from adapters.helpdesks.redmine.rows import Issue, in_seconds
 from adapters.helpdesks.redmine.session import PAGE, TOO_LARGE, Session
+from adapters.kit.attaching import full
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.retry import Undelivered
 from domain import clock
@@ -41,6 +42,8 @@ class Seen(Struct, frozen=True):
     """The last one that was dealt with; none of an issue that does not concern us."""
     again_at: datetime | None = None
     """When it is to be looked at once more, by our clock."""
+    partly: bool = False
+    """There was more to tell of it than is held at once."""
 
 
 class Cursor(Struct, kw_only=True):
@@ -83,9 +86,14 @@ class RedminePoller:
         at.anchors = newest(at.anchors, rows.values())
         messages: list[Incoming] = []
         at.newest = max([at.since, *(each.updated_on for each in issues)])
-        for issue in issues:
+        for number, issue in enumerate(issues):
+            if full(messages):
+                issues, more = issues[:number], True
+                break
             found, at.seen[issue.id] = await self._messages(issue, at, known)
             messages += found
+            more = more or at.seen[issue.id].partly
+        at.newest = max([at.since, *(each.updated_on for each in issues)])
         _advance(at, there_at, more=more)
         self._session.downloads.used()
         return Found(messages=messages, cursor=msgspec.json.encode(at), more=more)
@@ -163,14 +171,18 @@ class RedminePoller:
                 await self._doubles.entries(issue)
             elif name := self._reader.our_id(issue):
                 await self._doubles.of(issue, name, known)
-        messages = []
+        messages: list[Incoming] = []
+        done = 0
         for theirs in await self._news(issue, at):
             change = theirs.change
             opens = not concerns and intake and (not change.id or change.project is not None)
             concerns = concerns or opens
             if concerns and change.by != "us" and _says(change):
+                if full(messages):
+                    return messages, Seen(issue.updated_on, done, clock.now(), partly=True)
                 told = await self._files.of(theirs, issue, opening=opens)
                 messages.append(_message(await self._opening(told, issue) if opens else told))
+            done = change.id
         return messages, _looked_at(issue, _last(issue), at)
 
     async def _news(self, issue: Issue, at: Cursor) -> list[Theirs]:

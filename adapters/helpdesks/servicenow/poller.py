@@ -27,6 +27,7 @@ from adapters.helpdesks.servicenow.session import (
     Session,
     instant,
 )
+from adapters.kit.attaching import full
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
@@ -82,10 +83,11 @@ class ServiceNowPoller:
         messages = await self._messages(mine, after, seen)
         seen |= {_key(row): row.sys_updated_on for row in rows}
         since = max([at.since, *(row.sys_updated_on for row in rows)])
-        files_since = at.files_since or at.begun
+        files_since, files_left = at.files_since or at.begun, False
         if not more:  # a file may hang on an incident that is still to be told
             files = await self._attachments(max(_earlier(files_since), at.begun), seen, known)
             messages += files
+            files_left = full(files)
             files_since = max([files_since, *(seen[k] for k in seen if k.startswith(_FILE))])
         now = Cursor(since=since, begun=at.begun, files_since=files_since, seen={
             key: made for key, made in seen.items()
@@ -94,6 +96,7 @@ class ServiceNowPoller:
         self._session.downloads.used()
         if more:  # rows that change meanwhile go to the end, and those behind them come forward
             now.after, now.offset = after, at.offset + PAGE - _AGAIN
+        more = more or files_left
         return Found(messages=messages, cursor=msgspec.json.encode(now), more=more)
 
     async def _beginning(self) -> Cursor:
@@ -144,14 +147,18 @@ class ServiceNowPoller:
     async def _attachments(self, after: str, seen: dict[str, str], known: Known) -> list[Incoming]:
         """The files that came: an incident does not say that it was changed by them."""
         rows = [row for row in await self._files.since(after) if _FILE + row.sys_id not in seen]
-        seen.update({_FILE + row.sys_id: row.sys_created_on for row in rows})
-        rows = [row for row in rows if row.sys_created_by != self._session.terms.account]
-        incidents = await self._incidents({row.table_sys_id for row in rows}, known)
-        return [
-            self._with(incidents[row.table_sys_id], await self._files.entry(row), row)
-            for row in rows
-            if row.table_sys_id in incidents
-        ]
+        account = self._session.terms.account
+        theirs = {row.table_sys_id for row in rows if row.sys_created_by != account}
+        incidents = await self._incidents(theirs, known)
+        messages: list[Incoming] = []
+        for row in rows:
+            if full(messages):
+                break
+            seen[_FILE + row.sys_id] = row.sys_created_on
+            incident = incidents.get(row.table_sys_id)
+            if incident is not None and row.sys_created_by != account:
+                messages.append(self._with(incident, await self._files.entry(row), row))
+        return messages
 
     async def _incidents(self, sys_ids: set[str], known: Known) -> dict[str, Incident]:
         """Those of them that concern us."""

@@ -33,6 +33,7 @@ from adapters.helpdesks.zammad.session import (
     Session,
     TicketRow,
 )
+from adapters.kit.attaching import full
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_number
 from adapters.kit.http import Answer
@@ -92,12 +93,16 @@ class ZammadPoller:
         their_now = _their_time(answer)
         messages: list[Incoming] = []
         for row in rows:
+            if full(messages):
+                break
             before = at.told.get(row.id)
             changed = before is None or before.updated_at != row.updated_at
             linked = changed and await known(str(row.id), row.made_at)
             if linked or (changed and self._concerns_us(row, at)):
                 messages += await self._of_ticket(row.id, at, their_now - window, known)
-        if more := len(rows) >= PAGE:
+        if more := full(messages):
+            pass  # the same page once more: what was told is known
+        elif more := len(rows) >= PAGE:
             at.page += 1
         else:
             at.asked_at, at.round_at, at.page = at.round_at, None, 1
@@ -138,14 +143,21 @@ class ZammadPoller:
             if theirs and row.type == "updated" and row.attribute in _ATTRIBUTES:
                 change = await self._changed(ticket, row, later, history, at)
                 found.append((when, change))
-        return [
-            Incoming(
-                message_id=document.change.id,
-                raw=DOCUMENTS.write(await with_files(document, articles, self._session)),
-                sent_at=when,
-            )
-            for when, document in _fresh(at, ticket, found)
-        ]
+        fresh = _fresh(at, ticket, found)
+        return await self._told(fresh, articles, at.told[ticket.id])
+
+    async def _told(
+        self, fresh: Sequence[tuple[datetime, Theirs]], articles: Sequence[ArticleRow], told: Told
+    ) -> list[Incoming]:
+        """With their files, as many as may be held at once."""
+        messages: list[Incoming] = []
+        for index, (when, document) in enumerate(fresh):
+            if full(messages):
+                _put_off(told, fresh[index:])
+                break
+            raw = DOCUMENTS.write(await with_files(document, articles, self._session))
+            messages.append(Incoming(message_id=document.change.id, raw=raw, sent_at=when))
+        return messages
 
     async def _mine(self, ticket: TicketRow, at: Cursor, known: Known) -> bool | None:
         """Whether it is exchanged with us; None for a second one, which is taken back."""
@@ -236,6 +248,12 @@ def _fresh(
     fresh = [pair for pair in sorted(found, key=_when) if pair[1].change.id not in told.changes]
     told.changes += [document.change.id for _, document in fresh]
     return fresh
+
+
+def _put_off(told: Told, rest: Sequence[tuple[datetime, Theirs]]) -> None:
+    """These are told next time."""
+    told.updated_at = ""
+    told.changes = told.changes[: len(told.changes) - len(rest)]
 
 
 def _when(found: tuple[datetime, Theirs]) -> datetime:
