@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Scope
 from api.bootstrap import Services
+from api.conformance.plan import Plan, plan
 from api.conformance.report import RunReport, RunSummary, report, summary
 from api.conformance.runs import ConformanceRuns
 from api.dependencies import Cursor, Limit, Visit, answer, caller_of, correlation_id
@@ -140,6 +141,12 @@ async def runs(
     """When it was tried, with which adapter and mapping, and how it ended; the last one first."""
     page = await visit.runs.page(name, cursor=cursor, limit=limit)
     return listing(request, Page([summary(run) for run in page.items], page.next))
+
+
+@router.get("/plan", summary="What a conformance run would try", responses=answers(Plan))
+async def planned(name: Name, visit: ConformanceVisit) -> Response:
+    """The cases, which of them say nothing about this interface and why, and whether a run may be begun now."""
+    return answer(await plan(visit.services, name))
 
 
 @router.get("/{number}", summary="The report of a conformance run", responses=answers(RunReport))

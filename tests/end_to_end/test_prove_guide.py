@@ -16,7 +16,7 @@ BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
 def test_the_guide_names_every_case():
-    table = GUIDE.read_text().partition("## The cases")[2]
+    table = GUIDE.read_text().partition("## The cases")[2].partition("\nNot every case")[0]
     named = {
         name.strip()
         for row in re.findall(r"^\| ([a-z, -]+) \|", table, re.MULTILINE)
