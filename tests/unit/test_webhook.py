@@ -10,6 +10,7 @@ import pytest
 from adapters.helpdesks.webhook.events import TicketEvent, named
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
 from adapters.helpdesks.webhook.message import Message, taken_apart, written
+from adapters.helpdesks.webhook.outgoing import latest
 from adapters.kit.contract import Unreadable
 
 SCHEMA = Path(__file__).resolve().parents[2] / "adapters/helpdesks/webhook/schema.json"
@@ -68,3 +69,11 @@ def test_what_is_no_message_is_unreadable(raw):
 )  # fmt: skip
 def test_only_names_like_ours_are_taken_for_tickets(name, parts):
     assert named(name) == parts
+
+
+def test_an_opening_with_too_many_entries_has_the_last_ones_and_says_where_the_others_are():
+    entries = [f"entry {number}" for number in range(1, 301)]
+    assert latest(entries[:200], "there") == tuple(entries[:200])
+    sent = latest(entries, "https://hub.test/tickets/42")
+    assert sent[0] == "(101 older entries are read at https://hub.test/tickets/42)"
+    assert (len(sent), sent[1], sent[-1]) == (200, "entry 102", "entry 300")

@@ -14,6 +14,7 @@ _OUR_ID: Final = re.compile(r"([A-Z][A-Z0-9]{1,15})-(\d{1,9})")
 
 Name = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 Text = Annotated[str, Meta(max_length=100_000)]
+ENTRIES_MAX: Final = 200
 EventId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]*$")]
 Change = Literal[
     "opened", "linked", "updated", "replied", "commented", "attached", "merged", "deleted"
@@ -80,7 +81,7 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was written with it: comment, question, reply, reason, solution, justification."""
     internal: bool = False
     """The text is for supporters only."""
-    entries: Annotated[tuple[Text, ...], Meta(max_length=200)] = ()
+    entries: Annotated[tuple[Text, ...], Meta(max_length=ENTRIES_MAX)] = ()
     """With ``opened``: public entries so far, the oldest first."""
     seen: Annotated[str, Meta(max_length=300)] = ""
     """The receiver's last event that the sender had taken when this happened: its id, or ``none``. With it two

@@ -1,6 +1,6 @@
 """What a partner is told of an event of ours: the change, the ticket after it, and what was written with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from msgspec import structs
 
 from adapters.helpdesks.webhook.attached import told
 from adapters.helpdesks.webhook.events import (
+    ENTRIES_MAX,
     SPECVERSION,
     TYPE_PREFIX,
     Change,
@@ -67,7 +68,15 @@ def _whole(news: News) -> EventData:
         subject=telling.text(news, ticket.subject),
         description=telling.text(news, ticket.description),
     )
-    return EventData(change="opened", ticket=sent, entries=tuple(news.diary))
+    return EventData(change="opened", ticket=sent, entries=latest(news.diary, telling.where(news)))
+
+
+def latest(entries: Sequence[str], where: str) -> tuple[str, ...]:
+    """As many as an event holds; instead of the older ones, where they are read."""
+    if len(entries) <= ENTRIES_MAX:
+        return tuple(entries)
+    left_out = len(entries) - ENTRIES_MAX + 1
+    return (f"({left_out} older entries are read at {where})", *entries[left_out:])
 
 
 def _change(news: News) -> EventData | Ignored:
