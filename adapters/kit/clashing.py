@@ -39,10 +39,11 @@ _STATES: Final[Mapping[type[c.Command], Status]] = MappingProxyType({
     c.FindUnsolvable: Status.UNSOLVED,
     c.Reopen: Status.REOPENED,
 })  # fmt: skip
-_MOVES: Final = (
+MOVES: Final = (
     Ticket.Assigned, Ticket.WorkStarted, Ticket.ReplyRequested, Ticket.SubmitterReplied, Ticket.PutOnHold,
     Ticket.Solved, Ticket.FoundUnsolvable, Ticket.Reopened, Ticket.Verified, Ticket.Closed,
 )  # fmt: skip
+"""What changes the state."""
 _ENDINGS: Final = (Ticket.Solved, Ticket.FoundUnsolvable)
 _TEXTS: Final = ("note", "question", "reason", "solution", "comment", "text", "justification")
 
@@ -306,7 +307,7 @@ def _said(reading: Reading, words: Words) -> Status | None:
 def _changes(event: object, field: str) -> bool:
     match field:
         case "state":
-            return isinstance(event, _MOVES)
+            return isinstance(event, MOVES)
         case "unit":
             return isinstance(event, Ticket.Assigned)
         case _:

@@ -130,7 +130,7 @@ class News(Struct, frozen=True, kw_only=True):
     event: Event
     """What happened. A whole ticket (``whole``) is told in consequence of it."""
     ticket: Ticket
-    """As it was just after the event."""
+    """As it was just after the event; with a file that follows a whole ticket, as that was told."""
     texts: Mapping[UUID, str]
     """Contents that the event and the ticket refer to. Erased ones are missing."""
     files: Mapping[UUID, bytes] = MappingProxyType({})

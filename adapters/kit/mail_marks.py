@@ -16,6 +16,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.kit import mail, telling
+from adapters.kit.clashing import MOVES
 from adapters.kit.contract import News
 
 _NUMBER: Final = re.compile(r"-Ticket-ID:\s{0,3}#(\d{1,9})\b", re.IGNORECASE)
@@ -33,6 +34,9 @@ SEEN: Final = "X-Ticket-Seen"
 """The last mail of the other side that had been heard when the news happened."""
 RESPONSIBLE: Final = "X-Ticket-Responsible"
 """Whether the unit that has the ticket works for the sender or for the receiver, as the sender sees it."""
+CHANGED: Final = "X-Ticket-Changed"
+"""``state`` where the news is that it changed, else ``nothing``: every document bears the state, and an entry that
+crosses a change of the other side must not undo it."""
 
 
 class _Headers(HeaderRegistry):
@@ -117,6 +121,7 @@ def envelope_of(news: News, subject: str) -> EmailMessage:
     if news.seen:
         message[SEEN] = news.seen
         message[RESPONSIBLE] = telling.responsible(news)
+        message[CHANGED] = "state" if isinstance(news.event, MOVES) else "nothing"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     return message

@@ -80,7 +80,10 @@ class Writer:
     async def _news(
         self, exchange: Exchange, partner: Helpdesk, cause: Recorded, *, whole: bool
     ) -> News:
-        history = await self._ledger.history(exchange.number, as_of=cause.position)
+        as_of = cause.position
+        if isinstance(cause.event, Ticket.Attached):
+            as_of = max(as_of, await self._told_whole(exchange))
+        history = await self._ledger.history(exchange.number, as_of=as_of)
         ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
         about_ticket = cause.event.originator_id == ticket.id
         event = cause.event if about_ticket else history[0].event
@@ -108,6 +111,20 @@ class Writer:
             place=place,
             reply_address=await self._addresses.address(partner.name, ticket.number),
         )
+
+    async def _told_whole(self, exchange: Exchange) -> int:
+        """As of which position the partner was told of the ticket; 0 where it was not.
+
+        A file that follows says nothing of how the ticket was before: that would be taken for news.
+        """
+        positions = [0]
+        for each in await self._ledger.store.stream(exchange.id):
+            match each.event:
+                case Exchange.DispatchDecided() as event if event.rule == disclosure.OPENING.rule:
+                    positions.append(event.event_position)
+                case _:
+                    pass
+        return positions[-1]
 
     async def _seen(self, exchange: Exchange, position: int) -> str:
         """The partner's last message that had been heard when the event happened."""

@@ -194,7 +194,7 @@ class Federation:
                 elif isinstance(event, Exchange.MessageRefused) or (
                     isinstance(event, Exchange.Ignored) and event.originator_id in over
                 ):
-                    raw = raws[event.originator_id, event.reference]
+                    raw = raws.get((event.originator_id, event.reference), b"")  # one of ours
                     found[name] |= set(_WORD.findall(raw.decode()))
         return found
 

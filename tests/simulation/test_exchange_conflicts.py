@@ -7,7 +7,7 @@ import pytest
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.lifecycle import Status
-from tests.simulation.exchange_world import World, recorded, tickets
+from tests.simulation.exchange_world import WISHES, World, recorded, tickets
 from tests.simulation.test_exchange import simulate
 
 
@@ -140,6 +140,43 @@ def test_states_that_cross_settle_on_one_and_every_text_stays(case: str, seed: i
             assert rule in {each.rule for each in await conflicts(world, name)}, name
 
     simulate("pair", seed, story)
+
+
+@pytest.mark.parametrize("shape", ["pair", "pair by webhooks"])
+def test_an_entry_that_crosses_a_change_of_the_state_does_not_undo_it(shape: str):
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        await world.hubs["B"].do(start(numbers["B"], world.word("public")))
+        await world.settle()
+        await world.hubs["A"].do(solve(numbers["A"], world.word("public")))
+        await world.settle()
+        reopen = c.Reopen(number=numbers["A"], comment=world.word("public"))
+        work = start(numbers["A"], world.word("public"))
+        entry = c.Comment(number=numbers["B"], text=world.word("public"))
+        await asyncio.gather(world.hubs["A"].do(reopen, work), world.hubs["B"].do(entry))
+        await world.settle()
+        assert await statuses(world, numbers) == {Status.IN_PROGRESS}
+
+    simulate(shape, 1, story)
+
+
+@pytest.mark.parametrize("shape", ["pair", "pair by webhooks"])
+def test_a_file_that_follows_a_ticket_says_nothing_of_how_that_was_before(shape: str):
+    async def story(world: World) -> None:
+        hub = world.hubs["A"]
+        opening = c.OpenTicket(subject=world.word("subject"), unit="UNIT_A")
+        number = (await hub.do(opening)).ticket.number
+        await hub.do(solve(number, world.word("public")))
+        name = world.word("file")
+        await hub.do(WISHES["attach"](number, name, world))
+        await hub.do(c.Reopen(number=number, comment=world.word("public")))
+        await hub.do(c.Assign(number=number, unit="UNIT_B"))
+        await world.settle()
+        [there] = (await tickets(world.hubs["B"])).values()
+        assert len(there.files) == 1
+        assert there.status is Status.ASSIGNED
+
+    simulate(shape, 2, story)
 
 
 def test_they_reopen_while_we_verify():

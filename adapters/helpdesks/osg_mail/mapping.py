@@ -17,7 +17,15 @@ from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.ghd.words import WORDS
 from adapters.kit.hops import hops_in, parted
 from adapters.kit.mail_files import files_of
-from adapters.kit.mail_marks import HOPS, RESPONSIBLE, SEEN, installation_in, number_in, unmarked
+from adapters.kit.mail_marks import (
+    CHANGED,
+    HOPS,
+    RESPONSIBLE,
+    SEEN,
+    installation_in,
+    number_in,
+    unmarked,
+)
 from adapters.kit.telling import heard_responsible
 from adapters.kit.text import line
 from domain.ticket import Ticket
@@ -53,6 +61,9 @@ class OsgMail:
         if hops:  # an installation like ours writes: the number is its own, the origin may be ours
             external_id, reference = hops[-1], ""
             installation, number = parted(fields.get("GHD_Origin_ID", ""))
+        state = fields.get("GHD_Status", "")[:100]
+        if hops and mail.header(message, CHANGED) == "nothing":
+            fields.pop("GHD_Status", None)
         return Reading(
             external_id=external_id,
             external_reference=reference,
@@ -61,7 +72,7 @@ class OsgMail:
             hops=hops,
             seen=line(mail.header(message, SEEN), 300) if hops else "",
             responsible=heard_responsible(mail.header(message, RESPONSIBLE)) if hops else None,
-            state=fields.get("GHD_Status", "")[:100],
+            state=state,
             submitter=submitter(fields),
             body=told,
         )
