@@ -1,7 +1,9 @@
 """Partners through the API: how they do, parked messages by the dozen, previews, hints, interfaces, metrics."""
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -17,6 +19,7 @@ from domain.rights import Actor
 from tests.exchange_scenarios import mail
 from tests.scenarios import attributed
 
+ROOT = Path(__file__).parents[2]
 PARKED = "/api/v1/exchanges/parked"
 
 
@@ -285,3 +288,6 @@ async def test_metrics_need_their_scope_and_name_what_waits(services, partner, s
         while [line for line in wanted if f"\n{line}\n" not in answer.text]:
             await asyncio.sleep(0.2)
             answer = await prometheus.get("/metrics")
+    alerts = (ROOT / "docs" / "alerts.yml").read_text(encoding="utf-8")
+    for name in set(re.findall(r"ticketledger_[a-z_]+", alerts)):
+        assert f"# TYPE {name} " in answer.text, name
