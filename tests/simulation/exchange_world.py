@@ -5,14 +5,11 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from email import message_from_bytes
-from email.message import EmailMessage, Message
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from adapters.helpdesks.webhook.connector import WebhookConnector
-from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.aggregate import Event
 from domain.errors import Refused
@@ -23,6 +20,7 @@ from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from tests.simulation.exchange_desk import Desk, DeskAdapter
 from tests.simulation.exchange_hub import Hub
+from tests.simulation.exchange_people import People
 from tests.simulation.exchange_rogue import Rogue
 from tests.simulation.exchange_wires import Keys, Posting, Way, place
 
@@ -232,53 +230,6 @@ class World:
         for stream, reference, code in await parked(hub):
             if code in WAY:
                 await hub.resume(stream, reference)
-
-
-class People:
-    """Supporters with nothing but a mailbox, with vacation programs of every kind."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.mails: list[Message] = []
-        self.units: list[str] = []
-
-    def take(self, raw: bytes) -> str:
-        message = message_from_bytes(raw)
-        self.mails.append(message)
-        if self.world.happens(0.5):
-            kind = self.world.rng.choice(("marked", "unmarked", "bulk"))
-            self.world.late(self._write(message, "I am on vacation.", vacation=kind))
-        return "kept"
-
-    def answer(self) -> None:
-        """Somebody replies to one of the mails."""
-        if self.mails:
-            text = self.world.word("public")
-            self.world.late(self._write(self.world.rng.choice(self.mails), text))
-
-    async def _write(self, to: Message, text: str, *, vacation: str = "") -> None:
-        mail = EmailMessage()
-        mail["From"], mail["To"] = "team@people.test", to["Reply-To"]
-        mail["Subject"] = (
-            f"Re: {to['Subject']}" if not vacation else f"Out of office: {to['Subject']}"
-        )
-        mail["In-Reply-To"] = to["Message-ID"]
-        self.world.words += 1
-        mail["Message-ID"] = f"<{self.world.words}@people.test>"
-        if vacation == "marked":
-            mail["Auto-Submitted"] = "auto-replied"
-        elif vacation == "bulk":
-            mail["Precedence"] = "bulk"
-        mail.set_content(text)
-        while True:
-            try:
-                await self.world.carry(mail.as_bytes(), "team@people.test", to["Reply-To"])
-            except Undelivered as failure:
-                if failure.final:
-                    return
-                await asyncio.sleep(60)
-            else:
-                return
 
 
 async def recorded(hub: Hub) -> list[Recorded]:
