@@ -151,10 +151,18 @@ def history(
         print_json(events)
         return
     zone = settings_of(context).zone
+    partners = {
+        each["stream"]: f" with {each['fields']['helpdesk']}"
+        for each in events
+        if each["topic"] == "exchange.opened"
+    }
     for event in events:
         occurred, recorded = shown(event["occurred_at"], zone), shown(event["recorded_at"], zone)
         late = f", recorded {recorded}" if recorded != occurred else ""
-        print(f"{event['position']:>8}  {occurred}  {event['topic']}  by {event['actor']}{late}")
+        partner = partners.get(event.get("stream"), "")
+        print(
+            f"{event['position']:>8}  {occurred}  {event['topic']}{partner}  by {event['actor']}{late}"
+        )
         for name, value in event["fields"].items():
             if value not in ("", None, [], ()):
                 print(f"{'':10}{name}: {harmless(_flat(value))}")
