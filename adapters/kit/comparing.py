@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.kit.carriers import Seen
-from adapters.kit.reused import given_again
+from adapters.kit.reused import ANOTHER, given_again
 from adapters.kit.states import action, stage
 from domain.lifecycle import OPEN, Status
 from domain.vocabulary import Priority
@@ -69,7 +69,6 @@ class Ours(Struct, frozen=True, kw_only=True):
 
 
 GONE: Final = "gone"
-ANOTHER: Final = "another"
 ONCE: Final = "once"
 _NUMBERLESS: Final = "none"
 

@@ -12,6 +12,7 @@ from adapters.kit.carriers import Carriers, Delivered, Parcel
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.deciding import ACTOR, UNTRANSLATED
 from adapters.kit.retry import Patience, Undelivered
+from adapters.kit.reused import key_for
 from adapters.kit.writing import Untranslatable, Writer
 from domain.content import Sealed
 from domain.errors import AlreadyClaimed, NothingToDo, NotNow, Refused
@@ -99,7 +100,12 @@ class Outbox:
         """Record it, and their ticket with it. Raises ``Undelivered`` when that belongs to another of ours."""
         key = ""
         if delivered.external_id not in ("", exchange.external_id):
-            key, _ = await self._conversations.link(exchange.helpdesk, delivered.external_id)
+            key = await key_for(
+                self._conversations,
+                exchange.helpdesk,
+                delivered.external_id,
+                delivered.opened_at,
+            )
 
         def decide(fresh: Exchange, *, link: bool = True) -> None:
             fresh.record_dispatch(reference, delivered.receipt)

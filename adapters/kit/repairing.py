@@ -7,8 +7,9 @@ from uuid import UUID
 
 from msgspec import structs
 
-from adapters.kit.comparing import ANOTHER, GONE, Difference, Repair
+from adapters.kit.comparing import GONE, Difference, Repair
 from adapters.kit.conversations import Conversations
+from adapters.kit.reused import ANOTHER
 from adapters.kit.writing import Writer
 from domain import commands as c
 from domain.aggregate import Aggregate

@@ -4,13 +4,18 @@ A helpdesk that was restored from a backup gives identifiers a second time. What
 when they were made, by the partner's own clock: as it told that when we were linked, and as it tells it now.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.kit.carriers import Parcel
+from adapters.kit.conversations import Conversations
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
+from domain.errors import NothingToDo
 
+ANOTHER: Final = "another"
+"""Why a conversation gave up their ticket."""
 ANOTHER_THERE: Final = "another-there"
 CLOCKS: Final = timedelta(days=1)
 """By more than this, clocks and zones are not wrong."""
@@ -48,3 +53,23 @@ def must_be_ours(
             "compare the tickets of this helpdesk"
         )
         raise Undelivered(ANOTHER_THERE, what, final=True)
+
+
+async def key_for(
+    conversations: Conversations, helpdesk: str, external_id: str, opened_at: datetime | None
+) -> str:
+    """The key under which a ticket of theirs can be claimed that was made just now, for one of ours.
+
+    Who holds its identifier for a ticket that was made at another time has lost that one, and gives it up. Needs
+    an ``acting`` block.
+    """
+    key, holder = await conversations.link(helpdesk, external_id)
+    if holder is None:
+        return key
+    other = await conversations.load(holder)
+    lost = other.external_id == external_id and given_again(opened_at, other.opened_at, None)
+    if not lost or not other.number:
+        return key
+    with suppress(NothingToDo):
+        await conversations.change(holder, lambda fresh: fresh.unlink(key, ANOTHER))
+    return (await conversations.link(helpdesk, external_id))[0]

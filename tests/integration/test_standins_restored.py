@@ -6,7 +6,7 @@ from domain import commands as c
 from domain.exchange import Exchange
 from domain.ticket import Ticket
 from tests.desk_scenarios import DESK, DeskHub
-from tests.standins.meeting import compare, connected, opened
+from tests.standins.meeting import compare, connected, nothing_is_wrong, opened
 from tests.standins.products import Product, StandIn
 
 
@@ -61,6 +61,27 @@ async def test_what_waits_for_a_lost_ticket_is_not_written_to_the_one_that_has_i
         await _told_anew(ours, product, site, number, "For nobody else.")
         assert (await compare(ours, repair=False)).diverging == []
         assert product.said(site, stranger) == ["x"]
+
+
+async def test_an_identifier_that_our_next_ticket_gets_is_given_up_by_the_one_before(
+    database, product, site
+):
+    async with connected(database, product, site, poll_every_s=3600) as ours:
+        ours.work()
+        await ours.polled()
+        backup = site.backup()
+        lost, theirs = await opened(ours)
+        site.restore(backup)
+        number, again = await opened(ours)
+        assert (again == theirs) is product.gives_again
+        if not product.gives_again:
+            await compare(ours, repair=True)
+        [unlinked] = await ours.heard(Exchange.Unlinked)
+        assert unlinked.external_id == theirs
+        await _told_anew(ours, product, site, lost, "All of them.")
+        assert product.bearing(site, f"GGUS-{number}") == [again]
+        assert (await compare(ours, repair=False)).diverging == []
+        await nothing_is_wrong(ours)
 
 
 async def test_after_a_restore_both_sides_agree_and_nothing_came_twice(database, product, site):

@@ -105,7 +105,7 @@ async def test_what_a_late_write_changed_once_more_is_set_back(redmine, courier,
 
 
 async def test_where_our_role_may_not_edit_notes_the_receipt_names_what_stands_twice(
-    redmine, courier, analyst
+    redmine, session, courier, analyst
 ):
     number = next(_numbers)
     theirs = (await courier.deliver(opening(number, project="NGI_FR"))).external_id
@@ -116,6 +116,8 @@ async def test_where_our_role_may_not_edit_notes_the_receipt_names_what_stands_t
         delivered = await courier.deliver(message(number, event, external_id=theirs, text=event))
         assert "our role may not edit own notes" in delivered.receipt
     assert await analyst.notes(theirs) == ["Twice.", "Twice.", "after", "later"], "never a third"
+    [seen] = await RedmineObserver(session, f"T{number}", WORDS).look([theirs])
+    assert ["repeats" in each for each in seen.doubled] == [True], "an operator is told"
 
 
 async def test_who_compares_takes_back_a_late_text_and_a_late_issue(

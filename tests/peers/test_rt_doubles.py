@@ -99,7 +99,7 @@ async def test_after_a_while_a_text_that_did_not_arrive_is_written(session, cour
 
 
 async def test_a_text_that_arrives_still_later_is_named_in_every_receipt_and_never_written_a_third_time(
-    request_tracker, courier, supporter
+    request_tracker, session, courier, supporter
 ):
     number = next(_numbers)
     theirs = (await courier.deliver(opening(number))).external_id
@@ -112,6 +112,8 @@ async def test_a_text_that_arrives_still_later_is_named_in_every_receipt_and_nev
     assert "repeats" in again.receipt
     assert "repeats" in after.receipt
     assert await supporter.texts(theirs, "Correspond") == ["Twice.", "Twice.", "And then?"]
+    [seen] = await RtObserver(session, f"T{number}").look([theirs])
+    assert [each.split()[0::2] for each in seen.doubled] == [["transaction", "repeats"]]
 
 
 async def test_a_ticket_that_is_made_late_is_merged_by_who_compares(

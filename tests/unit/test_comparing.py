@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.kit.carriers import Seen
-from adapters.kit.comparing import ANOTHER, GONE, Difference, Ours, Repair, differences
+from adapters.kit.comparing import GONE, Difference, Ours, Repair, differences
+from adapters.kit.reused import ANOTHER
 from adapters.kit.states import stage
 from domain.lifecycle import OPEN, Status
 from domain.vocabulary import Priority
@@ -195,6 +196,7 @@ def some_seen():
     )
 
 
+@settings(deadline=None)
 @given(side=some_ours(), other=some_seen())
 def test_every_case_has_one_answer_and_rules_touch_only_what_is_certainly_ours(side, other):
     result = found(side, other)
@@ -213,12 +215,14 @@ def test_every_case_has_one_answer_and_rules_touch_only_what_is_certainly_ours(s
     assert found(side, other) == result
 
 
+@settings(deadline=None)
 @given(status=st.sampled_from(Status), remote=st.sampled_from(["", *STATES]))
 def test_what_we_would_write_never_diverges(status, remote):
     word = WORDS.states.ours[status.value]
     assert found(ours(status=status, remote_state=remote), seen(state=word)) == []
 
 
+@settings(deadline=None)
 @given(
     status=st.sampled_from(Status), state=st.sampled_from(STATES), before=st.sampled_from(STATES)
 )

@@ -148,6 +148,11 @@ def as_far_as_possible(issue: int) -> Iterator[None]:
         log.exception("what was done twice cannot be taken back", issue=issue, code=failure.code)
 
 
+def still_there(said: str) -> tuple[str, ...]:
+    """Of what ``entries`` adds to a receipt, what could not be taken back."""
+    return tuple(each for each in said.split("; ") if " repeats " in each)
+
+
 def repeated(issue: Issue, account: int) -> list[Repeated]:
     """The entries of our account that another attempt of the same message made before."""
     name = str(issue.field(EVENT_ID))

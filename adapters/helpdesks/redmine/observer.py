@@ -1,11 +1,11 @@
 """Redmine's issues as they are now, to be compared with our tickets. What is found double is taken back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from adapters.helpdesks.redmine.changes import Reader, marks
 from adapters.helpdesks.redmine.documents import our_number
-from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
+from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible, still_there
 from adapters.helpdesks.redmine.rows import Issue
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.carriers import Seen
@@ -20,15 +20,16 @@ class RedmineObserver:
     async def look(self, external_ids: Sequence[str]) -> Sequence[Seen]:
         issues = await asyncio.gather(*map(self._session.issue, external_ids))
         there = [each for each in issues if each is not None]
+        left: dict[int, str] = {}
         for issue in there:
             with as_far_as_possible(issue.id):
-                await self._doubles.entries(issue)
+                left[issue.id] = await self._doubles.entries(issue)
         if bearing := [each for each in there if self._reader.our_id(each)]:
             with as_far_as_possible(bearing[0].id):
                 await self._doubles.beside(bearing)
-        return [self._seen(*each) for each in zip(external_ids, issues, strict=True)]
+        return [self._seen(*each, left) for each in zip(external_ids, issues, strict=True)]
 
-    def _seen(self, external_id: str, issue: Issue | None) -> Seen:
+    def _seen(self, external_id: str, issue: Issue | None, left: Mapping[int, str]) -> Seen:
         if issue is None:
             return Seen(external_id=external_id, gone=True)
         return Seen(
@@ -39,4 +40,5 @@ class RedmineObserver:
             priority=issue.priority.name,
             unit=issue.project.name,
             messages=frozenset(f"<{each}>" for each in marks(issue)),
+            doubled=still_there(left.get(issue.id, "")),
         )

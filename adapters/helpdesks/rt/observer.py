@@ -10,6 +10,7 @@ from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, inst
 from adapters.helpdesks.rt.words import DELETED
 from adapters.kit.batches import batches
 from adapters.kit.carriers import Seen
+from adapters.kit.settling import repeats
 
 log = structlog.get_logger()
 
@@ -18,6 +19,10 @@ _PAGES_MAX: Final = 20
 
 _PAGES_AT_ONCE: Final = 10
 """Addresses of ours in one question."""
+
+
+Texts = Mapping[int, list[tuple[str, str]]]
+"""By the ticket: which message each text of ours is, and its number there, the oldest first."""
 
 
 class RtObserver:
@@ -35,19 +40,12 @@ class RtObserver:
             if number not in found:
                 found[number] = await self._session.ticket(number)
         await self._merge_doubles(found)
-        messages = await self._messages(numbers)
-        return [
-            await self._seen(
-                number,
-                found[number],
-                None if messages is None else messages.get(number, frozenset()),
-            )
-            for number in numbers
-        ]
+        texts = await self._texts(numbers)
+        return [await self._seen(number, found[number], texts) for number in numbers]
 
-    async def _seen(
-        self, number: int, row: TicketRow | None, messages: frozenset[str] | None
-    ) -> Seen:
+    async def _seen(self, number: int, row: TicketRow | None, texts: Texts | None) -> Seen:
+        marks = [] if texts is None else texts.get(number, [])
+        messages = None if texts is None else frozenset(f"<{mark}>" for mark, _ in marks)
         if row is None:
             return Seen(external_id=str(number), gone=True)
         if row.id != number:
@@ -62,6 +60,7 @@ class RtObserver:
             priority=row.priority,
             unit=await self._session.queue_name(row.queue),
             messages=messages,
+            doubled=tuple(repeats("transaction", marks)),
         )
 
     async def _merge_doubles(self, found: Mapping[int, TicketRow | None]) -> None:
@@ -77,8 +76,8 @@ class RtObserver:
                     said = await self._session.change(each.id, {"MergeInto": first})
                     log.warning("ticket was made twice", ticket=first, double=each.id, said=said)
 
-    async def _messages(self, numbers: Sequence[int]) -> Mapping[int, frozenset[str]] | None:
-        """Our messages that stand at these tickets; None where there are too many to read.
+    async def _texts(self, numbers: Sequence[int]) -> Texts | None:
+        """What we wrote to these tickets; None where it is too much to read.
 
         The one that opened a ticket leaves nothing but the ticket with our number.
         """
@@ -87,14 +86,13 @@ class RtObserver:
             f"{either('ObjectId', numbers)} AND Creator = {account}"
             " AND (Type = 'Correspond' OR Type = 'Comment')"
         )
-        marks: dict[int, frozenset[str]] = {}
+        texts: dict[int, list[tuple[str, str]]] = {}
         after = 0
         for _ in range(_PAGES_MAX):
             rows = await self._session.transactions(f"{query} AND id > {after}")
             for row in rows:
-                mark = f"<{marked(row)}>"
-                marks[row.object_id] = marks.get(row.object_id, frozenset()) | {mark}
+                texts.setdefault(row.object_id, []).append((marked(row), str(row.id)))
             if len(rows) < PAGE:
-                return marks
+                return texts
             after = rows[-1].id
         return None
