@@ -32,6 +32,8 @@ PAGE_BYTES_MAX: Final = 12_000_000
 """Of the changes that a poller holds: no more are looked at after that."""
 ATTEMPTS_MAX: Final = 5
 """So often a file is sent that breaks off: an upload begins anew each time."""
+_TEXTS_BYTES: Final = 500_000
+"""Of a document, beside all files that it may hold."""
 _NAME_CHARACTERS_MAX: Final = 200
 _REASON_CHARACTERS_MAX: Final = 300
 _REFUSALS: Final = frozenset({
@@ -154,12 +156,15 @@ class Listed(Struct, frozen=True, kw_only=True):
 
 
 async def fetched(
-    listed: Sequence[Listed], downloads: Downloads
+    listed: Sequence[Listed], downloads: Downloads, *, beside: int = 0
 ) -> tuple[list[TheirFile], list[str]]:
-    """The files that come along, and the names of those that stay there, with the reasons. Raises ``Undelivered``."""
+    """The files that come along, and the names of those that stay there, with the reasons. Raises ``Undelivered``.
+
+    ``beside``: bytes of the document without them.
+    """
     files: list[TheirFile] = []
     left: list[str] = []
-    room = FILES_BYTES_MAX
+    room = FILES_BYTES_MAX - max(beside - _TEXTS_BYTES, 0)
     for each in listed:
         name = line(each.name, _NAME_CHARACTERS_MAX) or "file"
         if each.wanted.size > room:

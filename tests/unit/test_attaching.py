@@ -8,9 +8,11 @@ from msgspec import structs
 
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.kit import attaching
-from adapters.kit.attaching import ATTEMPTS_MAX, OurFile, TheirFile, Uploads
+from adapters.kit.attaching import ATTEMPTS_MAX, Listed, OurFile, TheirFile, Uploads
 from adapters.kit.carriers import Parcel
 from adapters.kit.contract import News, Unreadable
+from adapters.kit.downloads import Downloads, Wanted
+from adapters.kit.http import Api
 from adapters.kit.retry import Undelivered
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
@@ -112,3 +114,12 @@ async def test_what_is_no_matter_of_the_file_stays_a_failure(code):
 def test_what_is_no_file_is_unreadable():
     with pytest.raises(Unreadable, match="not in base64"):
         attaching.received([TheirFile(name="a", type="text/plain", content="%")], None)
+
+
+async def test_long_texts_leave_no_room_for_files_that_the_store_would_refuse():
+    api = Api("https://desk.test", allow_private=False)
+    listed = [Listed(name="a.log", type="text/plain", wanted=Wanted(path="/a", size=1_000_000))]
+    files, left = await attaching.fetched(listed, Downloads(api, {}), beside=6_000_000)
+    await api.close()
+    assert files == []
+    assert left[0].startswith("a.log (too large together with the others")

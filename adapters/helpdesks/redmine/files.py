@@ -7,7 +7,7 @@ taken along by one change only, and what none takes is thrown away there after a
 
 from msgspec import Struct, structs
 
-from adapters.helpdesks.redmine.documents import Ours, Theirs
+from adapters.helpdesks.redmine.documents import Ours, Theirs, write
 from adapters.helpdesks.redmine.rows import Attachment, Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.attaching import Listed, OurFile, Uploads, fetched
@@ -70,7 +70,9 @@ class Files:
                     rows.append(there[number])
                 else:
                     gone.append(f"{line(name, 200)} (it was withdrawn)")
-        attached, left = await fetched([_listed(each) for each in rows], self._session.downloads)
+        attached, left = await fetched(
+            [_listed(each) for each in rows], self._session.downloads, beside=len(write(theirs))
+        )
         internal = journal is not None and private_text_of(journal, issue) is not None
         return structs.replace(
             theirs,

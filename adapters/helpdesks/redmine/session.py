@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from msgspec import Struct
 
+from adapters.helpdesks.redmine.answers import (
+    errors_of,
+    must_not_be_refused,
+    part_of,
+    told_at,
+)
 from adapters.helpdesks.redmine.rows import Issue, Named, Page, as_
 from adapters.helpdesks.redmine.terms import Terms
 from adapters.kit.downloads import Downloads
@@ -68,20 +72,20 @@ class Session:
         answer = await self.call("GET", path, query={"include": _ALL})
         if answer.status in (403, 404):
             return None
-        return as_(Issue, _part(answer, "issue"))
+        return as_(Issue, part_of(answer, "issue"))
 
     async def issues(self, **query: str | int) -> Page:
         """One page of a list of issues, open or not."""
         terms: Mapping[str, str | int] = {"status_id": "*", "limit": PAGE, **query}
         answer = await self.call("GET", "/issues.json", query=terms)
-        found = _part(answer, "issues")
+        found = part_of(answer, "issues")
         issues = as_(list[Issue], found)
-        return Page(issues, _told(answer.headers.get("date", "")))
+        return Page(issues, told_at(answer.headers.get("date", "")))
 
     async def create(self, fields: Mapping[str, Any]) -> Issue:
         answer = await self.call("POST", "/issues.json", {"issue": fields})
-        _must_not_be_refused(answer)
-        return as_(Issue, _part(answer, "issue"))
+        must_not_be_refused(answer)
+        return as_(Issue, part_of(answer, "issue"))
 
     async def change(self, issue: int, fields: Mapping[str, Any]) -> None:
         """Ask for changes. Redmine says 204 also when it refused: read back.
@@ -91,8 +95,8 @@ class Session:
         """
         for attempt in range(1, _CONFLICTS_MAX + 1):
             answer = await self.call("PUT", f"/issues/{issue}.json", {"issue": fields})
-            if _errors(answer) != []:
-                _must_not_be_refused(answer)
+            if errors_of(answer) != []:
+                must_not_be_refused(answer)
                 answer.must_succeed()
                 return
             await asyncio.sleep(_CONFLICT_PAUSE_S * attempt)
@@ -102,8 +106,8 @@ class Session:
     async def put_up(self, name: str, body: bytes, sha256: str) -> str:
         """Hand a file over, for a change to take along; the token by which it is named there."""
         answer = await self.call("POST", "/uploads.json", query={"filename": name}, body=body)
-        _must_not_be_refused(answer)
-        token = str(_part(answer, "upload").get("token", ""))
+        must_not_be_refused(answer)
+        token = str(part_of(answer, "upload").get("token", ""))
         digest = token.partition(".")[2]
         if len(digest) == _SHA256 and digest != sha256:
             raise Undelivered("spoilt", f"Redmine got another file than {name}", final=False)
@@ -143,7 +147,7 @@ class Session:
     async def check(self) -> None:
         """Make sure that Redmine knows our key: with a wrong one it answers as to anybody, with empty lists."""
         answer = await self.call("GET", "/users/current.json")
-        self._me = as_(Named, _part(answer, "user")).id
+        self._me = as_(Named, part_of(answer, "user")).id
 
     async def me(self) -> int:
         """The number of our account."""
@@ -212,7 +216,7 @@ class Session:
         answer = await self.call("GET", f"/users/{number}.json")
         if answer.status in (403, 404):
             return "", ""
-        found = _part(answer, "user")
+        found = part_of(answer, "user")
         name = f"{found.get('firstname', '')} {found.get('lastname', '')}".strip()
         return name, str(found.get("mail") or "")
 
@@ -223,7 +227,7 @@ class Session:
             self._names[kind] = {each.id: each.name for each in projects}
         else:
             path, part = _LISTS[kind]
-            found = as_(list[Named], _part(await self.call("GET", path), part))
+            found = as_(list[Named], part_of(await self.call("GET", path), part))
             self._names[kind] = {each.id: each.name for each in found}
         return self._names[kind]
 
@@ -232,7 +236,7 @@ class Session:
         while len(found) < _PROJECTS_MAX:
             query = {"limit": PAGE, "offset": len(found)}
             answer = await self.call("GET", "/projects.json", query=query)
-            page = as_(list[_Project], _part(answer, "projects"))
+            page = as_(list[_Project], part_of(answer, "projects"))
             found += page
             if len(page) < PAGE:
                 break
@@ -268,35 +272,3 @@ _LISTS: Final[Mapping[str, tuple[str, str]]] = {
     "priority": ("/enumerations/issue_priorities.json", "issue_priorities"),
     "tracker": ("/trackers.json", "trackers"),
 }
-
-
-def _told(text: str) -> datetime | None:
-    """When an answer was given; None where the server does not say."""
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        return None
-    return at if at.tzinfo else None
-
-
-def _errors(answer: Answer) -> list[Any] | None:
-    """What Redmine finds wrong with a wish; None where it does not say 422."""
-    if answer.status != 422:
-        return None
-    found = answer.json()
-    errors = found.get("errors") if isinstance(found, dict) else None
-    return errors if isinstance(errors, list) else [answer.text[:200]]
-
-
-def _must_not_be_refused(answer: Answer) -> None:
-    if errors := _errors(answer):
-        raise Undelivered("refused", "; ".join(map(str, errors))[:1000], final=True)
-
-
-def _part(answer: Answer, name: str) -> Any:
-    """What an answer with success says under a name."""
-    answer.must_succeed()
-    found = answer.json()
-    if not isinstance(found, dict) or name not in found:
-        raise Undelivered("strange-answer", f"no {name} in {answer.text[:200]}", final=False)
-    return found[name]

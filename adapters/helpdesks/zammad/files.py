@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from adapters.helpdesks.zammad.documents import Theirs
+from adapters.helpdesks.zammad.documents import DOCUMENTS, Theirs
 from adapters.helpdesks.zammad.session import ArticleRow, Session
 from adapters.kit.attaching import Listed, fetched
 
@@ -25,5 +25,6 @@ async def with_files(document: Theirs, articles: Sequence[ArticleRow], session: 
         for each in article.attachments
         if not each.repeats_text
     ]
-    attached, left = await fetched(listed, session.downloads)
+    beside = len(DOCUMENTS.write(document))
+    attached, left = await fetched(listed, session.downloads, beside=beside)
     return structs.replace(document, attached=attached, files=left)
