@@ -19,7 +19,7 @@ from api.bootstrap import Services
 from api.correcting import Correcting, corrections
 from api.retranslating import Differing, through_draft
 from api.retranslation_runs import Run, changed, listable, run_of
-from api.retranslation_views import TicketView, ticket_view
+from api.retranslation_views import RetranslatedTicket, ticket_view
 from domain import clock
 from domain.errors import Forbidden, NotNow, Refused, StoreUnavailable
 from domain.rights import Actor
@@ -87,7 +87,7 @@ class Driver:
     async def _work(self, kept: Kept, run: Run) -> None:
         """Until it is through, or somebody stopped it."""
         actor = await self._actor(run)
-        waiting: list[TicketView] = []
+        waiting: list[RetranslatedTicket] = []
         since = saved = monotonic()
         async for found in self._found(kept, run, actor):
             if found is not None:
@@ -104,13 +104,15 @@ class Driver:
         await self._save(kept, run, waiting, running=True)
 
     async def _save(
-        self, kept: Kept, run: Run, waiting: list[TicketView], *, running: bool
+        self, kept: Kept, run: Run, waiting: list[RetranslatedTicket], *, running: bool
     ) -> bool:
         """The tickets first: what is counted can be read."""
         await self._kept.add(kept.helpdesk, kept.number, listable(run, waiting))
         return await self._kept.save(changed(kept, run, running=running))
 
-    async def _found(self, kept: Kept, run: Run, actor: Actor) -> AsyncIterator[TicketView | None]:
+    async def _found(
+        self, kept: Kept, run: Run, actor: Actor
+    ) -> AsyncIterator[RetranslatedTicket | None]:
         """Each conversation that is done with; None where there is nothing to tell of it."""
         if run.draft is not None:
             past = await through_draft(self._services, actor, kept.helpdesk, run.draft)
@@ -130,7 +132,7 @@ class Driver:
 
     async def _corrected(
         self, work: Correcting, run: Run, actor: Actor, found: Differing
-    ) -> TicketView:
+    ) -> RetranslatedTicket:
         done = await work.one(actor, found, dry_run=not run.apply)
         run.corrected += bool(done.position)
         run.refused += bool(done.refused)

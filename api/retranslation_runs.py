@@ -16,7 +16,7 @@ from adapters.store.retranslations import Kept, Retranslations
 from api.bootstrap import Services
 from api.correcting import must_be_published
 from api.retranslating import Summary
-from api.retranslation_views import TicketView
+from api.retranslation_views import RetranslatedTicket
 from domain import clock
 from domain.errors import EntryNotFound, NotNow
 from domain.rights import Actor, Right, require
@@ -177,13 +177,13 @@ class RetranslationRuns:
         *,
         cursor: str | None = None,
         limit: int = 50,
-    ) -> Page[TicketView]:
+    ) -> Page[RetranslatedTicket]:
         """What it found so far. Raises ``Forbidden``, ``EntryNotFound``, ``Invalid``."""
         checked_limit(limit)
         after = read_cursor(cursor, _After).after_exchange if cursor else BEGINNING
         await self.one(actor, helpdesk, number)
         rows = await self._kept.page(helpdesk, number, after, limit + 1)
-        found = [msgspec.json.decode(row, type=TicketView) for _, row in rows]
+        found = [msgspec.json.decode(row, type=RetranslatedTicket) for _, row in rows]
         return page_of(found, limit, lambda each: _After(each.exchange))
 
 
@@ -233,7 +233,7 @@ def changed(kept: Kept, run: Run, *, running: bool) -> Kept:
     return structs.replace(kept, run=msgspec.json.encode(run), running=running)
 
 
-def listable(run: Run, found: Sequence[TicketView]) -> list[tuple[UUID, bytes]]:
+def listable(run: Run, found: Sequence[RetranslatedTicket]) -> list[tuple[UUID, bytes]]:
     """As many as may be listed still; counts them."""
     rows = [(each.exchange, msgspec.json.encode(each)) for each in found]
     rows = rows[: max(TICKETS_MAX - run.listed, 0)]

@@ -55,7 +55,7 @@ class MessageDifference(Struct, frozen=True, kw_only=True):
     now: ReadingView
 
 
-class TicketView(Struct, frozen=True, kw_only=True):
+class RetranslatedTicket(Struct, frozen=True, kw_only=True):
     """One ticket of which something differs."""
 
     exchange: UUID
@@ -71,11 +71,11 @@ class TicketView(Struct, frozen=True, kw_only=True):
     refused: str
 
 
-def ticket_view(found: Differing, done: Corrected | None = None) -> TicketView:
+def ticket_view(found: Differing, done: Corrected | None = None) -> RetranslatedTicket:
     """What is kept of a ticket: no texts of anybody."""
     refused = done.refused if done else ""
     position = done.position if done else 0
-    return TicketView(
+    return RetranslatedTicket(
         exchange=found.exchange,
         number=found.number,
         external_id=found.external_id[:_NAME_CHARACTERS_MAX],

@@ -10,7 +10,7 @@ from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
 from api.retranslation_runs import RetranslationRuns, RunView
-from api.retranslation_views import TicketView
+from api.retranslation_views import RetranslatedTicket
 from api.routes.mappings import STATES, Name, TablesGiven
 from domain.errors import EntryNotFound
 from domain.rights import Right
@@ -82,7 +82,7 @@ async def one(name: Name, number: RunNumber, visit: Reader) -> Response:
 @router.get(
     "/retranslations/{number}/tickets",
     summary="Tickets that a run found",
-    responses=answers(Listing[TicketView]),
+    responses=answers(Listing[RetranslatedTicket]),
 )
 async def tickets(
     name: Name, number: RunNumber, visit: Reader, cursor: Cursor = None, limit: Limit = 50

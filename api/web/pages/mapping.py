@@ -11,7 +11,7 @@ from adapters.kit.mappings import BYTES_MAX, InForce, read_tables
 from api.auth import Scope
 from api.commanding import Caller
 from api.retranslation_runs import RetranslationRuns, RunView
-from api.retranslation_views import TicketView
+from api.retranslation_views import RetranslatedTicket
 from api.web.pages.operating import as_caller, for_writing, may
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
@@ -122,7 +122,7 @@ async def _shown(
     services = services_of(request)
     runs = RetranslationRuns(services)
     run = await runs.last(caller.actor, helpdesk)
-    found: Page[TicketView] = Page([])
+    found: Page[RetranslatedTicket] = Page([])
     if run is not None:
         found = await runs.tickets(
             caller.actor, helpdesk, run.number, cursor=cursor or None, limit=_ROWS
