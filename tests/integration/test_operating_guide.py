@@ -36,9 +36,11 @@ async def test_the_commands_of_the_guide_work_in_their_order(database):
         "directory", "helpdesk", "osg", "--adapter=osg_mail", "--interface=live", "--unproved", **settings
     )  # fmt: skip
     exchange, reference = await parked_message(database)
+    opened = told("open", "Transfers fail", "--mail=user@example.org", **settings)
+    stands_for = {"EXCHANGE": exchange, "REFERENCE": reference, "NUMBER": str(opened["number"])}
     commands = COMMAND.findall(GUIDE.read_text())
     assert len(commands) >= 9
     for command in commands:
-        words = shlex.split(command.replace("EXCHANGE", exchange).replace("REFERENCE", reference))
+        words = [stands_for.get(word, word) for word in shlex.split(command)]
         done = ticketledger(*words, timeout_s=200, **settings)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
