@@ -30,7 +30,7 @@ class Opening(Struct, frozen=True, kw_only=True):
 
     subject: str
     text: str
-    """The description and the public entries so far."""
+    """The description, the public entries so far, and the outcome where there is one."""
     priority: str
     site: str
     over: Status | None
@@ -82,19 +82,32 @@ def opening(
     *,
     subject_characters_max: int = SUBJECT_CHARACTERS_MAX,
     characters_max: int = WHOLE_CHARACTERS_MAX,
+    outcome_apart: bool = False,
 ) -> Opening:
-    """The whole ticket, but for its submitter: who that is stays with us."""
+    """The whole ticket, but for its submitter: who that is stays with us.
+
+    ``outcome_apart``: their ticket has a place of its own for that.
+    """
     ticket, words = news.ticket, news.place.words
     over = ticket.status if ticket.status in TERMINAL else None
-    parts = [text(news, ticket.description) or "(no description)", *news.diary]
+    parts = [
+        text(news, ticket.description) or "(no description)",
+        *news.diary,
+        "" if outcome_apart else outcome(news),
+    ]
     return Opening(
         subject=line(text(news, ticket.subject), subject_characters_max) or "(no subject)",
-        text=cut("\n\n".join(parts), characters_max, where(news)),
+        text=cut("\n\n".join(filter(None, parts)), characters_max, where(news)),
         priority=priority_there(words, ticket.priority),
         site=ticket.notified_site or ticket.affected_site,
         over=over,
         state=status_there(words, over) if over else "",
     )
+
+
+def outcome(news: News) -> str:
+    """The solution that holds, or why there is none: the diary of a whole ticket is without it."""
+    return text(news, news.ticket.solution) if news.ticket.status in TERMINAL else ""
 
 
 def told(news: News) -> Told | Ignored:

@@ -12,6 +12,7 @@ from adapters.kit.ghd.outgoing import DIARY
 from adapters.kit.hops import hop, parted
 from adapters.kit.retry import Undelivered
 from adapters.kit.states import action
+from adapters.kit.telling import outcome
 from domain import commands as c
 from domain.lifecycle import TERMINAL, Action, Status
 from domain.ticket import Ticket
@@ -191,7 +192,7 @@ class DeskAdapter:
 
     def outbound(self, news: News) -> bytes | Ignored:
         event, ref = news.event, hop(news.place.our_name, news.ticket.number)
-        text = "\n".join(news.diary)
+        text = "\n".join(each for each in (*news.diary, outcome(news)) if each)
         if news.whole and news.ticket.description:
             text = f"{news.texts[news.ticket.description.id]}\n{text}"
         if not news.whole and not (news.theirs and isinstance(event, Ticket.Opened)):

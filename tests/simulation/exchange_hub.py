@@ -228,6 +228,16 @@ class Hub:
 
         await self.spawn(operate())
 
+    async def send_by_hand(self, number: int, helpdesk: str) -> None:
+        assert self.parts is not None
+        by_hand = self.parts.by_hand
+
+        async def operate() -> None:
+            with acting(Provenance(USER.name, random_id(), "simulation")):
+                await by_hand.send(USER, number, helpdesk)
+
+        await self.spawn(operate())
+
     async def register(self, units: list[str], partners: list[Helpdesk | tuple]) -> None:
         """Written past the lives: the directory is not what is simulated."""
         ledger = Ledger(self.memory)

@@ -120,6 +120,18 @@ def test_a_partner_that_comes_in_late_hears_all_that_was_said_before():
     simulate("pair", 1, story)
 
 
+@pytest.mark.parametrize("over", [c.Solve, c.FindUnsolvable])
+def test_a_ticket_that_is_over_before_it_is_told_is_told_with_its_outcome(over: type):
+    async def story(world: World) -> None:
+        hub, word = world.hubs["A"], world.word
+        number = await _opened(world, "A", "UNIT_A")
+        text = {"solution" if over is c.Solve else "reason": word("public")}
+        await hub.do(c.Comment(number=number, text=word("public")), over(number=number, **text))
+        await hub.send_by_hand(number, "desk")
+
+    simulate("desk", 8, story)
+
+
 def test_of_two_solutions_at_the_same_time_the_later_one_is_kept_as_an_entry():
     async def story(world: World) -> None:
         number = await _opened(world, "A", "UNIT_B")

@@ -25,7 +25,10 @@ def whole(news: News) -> Ours:
     """Create the incident. Who the submitter is stays with us; the account is the caller."""
     ticket, where = news.ticket, telling.where(news)
     opening = telling.opening(
-        news, subject_characters_max=_SHORT_CHARACTERS_MAX, characters_max=_WHOLE_CHARACTERS_MAX
+        news,
+        subject_characters_max=_SHORT_CHARACTERS_MAX,
+        characters_max=_WHOLE_CHARACTERS_MAX,
+        outcome_apart=True,
     )
     note = f"This is {telling.our_id(news)}, {ticket.status.value} there. {where}"
     columns = {"short_description": opening.subject, "description": opening.text}

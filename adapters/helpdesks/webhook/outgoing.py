@@ -68,7 +68,8 @@ def _whole(news: News) -> EventData:
         subject=telling.text(news, ticket.subject),
         description=telling.text(news, ticket.description),
     )
-    return EventData(change="opened", ticket=sent, entries=latest(news.diary, telling.where(news)))
+    entries = latest(news.diary, telling.where(news))
+    return EventData(change="opened", ticket=sent, entries=entries, text=telling.outcome(news))
 
 
 def latest(entries: Sequence[str], where: str) -> tuple[str, ...]:
