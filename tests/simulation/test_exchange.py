@@ -132,6 +132,21 @@ def test_a_ticket_that_is_over_before_it_is_told_is_told_with_its_outcome(over: 
     simulate("desk", 8, story)
 
 
+@pytest.mark.parametrize("shape", ["pair", "pair by webhooks"])
+def test_a_ticket_that_was_over_before_it_was_told_is_not_opened_by_a_later_entry(shape: str):
+    async def story(world: World) -> None:
+        hub = world.hubs["A"]
+        number = await _opened(world, "A", "UNIT_A")
+        await hub.do(c.Solve(number=number, solution=world.word("public")))
+        await hub.send_by_hand(number, "b")
+        await world.settle()
+        await hub.do(c.Comment(number=number, text=world.word("public")))
+        await world.settle()
+        assert not await tickets(world.hubs["B"])
+
+    simulate(shape, 9, story)
+
+
 def test_of_two_solutions_at_the_same_time_the_later_one_is_kept_as_an_entry():
     async def story(world: World) -> None:
         number = await _opened(world, "A", "UNIT_B")

@@ -61,9 +61,8 @@ class OsgMail:
         if hops:  # an installation like ours writes: the number is its own, the origin may be ours
             external_id, reference = hops[-1], ""
             installation, number = parted(fields.get("GHD_Origin_ID", ""))
-        state = fields.get("GHD_Status", "")[:100]
         if hops and mail.header(message, CHANGED) == "nothing":
-            fields.pop("GHD_Status", None)
+            told = structs.replace(told, state_stands=True)
         return Reading(
             external_id=external_id,
             external_reference=reference,
@@ -72,7 +71,7 @@ class OsgMail:
             hops=hops,
             seen=line(mail.header(message, SEEN), 300) if hops else "",
             responsible=heard_responsible(mail.header(message, RESPONSIBLE)) if hops else None,
-            state=state,
+            state=fields.get("GHD_Status", "")[:100],
             submitter=submitter(fields),
             body=told,
         )
@@ -85,9 +84,10 @@ class OsgMail:
             asked = commands_for_unknown(told.fields, place.words)
             return asked if isinstance(asked, Ignored) else _with_files(asked, told, None)
         known = Before(_document(before.heard), _document(before.told), before.state)
-        asked = commands_for_known(
-            told.fields, ticket, known, place.words, knows_all=bool(reading.hops)
-        )
+        fields = dict(told.fields)
+        if told.state_stands:
+            fields.pop("GHD_Status", None)
+        asked = commands_for_known(fields, ticket, known, place.words, knows_all=bool(reading.hops))
         return _with_files(asked, told, ticket)
 
     def outbound(self, news: News) -> bytes | Ignored:
@@ -102,6 +102,8 @@ class _Told(Struct, frozen=True):
 
     fields: dict[str, str]
     files: tuple[ReceivedFile, ...]
+    state_stands: bool = False
+    """The state is told, and is not what changed."""
 
 
 def _document(reading: Reading | None) -> Reading | None:
