@@ -40,7 +40,11 @@ def exchange_parts(
             page=page,
         ),
         transport=MailOut(
-            settings.mail_relay_host, relay, settings.mail_relay_tls, settings.mail_trust()
+            settings.mail_relay_host,
+            relay,
+            settings.mail_relay_tls,
+            settings.mail_trust(),
+            settings.mail_relay_account(),
         )
         if relay
         else NoMailOut(),

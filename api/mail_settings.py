@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from adapters.kit.mail_out import RelaySecurity
+from adapters.kit.mail_out import RelayAccount, RelaySecurity
 from adapters.kit.mailbox import MailboxAddress, mailbox_address, on_this_machine
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -43,10 +43,15 @@ class MailboxSettings(BaseModel):
 
     def secret(self) -> str:
         """Raises ``OSError``."""
-        if self.password is not None:
-            return self.password.get_secret_value()
-        assert self.password_file is not None
-        return self.password_file.read_text().rstrip("\r\n")
+        return _secret(self.password, self.password_file)
+
+
+def _secret(given: SecretStr | None, file: Path | None) -> str:
+    """Raises ``OSError``."""
+    if given is not None:
+        return given.get_secret_value()
+    assert file is not None
+    return file.read_text().rstrip("\r\n")
 
 
 class MailSettings(BaseSettings):
@@ -68,6 +73,11 @@ class MailSettings(BaseSettings):
     """Where mail goes out; none is sent without it."""
     mail_relay_tls: RelaySecurity = RelaySecurity.STARTTLS
     """``none`` only for a relay on this machine."""
+    mail_relay_user: Annotated[str, Field(max_length=256)] = ""
+    """For a relay that takes mail only from users it knows."""
+    mail_relay_password: SecretStr | None = None
+    mail_relay_password_file: Path | None = None
+    """Read at the start, instead of ``mail_relay_password``."""
     mail_authorities: Path | None = None
     """PEM file with the authorities that vouch for relay and mailboxes; the system's by default."""
     mail_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,200}$")] = "localhost"
@@ -83,6 +93,15 @@ class MailSettings(BaseSettings):
             raise ValueError("mail_host beyond this machine needs a mail_certificate")
         return self
 
+    @model_validator(mode="after")
+    def _has_the_relay_s_password(self) -> Self:
+        passwords = (self.mail_relay_password, self.mail_relay_password_file)
+        if sum(each is not None for each in passwords) != bool(self.mail_relay_user):
+            raise ValueError(
+                "mail_relay_user goes with either mail_relay_password or mail_relay_password_file"
+            )
+        return self
+
     @property
     def mail_comes_or_goes(self) -> bool:
         return bool(
@@ -95,6 +114,13 @@ class MailSettings(BaseSettings):
     def mail_trust(self) -> ssl.SSLContext:
         """Whose certificates are believed. Raises ``OSError``."""
         return ssl.create_default_context(cafile=self.mail_authorities)
+
+    def mail_relay_account(self) -> RelayAccount | None:
+        """As whom we write at the relay. Raises ``OSError``."""
+        if not self.mail_relay_user:
+            return None
+        password = _secret(self.mail_relay_password, self.mail_relay_password_file)
+        return RelayAccount(self.mail_relay_user, password)
 
     def mail_identity(self) -> ssl.SSLContext | None:
         """Our own certificate. Raises ``OSError``."""

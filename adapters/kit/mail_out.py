@@ -1,6 +1,7 @@
 """Mail out, by SMTP to a relay: encrypted, to a server that proves who it is, unless set otherwise."""
 
 import ssl
+from dataclasses import dataclass, field
 from enum import Enum
 
 import aiosmtplib
@@ -14,6 +15,8 @@ from aiosmtplib import (
 from adapters.kit.retry import Undelivered
 
 _TIMEOUT_S = 20.0
+_NOT_LET_IN = (530, 534, 535, 538)
+"""A relay wants to know who writes, or does not believe it, or wants it encrypted: RFC 4954, section 6; RFC 3207."""
 
 
 class RelaySecurity(Enum):
@@ -25,6 +28,14 @@ class RelaySecurity(Enum):
     """For a relay on this machine."""
 
 
+@dataclass(frozen=True)
+class RelayAccount:
+    """As whom we write at a relay that takes mail only from users it knows."""
+
+    user: str
+    password: str = field(repr=False)
+
+
 class MailOut:
     """One connection a message: simple, and a relay that went away is noticed at once."""
 
@@ -34,9 +45,11 @@ class MailOut:
         port: int,
         security: RelaySecurity = RelaySecurity.STARTTLS,
         trust: ssl.SSLContext | None = None,
+        account: RelayAccount | None = None,
     ) -> None:
         """``trust``: whose certificates are believed; the system's authorities by default."""
         self._host, self._port, self._security = host, port, security
+        self._account = account
         self._trust = trust or ssl.create_default_context()
 
     async def send(self, raw: bytes, *, sender: str, recipient: str) -> str:
@@ -53,6 +66,8 @@ class MailOut:
         )
         try:
             async with client:
+                if self._account:
+                    await client.login(self._account.user, self._account.password)
                 _, answer = await client.sendmail(sender, [recipient], raw)
         except SMTPRecipientsRefused as error:
             raise _undelivered(error.recipients[0]) from error
@@ -77,5 +92,10 @@ class NoMailOut:
 
 
 def _undelivered(error: aiosmtplib.SMTPResponseException) -> Undelivered:
+    if (
+        error.code in _NOT_LET_IN
+    ):  # ours to put right, for all messages alike: none of them is at fault
+        hint = "look at mail_relay_user, its password and mail_relay_tls"
+        return Undelivered("relay-refuses-us", f"{error.code} {error.message}: {hint}", final=False)
     final = 500 <= error.code < 600
     return Undelivered(f"smtp-{error.code}", str(error.message)[:1000], final=final)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import aiosmtplib
 import pytest
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from pydantic import SecretStr, ValidationError
 
-from adapters.kit.mail_out import MailOut, RelaySecurity
+from adapters.kit.mail_out import MailOut, RelayAccount, RelaySecurity
 from adapters.kit.retry import Undelivered
 from api.bootstrap import running
 from api.settings import Settings
@@ -84,9 +84,55 @@ async def test_a_relay_that_nobody_vouches_for_or_that_does_not_encrypt_gets_not
     for each in attempts:
         with pytest.raises(Undelivered) as failure:
             await each.send(RAW, sender=OSG, recipient=LIST)
-        assert not failure.value.final or failure.value.code == "smtp-530"
+        assert not failure.value.final
     assert box.mails == plain.mails == []
     await plain.down()
+
+
+async def test_a_relay_is_told_who_writes_and_a_wrong_password_is_tried_again(authority):
+    box = Mailbox()
+
+    def known(_server, _session, _envelope, _mechanism, login):
+        return AuthResult(success=login == LoginPassword(b"hub", b"right"), handled=False)
+
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(
+            box, hostname="relay.test", tls_context=authority.identity(), require_starttls=True,
+            auth_required=True, authenticator=known,
+        ),
+        "127.0.0.1", 0,
+    )  # fmt: skip
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+
+        def relay_for(account):
+            return MailOut("127.0.0.1", port, trust=authority.trust(), account=account)
+
+        right, wrong = RelayAccount("hub", "right"), RelayAccount("hub", "wrong")
+        assert "right" not in repr(right)
+        assert await relay_for(right).send(RAW, sender=OSG, recipient=LIST) == "ok"
+        with pytest.raises(Undelivered) as failure:
+            await relay_for(wrong).send(RAW, sender=OSG, recipient=LIST)
+        assert (failure.value.code, failure.value.final) == ("relay-refuses-us", False)
+        with pytest.raises(Undelivered, match=r"530 .* mail_relay_user"):
+            await relay_for(None).send(RAW, sender=OSG, recipient=LIST)
+    assert box.mails == [RAW]
+
+
+def test_the_relay_s_user_and_password_are_set_together(tmp_path):
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    account = Settings(mail_relay_user="hub", mail_relay_password_file=file).mail_relay_account()
+    assert account == RelayAccount("hub", "secret")
+    assert Settings().mail_relay_account() is None
+    secret = SecretStr("secret")
+    for wrong in (
+        {"mail_relay_user": "hub"},
+        {"mail_relay_password": secret},
+        {"mail_relay_user": "hub", "mail_relay_password": secret, "mail_relay_password_file": file},
+    ):
+        with pytest.raises(ValidationError, match="goes with either"):
+            Settings(**wrong)
 
 
 async def test_mail_comes_in_encrypted_or_not_at_all(ours, authority):
