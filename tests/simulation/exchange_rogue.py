@@ -16,6 +16,8 @@ from domain.lifecycle import Status
 from tests.simulation.exchange_hub import BEGINNING
 
 NAME = "rogue"
+ID_TAKEN = 409
+"""By a forgery of its own that came first: it has nobody else to blame."""
 WORKING = (Status.IN_PROGRESS, Status.ON_HOLD, Status.SOLVED)
 FOREIGN = {status: f"état {number}" for number, status in enumerate(Status)}
 """Its words since that night."""
@@ -100,7 +102,8 @@ class Rogue:
                 await asyncio.wait([before])
             while True:
                 try:
-                    if await self._post(*self._signed(body)) < 300:
+                    status = await self._post(*self._signed(body))
+                    if status < 300 or status == ID_TAKEN:
                         return
                 except Undelivered:
                     pass
