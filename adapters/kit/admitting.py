@@ -96,7 +96,7 @@ class Admission:
         commands, withheld = [], list(asked.withheld)
         for command in asked.commands:
             name = type(command).__name__
-            if not heard(command, self._partner.policy):
+            if not (asked.of_the_link or heard(command, self._partner.policy)):
                 withheld.append(f"{name}:closing-only")
                 continue
             unit = command.unit if isinstance(command, c.OpenTicket | c.Assign) else ""

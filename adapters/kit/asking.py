@@ -63,6 +63,11 @@ def entry(ticket: Ticket, text: str, *, public: bool) -> c.Comment:
     return c.Comment(number=ticket.number, text=text, visibility=visibility)
 
 
+def of_the_link(ticket: Ticket, text: str) -> Asked:
+    """What became of the partner's ticket as such, for those who work on ours."""
+    return Asked([entry(ticket, text, public=False)], of_the_link=True)
+
+
 def written(ticket: Ticket, text: str, *, by_submitter: bool) -> c.Command:
     """A public text: an answer, where the ticket waits for one from whoever wrote it."""
     if by_submitter and ticket.status is Status.WAITING_FOR_REPLY:

@@ -101,6 +101,8 @@ class Asked(Struct, frozen=True):
     commands: Sequence[Command]
     withheld: Sequence[str] = ()
     """What it asks beside that the agreed rules do not let through: ``<command>:<code>``."""
+    of_the_link: bool = False
+    """It tells what became of the partner's ticket as such, which a policy about work on it does not keep back."""
 
 
 class Place(Struct, frozen=True, kw_only=True):

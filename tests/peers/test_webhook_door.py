@@ -7,6 +7,7 @@ import pytest
 
 from domain import commands as c
 from domain.exchange import Exchange
+from domain.helpdesk import Policy
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
@@ -34,9 +35,9 @@ async def received(ours) -> int:
     return len(await ours.events(Exchange.MessageReceived))
 
 
-async def linked(ours, partner) -> int:
+async def linked(ours, partner, unit: str = "ROC_US") -> int:
     """A ticket of ours that the partner has as 4711; its number."""
-    number = await ours.open_ticket("ROC_US")
+    number = await ours.open_ticket(unit)
     await ours.wait_for(Exchange.DispatchDecided)
     event = partner.event("linked", {"id": "4711", "state": "new"}, yours=f"GGUS-{number}")
     assert (await partner.send(event)).status_code == 202
@@ -237,6 +238,21 @@ async def test_their_ticket_may_be_merged_reopened_and_deleted(ours, partner):
     entries = await ours.wait_for(Ticket.Commented, 2)
     assert [each.visibility for each in entries] == [Visibility.INTERNAL.value] * 2
     assert (await ours.exchange("desk", number)).external_id == "4000"
+
+
+async def test_a_partner_whose_work_stays_there_still_says_that_its_ticket_is_gone(ours):
+    await ours.partner(
+        "closed", "http://127.0.0.1:9/events", ["NGI_IT"], policy=Policy.CLOSING_ONLY
+    )
+    partner = Partner(ours.address("closed"))
+    await linked(ours, partner, "NGI_IT")
+    await partner.send(partner.event("commented", {"id": "4711"}, text="We look into it."))
+    kept = await ours.wait_for(Exchange.Ignored, 2)
+    assert [each.why for each in kept] == ["linked", "closing-only"]
+    await partner.send(partner.event("deleted", {"id": "4711"}))
+    [entry] = await ours.wait_for(Ticket.Commented)
+    assert await ours.text(entry.text) == "The partner deleted its ticket 4711."
+    await partner.close()
 
 
 async def test_events_of_other_kinds_and_our_own_coming_back_have_no_effect(ours, partner):

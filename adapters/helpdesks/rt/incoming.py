@@ -66,7 +66,7 @@ def _status(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
     changed = document.transaction
     if changed.new == words.DELETED:
         text = f"The partner deleted its ticket {document.ticket.id}."
-        return Asked([asking.entry(ticket, text, public=False)])
+        return asking.of_the_link(ticket, text)
     step = words.step(tables, changed.old, changed.new, ticket.status)
     reply = asking.fitting(document.reply)
     return asking.state_changed(tables, ticket, changed.new, step, reply, _SILENT)
@@ -86,7 +86,7 @@ def _priority(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignore
 
 def _merged(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     text = f"The partner merged its ticket {document.ticket.id} into {document.merged_into}."
-    return Asked([asking.entry(ticket, text, public=False)])
+    return asking.of_the_link(ticket, text)
 
 
 _BY_TYPE: Final[Mapping[tuple[str, str], Callable[[Theirs, Ticket, Words], Asked | Ignored]]] = (

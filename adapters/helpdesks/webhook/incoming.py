@@ -8,7 +8,7 @@ from msgspec import structs
 
 from adapters.helpdesks.webhook.attached import attached
 from adapters.helpdesks.webhook.events import EventData, EventTicket, TicketEvent
-from adapters.kit import words
+from adapters.kit import asking, words
 from adapters.kit.contract import Asked, Before, Ignored, Unreadable
 from adapters.kit.states import action
 from adapters.kit.text import cut, line, storable
@@ -63,7 +63,7 @@ def commands_for_known(
     event: TicketEvent, ticket: Ticket, before: Before, tables: Words
 ) -> Asked | Ignored:
     """Raises ``Unreadable``."""
-    data, number = event.data, ticket.number
+    data = event.data
     match data.change:
         case "opened":
             return Ignored("opened-before")
@@ -71,10 +71,10 @@ def commands_for_known(
             return Ignored("linked")
         case "merged":
             text = f"The partner merged its ticket {data.ticket.id} into {data.into}."
-            return Asked([c.Comment(number=number, text=text, visibility=Visibility.INTERNAL)])
+            return asking.of_the_link(ticket, text)
         case "deleted":
             text = f"The partner deleted its ticket {data.ticket.id}."
-            return Asked([c.Comment(number=number, text=text, visibility=Visibility.INTERNAL)])
+            return asking.of_the_link(ticket, text)
         case "attached":
             return attached(data, ticket)
         case "commented" | "replied" | "updated":

@@ -70,7 +70,7 @@ def _priority(document: Theirs, ticket: Ticket, words: Words) -> Asked | Ignored
 def _merged(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
     into = document.merged_into or "another one that we may not see"
     text = f"The partner merged its ticket {document.ticket.id} into {into}."
-    return Asked([asking.entry(ticket, text, public=False)])
+    return asking.of_the_link(ticket, text)
 
 
 _BY_KIND: Final[Mapping[str, Callable[[Theirs, Ticket, Words], Asked | Ignored]]] = (
