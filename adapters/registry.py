@@ -21,6 +21,7 @@ from adapters.helpdesks.webhook.connector import WebhookConnector
 from adapters.helpdesks.webhook.mapping import Webhook
 from adapters.helpdesks.zammad.connector import ZammadConnector
 from adapters.helpdesks.zammad.mapping import Zammad
+from adapters.kit.addresses import must_be_mailbox
 from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
 
@@ -49,3 +50,11 @@ CONNECTORS: Final[Mapping[str, Connector]] = MappingProxyType({
 """How to reach the helpdesks that have an interface; all others have a mailbox."""
 
 ADAPTERS: Final[Mapping[str, Adapter]] = MappingProxyType({each.name: each for each in _ALL})
+
+
+def check_address(adapter: str, address: str) -> None:
+    """Look at a partner's address before it is registered. Raises ``Undelivered`` where it cannot be one."""
+    if connector := CONNECTORS.get(adapter):
+        connector.check(address)
+    else:
+        must_be_mailbox(address)

@@ -3,12 +3,16 @@
 https://ACCOUNT@desk.example.org/path?TERM=VALUE&TERM=VALUE
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
 from adapters.kit.retry import Undelivered
+
+_MAILBOX: Final = re.compile(r"[^\s@<>,;:\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -43,6 +47,12 @@ def address_of(address: str, like: str) -> Address:
     root = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
     url = root + parts.path.rstrip("/")
     return Address(root=root, url=url, account=parts.username or "", terms=terms)
+
+
+def must_be_mailbox(address: str) -> None:
+    """Raises ``Undelivered``."""
+    if not _MAILBOX.fullmatch(address):
+        raise unlike(address, "machine@desk.example.org")
 
 
 def unlike(address: str, like: str) -> Undelivered:

@@ -138,6 +138,10 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Connector(Protocol):
+    def check(self, address: str) -> None:
+        """Look at an address before a partner is registered with it. Raises ``Undelivered`` where it cannot be one."""
+        ...
+
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         """The line to a partner, not used yet. Raises ``Undelivered`` for an address that cannot be one."""
         ...

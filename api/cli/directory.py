@@ -260,6 +260,8 @@ def helpdesk(
         )
         known = (entry.adapter, entry.units, entry.address, entry.sender, entry.environment)
         if not entry.version or terms != known:
+            if terms[2] and (terms[0], terms[2]) != (entry.adapter, entry.address):
+                _must_be_address(terms[0], terms[2])
             entry.register(
                 name, terms[0], terms[1], address=terms[2], sender=terms[3], environment=terms[4]
             )
@@ -281,3 +283,15 @@ def helpdesk(
     _say(done, json)
     if done["warning"] and not json:
         print(f"warning: {done['warning']}")
+
+
+def _must_be_address(adapter: str, address: str) -> None:
+    """Raises ``Invalid``: else the first ticket would be parked."""
+    from adapters.kit.retry import Undelivered  # noqa: PLC0415
+    from adapters.registry import check_address  # noqa: PLC0415
+    from domain.errors import Invalid  # noqa: PLC0415
+
+    try:
+        check_address(adapter, address)
+    except Undelivered as error:
+        raise Invalid(f"the address {error}") from error

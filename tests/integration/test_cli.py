@@ -198,6 +198,8 @@ def test_stating_the_directory_again_changes_nothing(run: Run):
         (("token", "create"), 2, "--mail"),
         (("directory", "unit", "X", "--kind", "club"), 1, "NGI"),
         (("directory", "helpdesk", "osg", "--adapter", "osgmail"), 1, "osg_mail"),
+        (("directory", "helpdesk", "osg", "--adapter", "osg_mail", "--address", "osg"), 1, "machine@desk"),
+        (("directory", "helpdesk", "rt", "--adapter", "rt", "--address", "rt.example.org"), 1, "https://"),
         (("explode",), 2, "explode"),
         (("--database-url", "host=/nonexistent", "status"), 1, "--database-url"),
     ],

@@ -147,6 +147,9 @@ class Telephone:
     def __init__(self) -> None:
         self.places, self.closed = [], 0
 
+    def check(self, address):
+        pass
+
     def connect(self, place, secret, *, allow_private):
         self.places.append(place)
         return Line(courier=MailCourier(NoMailOut(), place), close=self._close)

@@ -1,5 +1,6 @@
 """Nothing is pushed through this interface: the partner calls, and asks for what it wants to know."""
 
+from adapters.kit.addresses import unlike
 from adapters.kit.carriers import Delivered, Line, Parcel
 from adapters.kit.contract import Place
 from adapters.kit.retry import Undelivered
@@ -16,6 +17,9 @@ class NotPushed:
 
 class SoapConnector:
     """For partners that were registered with an address: an operator learns what is wrong."""
+
+    def check(self, address: str) -> None:
+        raise unlike(address, "an empty one: the partner calls, and is not called")
 
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:  # noqa: ARG002
         return Line(courier=NotPushed(), close=_nothing)

@@ -10,6 +10,9 @@ from adapters.kit.contract import Place
 
 
 class RedmineConnector:
+    def check(self, address: str) -> None:
+        Terms.of(address)
+
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         session = Session(
             Terms.of(place.their_address),

@@ -13,6 +13,9 @@ class RtConnector:
     def __init__(self, *, settle_s: float = TEXT_S) -> None:
         self._settle_s = settle_s
 
+    def check(self, address: str) -> None:
+        Terms.of(address)
+
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         session = Session(
             Terms.of(place.their_address),

@@ -80,6 +80,9 @@ class WebhookConnector:
         """``out`` is given our environment, empty in production, and whether private addresses are allowed."""
         self._out = out
 
+    def check(self, address: str) -> None:
+        _must_be_url(address, allow_private=True)
+
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         try:
             keys = Keys.of(secret)

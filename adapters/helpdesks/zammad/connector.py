@@ -17,6 +17,9 @@ class ZammadConnector:
         """Make one for Zammads whose search knows a new ticket after ``settle_s`` seconds at most."""
         self._settle_s = settle_s
 
+    def check(self, address: str) -> None:
+        Terms.of(address)
+
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
         session = Session(
             Terms.of(place.their_address),
