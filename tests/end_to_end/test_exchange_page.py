@@ -7,8 +7,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from domain.exchange import Exchange
+from domain.identifiers import random_id
+from domain.rights import Actor
 from tests.end_to_end.conftest import RunningSite
 from tests.partners import parked, partners
+from tests.scenarios import attributed
 
 pytestmark = pytest.mark.browser
 WAIT_MS = 30_000
@@ -143,3 +147,31 @@ def test_partners_nobody_knows_and_messages_that_are_settled_are_explained(board
     expect(page.get_by_role("alert")).to_contain_text("nobody")
     page.goto("/exchange?cursor=nonsense")
     expect(page.get_by_role("alert")).to_contain_text("cursor")
+
+
+def test_what_diverges_has_no_barriers_and_is_decided_on_the_page(board, visit):
+    async def work(services):
+        exchange = Exchange(random_id())
+        with attributed(Actor.rule("setup@1")):
+            exchange.open("dcache_rt", 61)
+            exchange.link(61, "4061")
+            exchange.diverge("state", "assigned", "resolved")
+            exchange.diverge("doubled", "once", "transaction 915 repeats 912")
+            receipt = await services.ledger.save(exchange)
+        assert await services.projector.wait_for(receipt.position, 30)
+        return exchange
+
+    exchange = board.do(work)
+    path = "/exchange/divergences?helpdesk=dcache_rt"
+    for scheme in ("dark", "light"):
+        page = visit(path, role="admin", color_scheme=scheme)
+        expect(page.get_by_text("transaction 915 repeats 912")).to_be_visible()
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    row = page.locator(f"[id='divergence-{exchange.id}-doubled']")
+    expect(row.get_by_role("button", name="Ours")).to_have_count(0)
+    row.get_by_label("Why").fill("The second one was hidden there by hand.")
+    row.get_by_role("button", name="Theirs").click()
+    expect(row).to_have_count(0, timeout=WAIT_MS)
+    expect(page.locator(f"[id='divergence-{exchange.id}-state']")).to_be_visible()
+    assert page.complaints == []

@@ -83,7 +83,7 @@ async def test_they_are_listed_by_field_and_page_by_page(desk: Desk):
 async def test_the_page_says_what_diverges_and_what_can_be_done_about_it(desk: Desk):
     nothing = (await desk.admin.get(PAGE)).text
     assert "Nothing diverges." in nothing
-    assert "All tickets were not compared yet." in nothing
+    assert "No comparison of all tickets was made yet." in nothing
     await desk.diverging(state=("new", NASTY), doubled=("once", "article 15 repeats 12"))
     page = (await desk.admin.get(PAGE)).text
     assert NASTY not in page
