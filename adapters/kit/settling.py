@@ -5,7 +5,7 @@ proof, so it is for partners where what stands there twice cannot be taken back,
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -115,6 +115,18 @@ def repeats(what: str, marks: Iterable[tuple[str, str]]) -> list[str]:
         for mark, number in marks
         if mark and first.setdefault(mark, number) != number
     ]
+
+
+async def stays(taking_back: Awaitable[None], what: str, number: str) -> str:
+    """Wait until what was made a second time is taken back; why it stays, if it does."""
+    try:
+        await taking_back
+    except Undelivered as failure:
+        if not failure.final:
+            raise
+        log.exception("what was made twice cannot be taken back", what=what, number=number)
+        return failure.code
+    return ""
 
 
 def twice(what: str, ticket: str, marks: Iterable[tuple[str, str]]) -> str:

@@ -4,13 +4,10 @@ A checkpoint only saves reading the log again: whoever follows it must bear to s
 table is made where the service may make tables, and losing it loses nothing.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, LiteralString
-
-from psycopg.errors import UndefinedTable
+from typing import Final
 
 from adapters.store.engine import PostgresStore
-from adapters.store.statements import LOCK
+from adapters.store.on_demand import OnDemand
 
 MAKE: Final = """
     CREATE TABLE IF NOT EXISTS view.checkpoint (
@@ -28,30 +25,17 @@ _MAKE_LOCK: Final = 5640100013
 
 class Checkpoints:
     def __init__(self, store: PostgresStore) -> None:
-        self._store = store
+        self._tables = OnDemand(store, _MAKE_LOCK, [MAKE])
 
     async def load(self, name: str) -> tuple[int, bytes]:
         """The saved position and memory; 0 and nothing at the beginning."""
-        rows = await self._ask(LOAD, [name])
+        rows = await self._tables.rows(LOAD, [name])
         return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, b"")
 
     async def memories(self, beginning: str) -> dict[str, bytes]:
         """What is kept under names that begin so, by the rest of the name."""
-        rows = await self._ask(BEGINNING_WITH, [beginning])
+        rows = await self._tables.rows(BEGINNING_WITH, [beginning])
         return {str(name).removeprefix(beginning): bytes(memory) for name, memory in rows}
 
     async def save(self, name: str, position: int, memory: bytes) -> None:
-        await self._ask(SAVE, [name, position, memory])
-
-    async def _ask(self, query: LiteralString, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        try:
-            return await self._store.rows(query, values)
-        except UndefinedTable:
-            await self._make()
-            return await self._store.rows(query, values)
-
-    async def _make(self) -> None:
-        """One at a time: of two that make a table at the same moment PostgreSQL lets one fail."""
-        async with self._store.pool.connection() as connection, connection.transaction():
-            await connection.execute(LOCK, [_MAKE_LOCK])
-            await connection.execute(MAKE)
+        await self._tables.rows(SAVE, [name, position, memory])

@@ -4,14 +4,13 @@ It is made from the log and can be made again, so it stands beside the projectio
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 from uuid import UUID
 
 from msgspec import Struct
-from psycopg.errors import UndefinedTable
 
 from adapters.store.engine import PostgresStore
-from adapters.store.statements import LOCK
+from adapters.store.on_demand import OnDemand
 
 MAKE: Final[tuple[LiteralString, ...]] = (
     """
@@ -69,7 +68,7 @@ class Retranslations:
     """Raises ``StoreUnavailable``."""
 
     def __init__(self, store: PostgresStore) -> None:
-        self._store = store
+        self._store, self._tables = store, OnDemand(store, _MAKE_LOCK, MAKE)
 
     async def received(self, helpdesk: str) -> int:
         """How many messages a partner ever sent."""
@@ -78,33 +77,33 @@ class Retranslations:
 
     async def begin(self, helpdesk: str, run: bytes) -> int | None:
         """The number of the new run, which takes the place of the last one; None while that one is running."""
-        rows = await self._ask(BEGIN, [helpdesk, run])
+        rows = await self._tables.rows(BEGIN, [helpdesk, run])
         if not rows:
             return None
-        await self._ask(FORGET, [helpdesk, rows[0][0]])
+        await self._tables.rows(FORGET, [helpdesk, rows[0][0]])
         return int(rows[0][0])
 
     async def last(self, helpdesk: str) -> Kept | None:
-        rows = await self._ask(LAST, [helpdesk])
+        rows = await self._tables.rows(LAST, [helpdesk])
         return Kept(*rows[0]) if rows else None
 
     async def running(self) -> list[Kept]:
-        return [Kept(*row) for row in await self._ask(RUNNING, [])]
+        return [Kept(*row) for row in await self._tables.rows(RUNNING, [])]
 
     async def save(self, kept: Kept) -> bool:
         """Keep how far it got; False where it was stopped meanwhile."""
         given = [kept.run, kept.running, kept.helpdesk, kept.number]
-        return bool(await self._ask(SAVE, given))
+        return bool(await self._tables.rows(SAVE, given))
 
     async def stop(self, helpdesk: str, number: int) -> bool:
         """False where it was over already."""
-        return bool(await self._ask(STOP, [helpdesk, number]))
+        return bool(await self._tables.rows(STOP, [helpdesk, number]))
 
     async def add(self, helpdesk: str, number: int, found: Sequence[tuple[UUID, bytes]]) -> None:
         """Tickets that it found; one that is there already is replaced."""
         streams, rows = [each for each, _ in found], [row for _, row in found]
         if found:
-            await self._ask(ADD, [helpdesk, number, streams, rows])
+            await self._tables.rows(ADD, [helpdesk, number, streams, rows])
 
     async def page(
         self, helpdesk: str, number: int, after: UUID, limit: int
@@ -112,19 +111,5 @@ class Retranslations:
         """In order of the conversations."""
         return [
             (stream, bytes(row))
-            for stream, row in await self._ask(PAGE, [helpdesk, number, after, limit])
+            for stream, row in await self._tables.rows(PAGE, [helpdesk, number, after, limit])
         ]
-
-    async def _ask(self, query: LiteralString, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        try:
-            return await self._store.rows(query, values)
-        except UndefinedTable:
-            await self._make()
-            return await self._store.rows(query, values)
-
-    async def _make(self) -> None:
-        """One at a time: of two that make a table at the same moment PostgreSQL lets one fail."""
-        async with self._store.pool.connection() as connection, connection.transaction():
-            await connection.execute(LOCK, [_MAKE_LOCK])
-            for statement in MAKE:
-                await connection.execute(statement)

@@ -17,6 +17,7 @@ from adapters.kit.batches import batches
 from adapters.kit.carriers import Known
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
+from adapters.kit.settling import stays
 from adapters.kit.words import status_there
 from domain.lifecycle import Status
 from domain.words import Words
@@ -53,7 +54,7 @@ class Doubles:
             return False
         for other in await self.holders(name):
             if other.id != issue.id and await known(other.id, other.made_at):
-                return not await self._left(issue, other, name)
+                return not await stays(self.take_back(issue, other, name), "issue", issue.key)
         return False
 
     async def beside(self, issues: Mapping[str, IssueRow]) -> Mapping[str, list[str]]:
@@ -68,7 +69,7 @@ class Doubles:
                 name = next(name for name in some if name in each.fields.labels)
                 if each.id in firsts or not await self._by_us(each):
                     continue
-                if why := await self._left(each, issues[name], name):
+                if why := await stays(self.take_back(each, issues[name], name), "issue", each.key):
                     what = f"issue {each.key} repeats it ({why})"
                     left.setdefault(issues[name].id, []).append(what)
         return left
@@ -90,17 +91,6 @@ class Doubles:
             if way.to.name == status and way.is_available and not asks:
                 await self._session.move(issue.id, way.id, {})
                 return
-
-    async def _left(self, other: IssueRow, first: IssueRow, name: str) -> str:
-        """Take it back; why it stays, if it does."""
-        try:
-            await self.take_back(other, first, name)
-        except Undelivered as failure:
-            if not failure.final:
-                raise
-            log.exception("a second issue cannot be taken back", issue=other.key)
-            return failure.code
-        return ""
 
     async def _by_us(self, issue: IssueRow) -> bool:
         creator = issue.fields.creator

@@ -15,7 +15,7 @@ from adapters.helpdesks.servicenow.session import Incident, JournalRow, Session
 from adapters.kit.batches import batches
 from adapters.kit.carriers import Known
 from adapters.kit.retry import Undelivered
-from adapters.kit.settling import repeats
+from adapters.kit.settling import repeats, stays
 from adapters.kit.words import status_there
 from domain.lifecycle import Status
 from domain.words import Words
@@ -44,7 +44,7 @@ class Doubles:
             return False
         for other in await self.holders(incident.correlation_id):
             if other.sys_id != incident.sys_id and await known(other.sys_id, other.made_at):
-                return not await self._left(incident, other)
+                return not await stays(self.take_back(incident, other), "incident", incident.number)
         return False
 
     async def beside(self, incidents: Sequence[Incident]) -> Mapping[str, list[str]]:
@@ -56,7 +56,11 @@ class Doubles:
             for each in await self.holders(*some):
                 first = theirs[each.correlation_id]
                 ours = each.sys_created_by == self._session.terms.account
-                if each.sys_id not in firsts and ours and (why := await self._left(each, first)):
+                if (
+                    each.sys_id not in firsts
+                    and ours
+                    and (why := await stays(self.take_back(each, first), "incident", each.number))
+                ):
                     what = f"incident {each.number} repeats it ({why})"
                     left.setdefault(first.sys_id, []).append(what)
         return left
@@ -80,17 +84,6 @@ class Doubles:
             await self._session.change(
                 other.sys_id, fields
             )  # a state that asks for more than we know
-
-    async def _left(self, other: Incident, first: Incident) -> str:
-        """Take it back; why it stays, if it does."""
-        try:
-            await self.take_back(other, first)
-        except Undelivered as failure:
-            if not failure.final:
-                raise
-            log.exception("a second incident cannot be taken back", incident=other.number)
-            return failure.code
-        return ""
 
 
 def doubled(entries: Iterable[JournalRow]) -> list[str]:

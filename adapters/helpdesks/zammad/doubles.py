@@ -14,7 +14,7 @@ from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
 from adapters.kit.batches import batches
 from adapters.kit.carriers import Known
 from adapters.kit.retry import Undelivered
-from adapters.kit.settling import repeats
+from adapters.kit.settling import repeats, stays
 from adapters.kit.words import status_there
 from domain.lifecycle import Status
 from domain.words import Words
@@ -46,7 +46,7 @@ class Doubles:
             return False
         for other in await self.holders(ticket.custom(EXTERNAL_ID)):
             if other.id != ticket.id and await known(str(other.id), other.made_at):
-                return not await self._left(ticket, other)
+                return not await stays(self.take_back(ticket, other), "ticket", str(ticket.id))
         return False
 
     async def beside(self, tickets: Sequence[TicketRow]) -> Mapping[int, list[str]]:
@@ -59,20 +59,11 @@ class Doubles:
             for each in await self.holders(*some):
                 first = theirs[each.custom(EXTERNAL_ID)]
                 double = each.id not in firsts and each.created_by_id == account
-                if double and (why := await self._left(each, first)):
+                if double and (
+                    why := await stays(self.take_back(each, first), "ticket", str(each.id))
+                ):
                     left.setdefault(first.id, []).append(f"ticket {each.id} repeats it ({why})")
         return left
-
-    async def _left(self, other: TicketRow, first: TicketRow) -> str:
-        """Take it back; why it stays, if it does."""
-        try:
-            await self.take_back(other, first)
-        except Undelivered as failure:
-            if not failure.final:
-                raise
-            log.exception("a second ticket cannot be taken back", ticket=other.id)
-            return failure.code
-        return ""
 
     async def take_back(self, other: TicketRow, first: TicketRow) -> None:
         """A second ticket for one request."""
