@@ -7,26 +7,19 @@ from adapters.helpdesks.jira.observer import JiraObserver
 from adapters.helpdesks.jira.poller import JiraPoller
 from adapters.helpdesks.jira.session import Session, Terms
 from adapters.kit.carriers import Line
+from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
 
 _SETTLE_S: Final = 60.0
 
 
-class JiraConnector:
+class JiraConnector(SessionConnector[Terms, Session]):
     def __init__(self, *, settle_s: float = _SETTLE_S) -> None:
         """Make one for Jiras whose search knows a new issue after ``settle_s`` seconds at most."""
+        super().__init__(Terms.of, Session)
         self._settle_s = settle_s
 
-    def check(self, address: str) -> None:
-        Terms.of(address)
-
-    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
-        session = Session(
-            Terms.of(place.their_address),
-            secret,
-            allow_private=allow_private,
-            environment=place.environment,
-        )
+    def line(self, session: Session, place: Place) -> Line:
         courier = JiraCourier(session, place.words, settle_s=self._settle_s)
         return Line(
             courier=courier,

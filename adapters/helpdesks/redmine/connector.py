@@ -6,20 +6,15 @@ from adapters.helpdesks.redmine.poller import RedminePoller
 from adapters.helpdesks.redmine.session import Session
 from adapters.helpdesks.redmine.terms import Terms
 from adapters.kit.carriers import Line
+from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
 
 
-class RedmineConnector:
-    def check(self, address: str) -> None:
-        Terms.of(address)
+class RedmineConnector(SessionConnector[Terms, Session]):
+    def __init__(self) -> None:
+        super().__init__(Terms.of, Session)
 
-    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
-        session = Session(
-            Terms.of(place.their_address),
-            secret,
-            allow_private=allow_private,
-            environment=place.environment,
-        )
+    def line(self, session: Session, place: Place) -> Line:
         return Line(
             courier=RedmineCourier(session, place.words),
             poller=RedminePoller(session, place.our_name, place.words),

@@ -5,24 +5,17 @@ from adapters.helpdesks.rt.observer import RtObserver
 from adapters.helpdesks.rt.poller import RtPoller
 from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.carriers import Line
+from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
 from adapters.kit.settling import TEXT_S
 
 
-class RtConnector:
+class RtConnector(SessionConnector[Terms, Session]):
     def __init__(self, *, settle_s: float = TEXT_S) -> None:
+        super().__init__(Terms.of, Session)
         self._settle_s = settle_s
 
-    def check(self, address: str) -> None:
-        Terms.of(address)
-
-    def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
-        session = Session(
-            Terms.of(place.their_address),
-            secret,
-            allow_private=allow_private,
-            environment=place.environment,
-        )
+    def line(self, session: Session, place: Place) -> Line:
         courier = RtCourier(session, settle_s=self._settle_s)
         return Line(
             courier=courier,
