@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from adapters.kit.http import (
     PIECE_BYTES,
     Answer,
     must_be_encrypted,
+    names_small,
     permitted_address,
     pieces,
     user_agent,
@@ -46,6 +48,10 @@ TOLERANCE_S: Final = 300
 """A signature is good for so long, and may be so far ahead of our clock."""
 _SIGNATURES_MAX: Final = 20
 _ANSWER_BYTES_MAX: Final = 64 * 1024
+_BEGINNING_BYTES: Final = 1_000
+"""Of an answer's body: enough to know a page by."""
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
+_PAGE: Final = re.compile(rb"\s*(<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
 _RESOLVED_S: Final = 30.0
 _NAMES_MAX: Final = 1_000
 
@@ -155,7 +161,10 @@ class WebhookOut:
         await self._client.aclose()
 
     async def send(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> None:
-        """Send one; returns when the partner took it. Raises ``Undelivered``, with code ``http-410`` when gone."""
+        """Send one; returns when the partner took it. Raises ``Undelivered``, with code ``http-410`` when gone.
+
+        Only an answer with success says so, and not one that is a page for people or leads elsewhere.
+        """
         large = len(delivery.body) > PIECE_BYTES
         try:
             async with asyncio.timeout(self._answer_s_max + len(delivery.body) / BYTES_PER_S_MIN):
@@ -167,7 +176,7 @@ class WebhookOut:
             detail = f"{type(error).__name__}: {error}"
             code = BROKE_OFF if there else "not-reached"
             raise Undelivered(code, detail, final=False) from error
-        answer.must_succeed()
+        _must_be_taken(answer)
 
     async def _post(self, url: str, delivery: Delivery, keys: Sequence[bytes]) -> Answer:
         target = httpx2.URL(url)
@@ -181,6 +190,7 @@ class WebhookOut:
                 "Content-Length": str(len(delivery.body)),
                 "Host": target.netloc.decode("ascii"),
                 "Content-Type": MEDIA_TYPE,
+                "Accept-Encoding": "identity",
                 **self._headers,
                 ID_HEADER: delivery.id,
                 TIMESTAMP_HEADER: str(timestamp),
@@ -190,16 +200,16 @@ class WebhookOut:
             extensions={"sni_hostname": target.host, "timeout": self._client.timeout.as_dict()},
         )
         answer = await self._client.send(request, stream=True)
-        size = 0
+        size, beginning = 0, b""
         try:
             async for part in answer.aiter_raw():
                 size += len(part)
+                beginning = (beginning + part)[:_BEGINNING_BYTES]
                 if size > _ANSWER_BYTES_MAX:
                     break
         finally:
             await answer.aclose()
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Answer(answer.status_code, headers, b"")
+        return Answer(answer.status_code, names_small(answer.headers), beginning)
 
     async def _address(self, target: httpx2.URL) -> str:
         """Looked up and judged every half minute; what was judged is what is connected to."""
@@ -212,3 +222,21 @@ class WebhookOut:
                 self._resolved.clear()
             known = self._resolved[place] = monotonic() + _RESOLVED_S, address
         return known[1]
+
+
+def _must_be_taken(answer: Answer) -> None:
+    """Raise ``Undelivered`` for what is no word of the partner's program: a login or a maintenance stands before it.
+
+    A plain word in an answer that is called a page counts: many frameworks call everything so.
+    """
+    if 300 <= answer.status < 400:
+        where = answer.headers.get("location", "")[:300] or "nowhere"
+        what = f"status {answer.status} leads to {where}, which is not followed"
+        raise Undelivered("redirected", what, final=False)
+    answer.must_succeed()
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if _PAGE.match(answer.body) or (kind in _PAGES and answer.body.lstrip()[:1] == b"<"):
+        what = (
+            f"status {answer.status} with a page for people, perhaps a login: {answer.text[:200]}"
+        )
+        raise Undelivered("web-page", what, final=False)

@@ -91,6 +91,36 @@ async def test_an_answer_that_is_not_what_was_agreed_is_tried_again(partner, bod
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (200, b"<!DOCTYPE html><title>Sign in</title>", "text/html; charset=utf-8", "web-page"),
+        (200, b"\n<p>Please sign in</p>", "text/html", "web-page"),
+        (202, b"<HTML><form></form></HTML>", JSON, "web-page"),
+        (200, b"<html/>", "application/xhtml+xml", "web-page"),
+        (302, b"", "text/html", "redirected"),
+        (308, b"", JSON, "redirected"),
+        (200, b"ok", "text/html", ""),
+        (200, b"", "text/html", ""),
+        (204, b"", JSON, ""),
+        (200, b"{}", JSON, ""),
+        (201, b"<taken/>", "application/xml", ""),
+    ],
+)
+async def test_a_page_for_people_does_not_say_that_a_webhook_was_taken(
+    partner, status, body, kind, code
+):
+    partner.says(status, body, kind, "Location: /login\r\n" if status > 299 else "")
+    async with WebhookOut(allow_private=True) as out:
+        delivery = Delivery("one", 1, b"{}")
+        if not code:
+            await out.send(partner.url, delivery, [b"key"])
+            return
+        with pytest.raises(Undelivered) as failure:
+            await out.send(partner.url, delivery, [b"key"])
+    assert (failure.value.code, failure.value.final) == (code, False)
+
+
+@pytest.mark.parametrize(
     ("header", "seconds"),
     [("7", 7.0), ("99999999", 3600.0), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0), ("soon", None)],
 )
