@@ -1,13 +1,8 @@
 """Request Tracker reached by its mail gateway alone: our mails into it, its mails back to us."""
 
 import asyncio
-import subprocess
 from base64 import b64encode
 from contextlib import asynccontextmanager
-from email import message_from_bytes
-from email.policy import default
-from email.utils import parseaddr
-from pathlib import Path
 
 import pytest
 
@@ -18,48 +13,11 @@ from domain.helpdesk import Helpdesk, InterfaceState, Policy
 from domain.identifiers import named_id
 from domain.lifecycle import Status
 from domain.ticket import Ticket
-from tests.exchange_scenarios import Mailbox, Patience, by_test, hub
+from tests.exchange_scenarios import Patience, by_test, hub
+from tests.peers.rt_gate import DESK, Gate
 
-GATE = Path("/usr/bin/rt-mailgate-5")
-DESK = "desk@rt.peer.test"
 SECONDS = 60
 PATIENT = Patience(first_s=0.05, longest_s=0.5, attempts_max=500)
-
-
-class Gate(Mailbox):
-    """The mail server in front of RT: what we send goes through RT's gateway, what RT sends comes to us."""
-
-    def __init__(self, tracker) -> None:
-        super().__init__()
-        self._tracker = tracker
-        self._outbox = tracker.folder / "outbox"
-        for old in self._outbox.iterdir():
-            old.unlink()
-        self.from_rt: list[bytes] = []
-
-    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        answer = await asyncio.to_thread(self.through, envelope.original_content)
-        self.answer = lambda _: answer
-        return await super().handle_DATA(server, session, envelope)
-
-    def through(self, raw: bytes) -> str:
-        done = subprocess.run(
-            [GATE, "--queue", "ROC_DE", "--action", "correspond", "--url", self._tracker.url],
-            input=raw, capture_output=True, check=False, timeout=60,
-        )  # fmt: skip
-        return "250 ok" if done.returncode == 0 else "451 later"
-
-    async def carry(self, ours) -> None:
-        """Bring the mails of RT that are for us."""
-        for path in sorted(self._outbox.iterdir(), key=lambda each: each.stat().st_mtime_ns):
-            raw = path.read_bytes()
-            if not raw.rstrip():
-                continue  # it is being written
-            path.unlink()
-            to = parseaddr(message_from_bytes(raw, policy=default)["To"])[1]
-            if to.endswith("@hub.test"):
-                self.from_rt.append(raw)
-                await ours.send(raw.replace(b"\n", b"\r\n"), DESK, to)
 
 
 @pytest.fixture
@@ -82,9 +40,12 @@ async def connected(database, gate, patience: Patience = PATIENT):
             await ours.ledger.save(helpdesk)
         ours.work()
 
+        async def bring(raw: bytes, to: str) -> None:
+            await ours.send(raw, DESK, to)
+
         async def post() -> None:
             while True:
-                await gate.carry(ours)
+                await gate.carry(bring)
                 await asyncio.sleep(0.1)
 
         postman = asyncio.create_task(post())

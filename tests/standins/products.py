@@ -27,6 +27,12 @@ class Product:
     address: Callable[[StandIn], str]
     stranger: Callable[[StandIn], str]
     """Opens a ticket that has nothing to do with us; its text is ``x``."""
+    asks: Callable[[StandIn, str], object]
+    """Opens a ticket for us, with this subject."""
+    comments: Callable[[StandIn, str, str], object]
+    """Somebody there writes a text into a ticket."""
+    solves: Callable[[StandIn, str, str], None]
+    """Somebody there solves a ticket, and says how."""
     said: Callable[[StandIn, str], list[str]]
     """All texts of a ticket, in order."""
     bearing: Callable[[StandIn, str], list[str]]
@@ -58,6 +64,20 @@ def _issue_texts(site: jira.Jira, issue: str) -> list[str]:
     return [jira.plain(site.issues[issue]["description"]), *site.texts(issue)]
 
 
+def _solve_there(site: zammad.Zammad, ticket: str, how: str) -> None:
+    site.write(int(ticket), how)
+    site.change(int(ticket), state="closed")
+
+
+def _solve_issue(site: jira.Jira, issue: str, how: str) -> None:
+    site.write(issue, how)
+    site.move(issue, "Done")
+
+
+def _solve_incident(site: servicenow.ServiceNow, sys_id: str, how: str) -> None:
+    site.change(sys_id, state="6", close_code="Solution provided", close_notes=how)
+
+
 PRODUCTS: Final[Mapping[str, Product]] = {
     "zammad": Product(
         standin=zammad.Zammad,
@@ -66,6 +86,9 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         secret=zammad.TOKEN,
         address=lambda site: f"{site.url}/?group=Users&intake=To_GGUS",
         stranger=lambda site: str(site.open("ROC_DE", "Nothing to do with you", "x")),
+        asks=lambda site, subject: site.open("To_GGUS", subject, "Since noon."),
+        comments=lambda site, ticket, text: site.write(int(ticket), text),
+        solves=_solve_there,
         said=lambda site, ticket: site.texts(int(ticket)),
         bearing=lambda site, ours: [str(each["id"]) for each in site.of(ours)],
         over=lambda site, ticket: site.tickets[int(ticket)]["state"] == "closed",
@@ -82,6 +105,9 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         secret=jira.TOKEN,
         address=_jira_address,
         stranger=lambda site: site.open("OPS", "Nothing to do with you", "x"),
+        asks=lambda site, subject: site.open("HUB", subject, "Since noon."),
+        comments=lambda site, issue, text: site.write(issue, text),
+        solves=_solve_issue,
         said=_issue_texts,
         bearing=lambda site, ours: site.of(ours),
         over=lambda site, ticket: site.issues[ticket]["status"] == "Done",
@@ -96,10 +122,17 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         adapter=ServiceNowAdapter(),
         connector=ServiceNowConnector(settle_s=0.5),
         secret=servicenow.PASSWORD,
-        address=lambda site: site.url.replace("://", "://bridge@") + "/?group=Service%20Desk",
+        address=lambda site: (
+            site.url.replace("://", "://bridge@") + "/?group=Service%20Desk&intake=To_GGUS"
+        ),
         stranger=lambda site: site.open(
             "ROC_DE", short_description="Nothing to do with you", description="x"
         ),
+        asks=lambda site, subject: site.open(
+            "To_GGUS", short_description=subject, description="Since noon."
+        ),
+        comments=lambda site, sys_id, text: site.change(sys_id, comments=text),
+        solves=_solve_incident,
         said=_incident_texts,
         bearing=lambda site, ours: [each["sys_id"] for each in site.of(ours)],
         over=lambda site, ticket: site.incidents[ticket]["state"] == "8",
