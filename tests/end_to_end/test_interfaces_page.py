@@ -1,22 +1,30 @@
 """The pages about interfaces in a real browser: how each partner stands, runs, one run that goes on, its evidence."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from api.settings import Environment
 from domain.conformance import ConformanceRun
 from domain.conformance_terms import Finding
 from domain.identifiers import ticket_number
 from tests.conformance_stories import RULE, asking, told_of
-from tests.end_to_end.conftest import RunningSite
+from tests.end_to_end.conftest import RunningSite, serve
 from tests.partners import partners
 from tests.scenarios import attributed
 
 pytestmark = pytest.mark.browser
 WAIT_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def site(database_of_module: str) -> Iterator[RunningSite]:
+    """Give a production site: there, going live unproved is a question."""
+    yield from serve(database_of_module, environment=Environment.PRODUCTION)
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +150,23 @@ def test_where_nothing_can_be_tried_the_page_says_why(stories, visit):
     expect(page.locator(".notice")).to_contain_text("the exchange is off")
     page.goto("/exchange/interfaces/nobody")
     expect(page.get_by_role("alert")).to_contain_text("nobody")
+
+
+def test_an_unproved_interface_goes_live_with_a_tick_and_that_stands_beside_it(stories, visit):
+    board = "/exchange?helpdesk=tpm_test"
+    page = visit(board, role="admin")
+    page.get_by_label("State").select_option("live")
+    page.get_by_label("Why").fill("Agreed on Monday.")
+    page.get_by_role("button", name="Set the interface").click()
+    expect(page.get_by_role("alert")).to_contain_text("no conformance run of tpm_test was passed")
+    page.goto("/exchange/interfaces")
+    expect(page.locator("#interface-tpm_test")).to_contain_text("testing")
+
+    page.goto(board)
+    page.get_by_label("State").select_option("live")
+    page.get_by_label("Why").fill("Agreed on Monday.")
+    page.get_by_label("Live, though no conformance run proves it").check()
+    page.get_by_role("button", name="Set the interface").click()
+    expect(page.locator("main")).to_contain_text("not proved: no conformance run of tpm_test")
+    page.goto("/exchange/interfaces")
+    expect(page.locator("#interface-tpm_test")).to_contain_text("live")

@@ -67,7 +67,8 @@ async def services(database: str, set_up: dict[str, Any]) -> "AsyncIterator[Serv
     from api.bootstrap import running
     from api.settings import Environment, Settings
 
-    settings = Settings(database_url=SecretStr(database), environment=Environment.TEST, **set_up)
+    terms = {"environment": Environment.TEST} | set_up
+    settings = Settings(database_url=SecretStr(database), **terms)
     async with running(settings) as services:
         with attributed(Actor.rule("setup@1")):
             unit = SupportUnit(named_id(SupportUnit.KIND, "NGI_DE"))
