@@ -13,9 +13,9 @@ from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Note, Ours
 from adapters.helpdesks.jira.mapping import Jira as JiraAdapter
 from adapters.helpdesks.jira.observer import JiraObserver
 from adapters.helpdesks.jira.poller import JiraPoller
-from adapters.helpdesks.jira.rows import instant
 from adapters.helpdesks.jira.session import LONG_PAGE, Session, Terms
 from adapters.helpdesks.jira.words import WORDS
+from adapters.kit.answers import instant
 from adapters.kit.carriers import Delivered, Parcel, Seen
 from adapters.kit.http import Api
 from adapters.kit.retry import Undelivered

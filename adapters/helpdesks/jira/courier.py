@@ -16,8 +16,9 @@ from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Ours, marked, pro
 from adapters.helpdesks.jira.doubles import INTERNAL, Doubles, named
 from adapters.helpdesks.jira.files import Files
 from adapters.helpdesks.jira.rich_text import document as rich
-from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition, instant
+from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition
 from adapters.helpdesks.jira.session import Session
+from adapters.kit.answers import instant_or_latest
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
@@ -155,11 +156,11 @@ class JiraCourier:
 
     async def _overtaken(self, issue: IssueRow, note: CommentRow) -> set[str]:
         """The fields that others changed since our text: they had the last word."""
-        account, since = await self._session.account(), instant(note.created)
+        account, since = await self._session.account(), instant_or_latest(note.created)
         changed = {
             item.field
             for each in await self._session.changes(issue.id, since)
-            if instant(each.created) >= since
+            if instant_or_latest(each.created) >= since
             and (each.author is None or each.author.account_id != account)
             for item in each.items
         }

@@ -8,7 +8,6 @@ remembered for as long. What our own account did is not taken in.
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
@@ -24,13 +23,12 @@ from adapters.helpdesks.jira.rows import (
     IssueRow,
     Item,
     Person,
-    instant,
 )
 from adapters.helpdesks.jira.session import Session
+from adapters.kit.answers import instant_or_latest, their_time
 from adapters.kit.attaching import full
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_number
-from adapters.kit.http import Answer
 from adapters.kit.steps import over
 from adapters.kit.text import line
 from domain import clock
@@ -72,7 +70,7 @@ class JiraPoller:
     async def poll(self, cursor: bytes, known: Known) -> Found:
         now = clock.now()
         if not cursor:
-            began = Cursor(began_at=_their_time(await self._session.hello()), asked_at=now)
+            began = Cursor(began_at=their_time(await self._session.hello()), asked_at=now)
             return Found(messages=[], cursor=msgspec.json.encode(began))
         at = msgspec.json.decode(cursor, type=Cursor)
         if at.round_at is None:
@@ -83,7 +81,7 @@ class JiraPoller:
         rows, token, answer = await self._session.search(jql, at.token)
         # The search counts whole minutes.
         window = timedelta(minutes=at.minutes + 1) + (now - at.round_at)
-        their_now = _their_time(answer)
+        their_now = their_time(answer)
         messages: list[Incoming] = []
         for row in rows:
             if full(messages):
@@ -122,29 +120,32 @@ class JiraPoller:
             if _is(issue.fields.creator, account) or not _arrived(issue, changes, at.began_at):
                 _fresh(at, issue, [])
                 return []
-            found.append((instant(issue.fields.created), self._opened(issue)))
+            found.append((instant_or_latest(issue.fields.created), self._opened(issue)))
         comments = await self._session.comments(number, floor)
         if linked:
             await self._doubles.comments(issue, comments, self._our_name)
         found += [
-            (instant(each.created), self._comment(issue, each))
+            (instant_or_latest(each.created), self._comment(issue, each))
             for each in comments
-            if instant(each.created) >= floor and not _is(each.author, account)
+            if instant_or_latest(each.created) >= floor and not _is(each.author, account)
         ]
         found += [
-            (instant(row.created), self._changed(issue, row, item, comments, changes, account))
+            (
+                instant_or_latest(row.created),
+                self._changed(issue, row, item, comments, changes, account),
+            )
             for row in changes
             for item in row.items
             if item.field in _KINDS
             and item.new
-            and instant(row.created) >= floor
+            and instant_or_latest(row.created) >= floor
             and not _is(row.author, account)
         ]
         brought = {}
         public = [each for each in comments if _public(each)]
         for row in issue.fields.attachment:
             # Not before the issue itself, however their clocks count.
-            when = max(instant(row.created), instant(issue.fields.created))
+            when = max(instant_or_latest(row.created), instant_or_latest(issue.fields.created))
             if when >= floor and not _is(row.author, account):
                 document = self._attached(issue, row, public)
                 brought[document.change.id] = row
@@ -246,9 +247,9 @@ class JiraPoller:
 
         What was written before the issue was reopened belongs to another outcome.
         """
-        until = instant(row.created) + _SAME_CALL
+        until = instant_or_latest(row.created) + _SAME_CALL
         reopened = [
-            instant(each.created)
+            instant_or_latest(each.created)
             for each in changes
             for item in each.items
             if int(each.id) < int(row.id)
@@ -258,7 +259,7 @@ class JiraPoller:
         since = max(reopened, default=datetime.min.replace(tzinfo=UTC))
         for each in reversed(comments):
             team = _role(each.author, issue) == "team" and _public(each)
-            if team and since <= instant(each.created) <= until:
+            if team and since <= instant_or_latest(each.created) <= until:
                 return each.body
         return None
 
@@ -297,10 +298,11 @@ def _when(found: tuple[datetime, Theirs]) -> datetime:
 def _arrived(issue: IssueRow, changes: Sequence[HistoryRow], began_at: datetime) -> bool:
     """Whether it came into its project since the interface came to life."""
     moved = (
-        instant(each.created) >= began_at and any(item.field == "Key" for item in each.items)
+        instant_or_latest(each.created) >= began_at
+        and any(item.field == "Key" for item in each.items)
         for each in changes
     )
-    return instant(issue.fields.created) >= began_at or any(moved)
+    return instant_or_latest(issue.fields.created) >= began_at or any(moved)
 
 
 def _public(comment: CommentRow) -> bool:
@@ -322,13 +324,6 @@ def _role(person: Person | None, issue: IssueRow) -> str:
 
 def _forget(at: Cursor, before: datetime) -> None:
     """What cannot be found again need not be remembered."""
-    at.told = {key: each for key, each in at.told.items() if instant(each.updated) >= before}
-
-
-def _their_time(answer: Answer) -> datetime:
-    """Their clock, to the second, as every answer tells it."""
-    try:
-        at = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
-        return clock.now()
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    at.told = {
+        key: each for key, each in at.told.items() if instant_or_latest(each.updated) >= before
+    }

@@ -1,11 +1,11 @@
 """Jira's answers, as far as we rely on them."""
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
-NO_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+from adapters.kit.answers import instant
 
 
 class Named(Struct, frozen=True):
@@ -55,8 +55,7 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     @property
     def made_at(self) -> datetime | None:
         """In UTC, whatever zone our account has now; None for what says no zone."""
-        at = instant(self.fields.created)
-        return None if at == NO_INSTANT else at
+        return instant(self.fields.created)
 
     @property
     def priority(self) -> str:
@@ -134,12 +133,3 @@ class HistoryPage(Struct, frozen=True):
 
 class Transitions(Struct, frozen=True):
     transitions: list[Transition]
-
-
-def instant(text: str) -> datetime:
-    """Jira writes instants with the offset of our account's zone. One without is taken for new."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return NO_INSTANT
-    return at.astimezone(UTC) if at.tzinfo else NO_INSTANT

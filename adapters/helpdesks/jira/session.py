@@ -12,10 +12,9 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import unquote
 
-import msgspec
 from msgspec import Struct
 
 from adapters.helpdesks.jira.rows import (
@@ -29,14 +28,12 @@ from adapters.helpdesks.jira.rows import (
     Person,
     Transition,
     Transitions,
-    instant,
 )
 from adapters.kit.addresses import address_of, unlike
+from adapters.kit.answers import as_, instant_or_latest
 from adapters.kit.downloads import Downloads, Wanted
 from adapters.kit.http import Answer, Api, Upload
-from adapters.kit.retry import Undelivered
 
-T = TypeVar("T")
 PAGE: Final = 50
 """Issues of one search."""
 LONG_PAGE: Final = 100
@@ -104,7 +101,7 @@ class Session:
     async def hello(self) -> Answer:
         answer = await self._call("GET", "/myself")
         answer.must_succeed()
-        self._account = _as(Person, answer.json()).account_id
+        self._account = as_(Person, answer.json()).account_id
         return answer
 
     async def issue(self, number: str) -> IssueRow | None:
@@ -114,7 +111,7 @@ class Session:
         if answer.status == 404:
             return None
         answer.must_succeed()
-        return _as(IssueRow, answer.json())
+        return as_(IssueRow, answer.json())
 
     async def search(self, jql: str, token: str = "") -> tuple[list[IssueRow], str, Answer]:
         """A page of issues, the token of the next one, and the answer, for its time.
@@ -127,7 +124,7 @@ class Session:
             asked["nextPageToken"] = token
         answer = await self._call("POST", "/search/jql", asked)
         answer.must_succeed()
-        found = _as(IssuePage, answer.json())
+        found = as_(IssuePage, answer.json())
         return found.issues, found.next_page_token or "", answer
 
     async def comments(self, issue: str, since: datetime | None = None) -> list[CommentRow]:
@@ -143,10 +140,10 @@ class Session:
                 },
             )  # fmt: skip
             answer.must_succeed()
-            page = _as(CommentPage, answer.json())
+            page = as_(CommentPage, answer.json())
             rows += page.comments
             over = not page.comments or len(rows) >= page.total
-            if over or since is None or instant(rows[-1].created) < since:
+            if over or since is None or instant_or_latest(rows[-1].created) < since:
                 return rows[::-1]
 
     async def changes(self, issue: str, since: datetime | None = None) -> list[HistoryRow]:
@@ -160,7 +157,7 @@ class Session:
             before, first = first, max(first - LONG_PAGE, 0)
             page = await self._changes(issue, first)
             rows = [*page.values[: before - first], *rows]
-            if since is None or not rows or instant(rows[0].created) < since:
+            if since is None or not rows or instant_or_latest(rows[0].created) < since:
                 break
         return rows
 
@@ -170,7 +167,7 @@ class Session:
             "GET", f"/issue/{issue}/transitions", query={"expand": "transitions.fields"}
         )
         answer.must_succeed()
-        return _as(Transitions, answer.json()).transitions
+        return as_(Transitions, answer.json()).transitions
 
     # -- writing -------------------------------------------------------------------------------------
 
@@ -179,7 +176,7 @@ class Session:
         asked = {"fields": fields, "properties": properties}
         answer = await self._call("POST", "/issue", asked)
         answer.must_succeed()
-        return _as(IssueRow, answer.json()).id
+        return as_(IssueRow, answer.json()).id
 
     async def edit(self, issue: str, asked: Mapping[str, Any]) -> None:
         """Change ``fields``, ``update`` lists, ``properties``: all of it, or nothing."""
@@ -239,7 +236,7 @@ class Session:
         query: Mapping[str, str | int] = {"startAt": start, "maxResults": LONG_PAGE}
         answer = await self._call("GET", f"/issue/{issue}/changelog", query=query)
         answer.must_succeed()
-        return _as(HistoryPage, answer.json())
+        return as_(HistoryPage, answer.json())
 
     async def _call(
         self,
@@ -259,10 +256,3 @@ def _must_be_done(answer: Answer) -> None:
     answer.must_succeed()
     if answer.status != 204:
         answer.json()
-
-
-def _as(kind: type[T], found: object) -> T:
-    try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error

@@ -1,20 +1,9 @@
-"""What Redmine's answers say beside their contents: success, refusal, the time."""
+"""What Redmine's answers say beside their contents: success and refusal."""
 
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from adapters.kit.http import Answer
 from adapters.kit.retry import Undelivered
-
-
-def told_at(text: str) -> datetime | None:
-    """When an answer was given; None where the server does not say."""
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        return None
-    return at if at.tzinfo else None
 
 
 def errors_of(answer: Answer) -> list[Any] | None:

@@ -2,14 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
-
-from adapters.kit.retry import Undelivered
-
-T = TypeVar("T")
 
 
 class Named(Struct, frozen=True):
@@ -103,14 +97,6 @@ class Page(Struct, frozen=True):
     issues: Sequence[Issue]
     at: datetime | None
     """When Redmine answered, by its own clock, where a web server before it says so."""
-
-
-def as_(kind: type[T], found: object) -> T:
-    """Raises ``Undelivered`` for what is not of this kind."""
-    try:
-        return msgspec.convert(found, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error
 
 
 def in_seconds(at: datetime) -> str:

@@ -10,10 +10,10 @@ from adapters.helpdesks.redmine.answers import (
     errors_of,
     must_not_be_refused,
     part_of,
-    told_at,
 )
-from adapters.helpdesks.redmine.rows import Issue, Named, Page, as_
+from adapters.helpdesks.redmine.rows import Issue, Named, Page
 from adapters.helpdesks.redmine.terms import Terms
+from adapters.kit.answers import loosely, told_at
 from adapters.kit.downloads import Downloads
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
@@ -72,20 +72,20 @@ class Session:
         answer = await self.call("GET", path, query={"include": _ALL})
         if answer.status in (403, 404):
             return None
-        return as_(Issue, part_of(answer, "issue"))
+        return loosely(Issue, part_of(answer, "issue"))
 
     async def issues(self, **query: str | int) -> Page:
         """One page of a list of issues, open or not."""
         terms: Mapping[str, str | int] = {"status_id": "*", "limit": PAGE, **query}
         answer = await self.call("GET", "/issues.json", query=terms)
         found = part_of(answer, "issues")
-        issues = as_(list[Issue], found)
-        return Page(issues, told_at(answer.headers.get("date", "")))
+        issues = loosely(list[Issue], found)
+        return Page(issues, told_at(answer))
 
     async def create(self, fields: Mapping[str, Any]) -> Issue:
         answer = await self.call("POST", "/issues.json", {"issue": fields})
         must_not_be_refused(answer)
-        return as_(Issue, part_of(answer, "issue"))
+        return loosely(Issue, part_of(answer, "issue"))
 
     async def change(self, issue: int, fields: Mapping[str, Any]) -> None:
         """Ask for changes. Redmine says 204 also when it refused: read back.
@@ -147,7 +147,7 @@ class Session:
     async def check(self) -> None:
         """Make sure that Redmine knows our key: with a wrong one it answers as to anybody, with empty lists."""
         answer = await self.call("GET", "/users/current.json")
-        self._me = as_(Named, part_of(answer, "user")).id
+        self._me = loosely(Named, part_of(answer, "user")).id
 
     async def me(self) -> int:
         """The number of our account."""
@@ -227,7 +227,7 @@ class Session:
             self._names[kind] = {each.id: each.name for each in projects}
         else:
             path, part = _LISTS[kind]
-            found = as_(list[Named], part_of(await self.call("GET", path), part))
+            found = loosely(list[Named], part_of(await self.call("GET", path), part))
             self._names[kind] = {each.id: each.name for each in found}
         return self._names[kind]
 
@@ -236,7 +236,7 @@ class Session:
         while len(found) < _PROJECTS_MAX:
             query = {"limit": PAGE, "offset": len(found)}
             answer = await self.call("GET", "/projects.json", query=query)
-            page = as_(list[_Project], part_of(answer, "projects"))
+            page = loosely(list[_Project], part_of(answer, "projects"))
             found += page
             if len(page) < PAGE:
                 break

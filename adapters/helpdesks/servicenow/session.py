@@ -9,18 +9,18 @@ for us (any number of them). The secret is the account's password, or ``bearer:`
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from adapters.helpdesks.servicenow.words import CLOSE_CODE
 from adapters.kit.addresses import address_of
+from adapters.kit.answers import loosely
 from adapters.kit.downloads import Downloads, Wanted
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
-T = TypeVar("T")
 PAGE: Final = 100
 _TABLE: Final = "/api/now/table/"
 _ATTACHMENT: Final = "/api/now/attachment"
@@ -130,7 +130,7 @@ class Session:
     ) -> tuple[list[Incident], bool]:
         """A page, and whether there may be more: ACLs hide rows from a page that was full."""
         rows, more = await self._rows("incident", query, _INCIDENT, limit, offset)
-        return [_as(Incident, row) for row in rows], more
+        return [loosely(Incident, row) for row in rows], more
 
     async def incident(self, sys_id: str) -> Incident | None:
         answer = await self._call(
@@ -140,11 +140,11 @@ class Session:
             _must_say_why(answer)
             return None
         answer.must_succeed()
-        return _as(Incident, _result(answer))
+        return loosely(Incident, _result(answer))
 
     async def journal(self, query: str, *, limit: int = PAGE, offset: int = 0) -> tuple[list[JournalRow], bool]:  # fmt: skip
         rows, more = await self._rows("sys_journal_field", query, _JOURNAL, limit, offset)
-        return [_as(JournalRow, row) for row in rows], more
+        return [loosely(JournalRow, row) for row in rows], more
 
     async def group(self, name: str) -> str:
         """Its ``sys_id``; empty where there is none."""
@@ -169,7 +169,7 @@ class Session:
         }  # fmt: skip
         answer = await self._api.call("GET", _ATTACHMENT, query=asked, headers=self._headers)
         rows, more = _listed(answer, "attachments", limit, offset)
-        return [_as(AttachmentRow, row) for row in rows], more
+        return [loosely(AttachmentRow, row) for row in rows], more
 
     async def attach(self, sys_id: str, name: str, media_type: str, body: bytes) -> None:
         about = {"table_name": "incident", "table_sys_id": _path(sys_id), "file_name": name}
@@ -178,7 +178,7 @@ class Session:
             "POST", f"{_ATTACHMENT}/file", query=about, headers=headers, body=body
         )
         answer.must_succeed()
-        _as(AttachmentRow, _result(answer))
+        loosely(AttachmentRow, _result(answer))
 
     async def remove_file(self, sys_id: str) -> None:
         path = f"{_ATTACHMENT}/{_path(sys_id)}"
@@ -198,7 +198,7 @@ class Session:
         query = _plain({"sysparm_fields": _INCIDENT})
         answer = await self._call(method, path, json=dict(fields), query=query)
         answer.must_succeed()
-        return _as(Incident, _result(answer))
+        return loosely(Incident, _result(answer))
 
     async def _rows(
         self, table: str, query: str, fields: str, limit: int, offset: int
@@ -269,10 +269,3 @@ def _must_say_why(answer: Answer) -> None:
     found = answer.json()
     if not isinstance(found, dict) or "error" not in found:
         raise Undelivered("strange-answer", f"404: {answer.text}"[:500], final=False)
-
-
-def _as(kind: type[T], row: object) -> T:
-    try:
-        return msgspec.convert(row, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error

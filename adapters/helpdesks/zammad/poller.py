@@ -8,7 +8,6 @@ did is not taken in.
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
@@ -33,10 +32,10 @@ from adapters.helpdesks.zammad.session import (
     Session,
     TicketRow,
 )
+from adapters.kit.answers import instant_or_latest, their_time
 from adapters.kit.attaching import full
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.documents import our_number
-from adapters.kit.http import Answer
 from adapters.kit.steps import over
 from domain import clock
 from domain.words import Words
@@ -83,14 +82,14 @@ class ZammadPoller:
         now = clock.now()
         if not cursor:
             _, answer = await self._session.search("id:0")
-            began = Cursor(began_at=_their_time(answer), asked_at=now)
+            began = Cursor(began_at=their_time(answer), asked_at=now)
             return Found(messages=[], cursor=msgspec.json.encode(began))
         at = msgspec.json.decode(cursor, type=Cursor)
         at.round_at = at.round_at or now
         minutes = math.ceil((at.round_at - at.asked_at + OVERLAP) / timedelta(minutes=1))
         window = timedelta(minutes=minutes) + (now - at.round_at)
         rows, answer = await self._session.search(f"updated_at:>now-{minutes}m", at.page)
-        their_now = _their_time(answer)
+        their_now = their_time(answer)
         messages: list[Incoming] = []
         for row in rows:
             if full(messages):
@@ -130,15 +129,15 @@ class ZammadPoller:
                 ticket, history, at.began_at, intake
             ):
                 return []
-            found.append((_instant(ticket.created_at), _opened(ticket, articles)))
+            found.append((instant_or_latest(ticket.created_at), _opened(ticket, articles)))
         floor = max(since, at.began_at, at.joined.get(number, at.began_at))
         later = articles if mine else articles[1:]
         for article in later:
-            when = _instant(article.created_at)
+            when = instant_or_latest(article.created_at)
             if article.created_by_id != account and when >= floor:
                 found.append((when, self._article(ticket, article)))
         for row in history:
-            when = _instant(row.created_at)
+            when = instant_or_latest(row.created_at)
             theirs = row.created_by_id != account and when >= floor
             if theirs and row.type == "updated" and row.attribute in _ATTRIBUTES:
                 change = await self._changed(ticket, row, later, history, at)
@@ -193,7 +192,7 @@ class ZammadPoller:
             kind = "merged"
             into = next((each.id_to or 0 for each in history if each.type == "merged_into"), 0)
             if into:
-                at.joined[into] = _instant(row.created_at) + _TICK
+                at.joined[into] = instant_or_latest(row.created_at) + _TICK
                 at.told.pop(into, None)
         elif kind == "state":
             reply = await self._reply(row, articles, history)
@@ -216,15 +215,22 @@ class ZammadPoller:
 
         What was written before the ticket was reopened belongs to another outcome.
         """
-        until, since = _instant(row.created_at) + _SAME_CALL, datetime.min.replace(tzinfo=UTC)
+        until, since = (
+            instant_or_latest(row.created_at) + _SAME_CALL,
+            datetime.min.replace(tzinfo=UTC),
+        )
         for each in history:
             state = each.attribute == "state" and each.id < row.id
             if state and over(self._words, each.value_from or ""):
-                since = _instant(each.created_at)
+                since = instant_or_latest(each.created_at)
         account = await self._session.account()
         for article in reversed(articles):
             theirs = article.created_by_id != account and _role(article) == "agent"
-            if theirs and not article.internal and since <= _instant(article.created_at) <= until:
+            if (
+                theirs
+                and not article.internal
+                and since <= instant_or_latest(article.created_at) <= until
+            ):
                 return article
         return _NO_REPLY
 
@@ -294,37 +300,19 @@ def _arrived(
 ) -> bool:
     """Whether it came into an intake group since the interface came to life."""
     moved = (
-        each.attribute == "group" and each.value_to in intake and _instant(each.created_at) >= began_at
+        each.attribute == "group" and each.value_to in intake and instant_or_latest(each.created_at) >= began_at
         for each in history
     )  # fmt: skip
-    return _instant(ticket.created_at) >= began_at or any(moved)
+    return instant_or_latest(ticket.created_at) >= began_at or any(moved)
 
 
 def _forget(at: Cursor, before: datetime) -> None:
     """What cannot be found again need not be remembered."""
     at.told = {
-        key: each for key, each in at.told.items() if _instant(each.updated_at or None) >= before
+        key: each for key, each in at.told.items() if instant_or_latest(each.updated_at) >= before
     }
     at.joined = {key: when for key, when in at.joined.items() if when >= before}
 
 
 def _role(article: ArticleRow) -> str:
     return {"Customer": "customer", "System": "system"}.get(article.sender, "agent")
-
-
-def _instant(text: str | None) -> datetime:
-    """Zammad writes UTC with a Z. What says no zone is taken for new: it is kept once in any case."""
-    try:
-        at = datetime.fromisoformat(text or "")
-    except ValueError:
-        return datetime.max.replace(tzinfo=UTC)
-    return at.astimezone(UTC) if at.tzinfo else datetime.max.replace(tzinfo=UTC)
-
-
-def _their_time(answer: Answer) -> datetime:
-    """Their clock, to the second, as every answer tells it."""
-    try:
-        at = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
-        return clock.now()
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -8,18 +8,16 @@ meant for us (any number of them; none: they open no tickets here). The token is
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from typing import Any, Final
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from adapters.kit.addresses import address_of
+from adapters.kit.answers import as_, instant
 from adapters.kit.downloads import Downloads, Wanted
 from adapters.kit.http import Answer, Api
-from adapters.kit.retry import Undelivered
 
-T = TypeVar("T")
 PAGE: Final = 50
 """Tickets of one search."""
 _REST: Final = "/api/v1"
@@ -59,11 +57,7 @@ class TicketRow(Struct, frozen=True, kw_only=True):
     @property
     def made_at(self) -> datetime | None:
         """None for what says no zone."""
-        try:
-            at = datetime.fromisoformat(self.created_at)
-        except ValueError:
-            return None
-        return at.astimezone(UTC) if at.tzinfo else None
+        return instant(self.created_at)
 
     def custom(self, name: str) -> str:
         value = getattr(self, name)
@@ -143,7 +137,7 @@ class Session:
         if not self._account:
             answer = await self._call("GET", "/users/me")
             answer.must_succeed()
-            self._account = _as(Account, answer.json()).id
+            self._account = as_(Account, answer.json()).id
         return self._account
 
     async def ticket(self, number: int) -> TicketRow | None:
@@ -152,13 +146,13 @@ class Session:
         if answer.status == 404:
             return None
         answer.must_succeed()
-        return _as(TicketRow, answer.json())
+        return as_(TicketRow, answer.json())
 
     async def any_ticket(self) -> TicketRow | None:
         query: Mapping[str, str | int] = {"expand": "true", "page": 1, "per_page": 1}
         answer = await self._call("GET", "/tickets", query=query)
         answer.must_succeed()
-        return next(iter(_as(list[TicketRow], answer.json())), None)
+        return next(iter(as_(list[TicketRow], answer.json())), None)
 
     async def search(self, question: str, page: int = 1) -> tuple[list[TicketRow], Answer]:
         """A page of tickets, the one changed longest ago first; and the answer, for its time.
@@ -174,14 +168,14 @@ class Session:
             },
         )  # fmt: skip
         answer.must_succeed()
-        return _as(list[TicketRow], answer.json()), answer
+        return as_(list[TicketRow], answer.json()), answer
 
     async def articles(self, ticket: int) -> list[ArticleRow]:
         """All articles of a ticket, oldest first."""
         path = f"/ticket_articles/by_ticket/{ticket}"
         answer = await self._call("GET", path, query={"expand": "true"})
         answer.must_succeed()
-        return sorted(_as(list[ArticleRow], answer.json()), key=lambda each: each.id)
+        return sorted(as_(list[ArticleRow], answer.json()), key=lambda each: each.id)
 
     def file(self, article: ArticleRow, row: FileRow) -> Wanted:
         """How a file of an article is fetched."""
@@ -195,7 +189,7 @@ class Session:
         answer.must_succeed()
         found = answer.json()
         rows = found.get("history") if isinstance(found, dict) else found
-        return [each for each in _as(list[HistoryRow], rows) if each.object == "Ticket"]
+        return [each for each in as_(list[HistoryRow], rows) if each.object == "Ticket"]
 
     async def heir(self, ticket: int) -> int:
         """The ticket that this one was merged into; 0 for none that can be told."""
@@ -207,13 +201,13 @@ class Session:
     async def create(self, fields: Mapping[str, Any]) -> TicketRow:
         answer = await self._call("POST", "/tickets", fields, query={"expand": "true"})
         answer.must_succeed()
-        return _as(TicketRow, answer.json())
+        return as_(TicketRow, answer.json())
 
     async def update(self, ticket: int, fields: Mapping[str, Any]) -> TicketRow:
         """Change attributes and add an article: all of it, or nothing."""
         answer = await self._call("PUT", f"/tickets/{ticket}", fields, query={"expand": "true"})
         answer.must_succeed()
-        return _as(TicketRow, answer.json())
+        return as_(TicketRow, answer.json())
 
     async def connect(self, ticket: TicketRow, other: TicketRow) -> None:
         """Let the one be linked to the other, where our agent may do that."""
@@ -237,10 +231,3 @@ class Session:
             return await self._api.call(
                 method, _REST + path, json=json, query=query, headers=self._headers
             )
-
-
-def _as(kind: type[T], found: object) -> T:
-    try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        raise Undelivered("strange-answer", f"{kind}: {error}", final=False) from error
