@@ -52,7 +52,9 @@ PROBLEMS: Final[dict[int | str, Any]] = {
     403: _problem("The token's scope or the roles of its person do not permit it"),
     404: _problem("There is no such thing, or none that the caller may know of"),
     405: _problem("The path does not know this method"),
-    409: _problem("The state of the ticket does not permit it: see `possible`"),
+    409: _problem(
+        "The state of the ticket does not permit it: see `possible`. Of a feed: see `nearest`"
+    ),
     412: _problem("The ticket has another version than If-Match names"),
     413: _problem("The body is too large"),
     422: _problem("A value is wrong: see `errors` and `possible`"),

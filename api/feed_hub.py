@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from adapters.store.connection import Connection
 from api.problems import BadRequest
+from domain.feeds import RESTORED
 from projections import feed_pages
 from projections.feed_pages import CloudEvent, rendered
 
@@ -69,9 +70,13 @@ class Channel:
         if not events:
             return
         for event in events:
-            assert event.data.sequence == self.last + 1
+            sequence = event.data.sequence
+            if sequence != self.last + 1:  # after a loss: followers read on in the feed itself
+                assert event.data.event.topic == RESTORED
+                self.begin(sequence)
+                continue
             self._ring.append(sse(event))
-            self.last = event.data.sequence
+            self.last = sequence
         self._joined = self.last, b""
         self.wake()
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from api.auth import NotSignedIn
 from domain import errors
+from domain.feeds import Mark
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_AFTER_S: Final = "2"
@@ -39,6 +40,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     detail: str
     possible: Sequence[str] | UnsetType = UNSET
     errors: Sequence[FieldError] | UnsetType = UNSET
+    nearest: Mark | UnsetType = UNSET
+    """With ``feed-forked`` and ``cursor-ahead``: the last entry of the feed before the reader's."""
 
 
 class NotYet(Exception):
@@ -52,6 +55,14 @@ class BadRequest(Exception):
         super().__init__(detail)
         self.code = code
         self.status = status
+
+
+class FeedLeft(Exception):
+    """A reader has an entry that its feed has not. ``code`` as in problems."""
+
+    def __init__(self, code: str, detail: str, nearest: Mark) -> None:
+        super().__init__(detail)
+        self.code, self.nearest = code, nearest
 
 
 class ScopeMissing(Exception):
@@ -112,6 +123,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ScopeMissing, _scope_missing)
     app.add_exception_handler(KeyReused, _key_reused)
     app.add_exception_handler(NotYet, _not_yet)
+    app.add_exception_handler(FeedLeft, _feed_left)
     for away in (psycopg.OperationalError, PoolTimeout, PoolClosed):
         app.add_exception_handler(away, _database_away)
     app.add_exception_handler(psycopg.errors.UndefinedTable, _no_projections)
@@ -184,6 +196,11 @@ async def _key_reused(_: Request, __: Exception) -> Response:
 
 async def _not_yet(_: Request, error: Exception) -> Response:
     return problem(503, "not-yet", str(error), headers={"Retry-After": "1"})
+
+
+async def _feed_left(_: Request, error: Exception) -> Response:
+    assert isinstance(error, FeedLeft)
+    return problem(409, error.code, str(error), nearest=error.nearest)
 
 
 async def _database_away(_: Request, error: Exception) -> Response:

@@ -26,6 +26,8 @@ OPENING: Final = Verdict(disclosed=True, rule="opening@1")
 """The ticket as a whole, at the moment when the conversation about it begins."""
 CROSS_REFERENCE: Final = Verdict(disclosed=True, rule="cross-reference@1")
 """Our number, for a ticket that the partner opened."""
+RESTORED: Final = Verdict(disclosed=True, rule="restored@1")
+"""That our last events were lost: every partner may have been told of some of them."""
 ECHO: Final = Verdict(disclosed=False, rule="echo@1")
 """The partner told us so itself."""
 NO_COUNTERPART: Final = Verdict(disclosed=False, rule="no-counterpart@1")

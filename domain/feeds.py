@@ -3,6 +3,10 @@
 A feed counts its entries from 1 without a hole. Every entry has a hash over itself and the hash before it, so
 whoever keeps the last hash notices an entry that is missing, doubled, out of order or changed. Texts are not
 part of it: entries hold their commitments, and a text may be erased without breaking the chain.
+
+Where our log lost its last events, entries that they led to are known to readers and to nobody else. Such a feed
+goes on with an entry that says so, after a hole that no other entry ever fills: what came before it and is not in
+its chain holds no more.
 """
 
 import hashlib
@@ -17,6 +21,7 @@ from domain.aggregate import Event
 from domain.content import Content, Sealed, commitment
 from domain.exchange import Exchange
 from domain.formats import topic_of
+from domain.log import Log
 from domain.ticket import Ticket
 
 FIRST: Final = "0" * 64
@@ -39,8 +44,12 @@ SHOWN: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType({
     Ticket.Commented: ("text",),
     Ticket.Attached: ("file", "name"),
     Ticket.Reclassified: ("field", "value", "justification"),
+    Log.Restored: (),
 })  # fmt: skip
 """What a partner may be shown of an event. What has no row here is never in a feed; persons are not shown."""
+
+RESTORED: Final = str(Log.Restored.__struct_config__.tag)
+"""The topic of the one entry that may come after a hole."""
 
 canonical: Final = msgspec.json.Encoder(order="sorted").encode
 """JSON with sorted keys and without spaces: what hashes are made of (RFC 8785)."""
@@ -51,6 +60,7 @@ class Told(Struct, frozen=True, kw_only=True, gc=False):
 
     topic: str
     ticket: int
+    """0 where it is about the feed itself."""
     version: int
     """Place in the stream of the ticket, or of the exchange."""
     occurred_at: str
@@ -140,7 +150,8 @@ def linked_hash(previous: str, sequence: int, rule: str, told: Told) -> str:
 
 def followed(mark: Mark, entry: Entry) -> Mark:
     """The reader's mark after the next entry. Raises ``Broken``."""
-    if entry.sequence != mark.sequence + 1:
+    restored = entry.event.topic == RESTORED and entry.sequence > mark.sequence
+    if entry.sequence != mark.sequence + 1 and not restored:
         raise Broken(f"entry {mark.sequence + 1} is missing: {entry.sequence} came instead")
     if entry.previous != mark.hash:
         raise Broken(f"entry {entry.sequence} follows another entry than ours")

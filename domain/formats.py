@@ -9,14 +9,23 @@ from uuid import UUID
 
 import msgspec
 
-from domain import conformance, directory, exchange, helpdesk, publications, subscriptions, ticket
+from domain import (
+    conformance,
+    directory,
+    exchange,
+    helpdesk,
+    log,
+    publications,
+    subscriptions,
+    ticket,
+)
 from domain.aggregate import Aggregate, Event
 
 AGGREGATES: Final[tuple[type[Aggregate], ...]] = (
     ticket.Ticket, exchange.Exchange, helpdesk.Helpdesk, subscriptions.Subscription,
     conformance.ConformanceRun,
     directory.SupportUnit, directory.Site, directory.VirtualOrganisation, directory.Person,
-    publications.CalendarVersions, publications.PolicyVersions,
+    publications.CalendarVersions, publications.PolicyVersions, log.Log,
 )  # fmt: skip
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {

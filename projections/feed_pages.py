@@ -28,7 +28,15 @@ BEFORE: Final = """
     SELECT sequence, hash FROM view.feed_entry
      WHERE helpdesk = %b AND entered_at < %b ORDER BY sequence DESC LIMIT 1
 """
-AT: Final = "SELECT hash FROM view.feed_entry WHERE helpdesk = %b AND sequence = %b"
+PLACE: Final = """
+    SELECT feed.last, entry.sequence, entry.hash
+      FROM (VALUES (%(helpdesk)s)) AS asked (helpdesk)
+      LEFT JOIN view.feed USING (helpdesk)
+      LEFT JOIN LATERAL (SELECT sequence, hash FROM view.feed_entry
+                          WHERE feed_entry.helpdesk = asked.helpdesk AND sequence <= %(sequence)s
+                          ORDER BY sequence DESC LIMIT 2) AS entry ON true
+     ORDER BY entry.sequence DESC
+"""
 
 Connection = AsyncConnection[Any]
 
@@ -62,6 +70,17 @@ class FeedState(Struct, frozen=True):
     last: int
     hash: str
     changed_at: datetime | None
+
+
+class FeedPlace(Struct, frozen=True, kw_only=True):
+    """Where a sequence stands in a feed."""
+
+    here: str | None
+    """The hash of the entry that has it; None where none has."""
+    before: Mark
+    """The last entry before it."""
+    last: int
+    """The last sequence of the feed."""
 
 
 async def entries(
@@ -113,12 +132,14 @@ async def mark_at(connection: Connection, helpdesk: str, at: datetime) -> Mark:
     return Mark(*row) if row else Mark()
 
 
-async def mark_of(connection: Connection, helpdesk: str, sequence: int) -> Mark | None:
-    """The mark of a sequence; None when the feed is not so long."""
-    if sequence == 0:
-        return Mark()
-    row = await (await connection.execute(AT, (helpdesk, sequence))).fetchone()
-    return Mark(sequence, row[0]) if row else None
+async def place_of(connection: Connection, helpdesk: str, sequence: int) -> FeedPlace:
+    """Where a sequence stands in a feed, as it is at one moment."""
+    values = {"helpdesk": helpdesk, "sequence": sequence}
+    rows = await (await connection.execute(PLACE, values)).fetchall()
+    marks = [Mark(at, hash_) for _, at, hash_ in rows if at is not None] + [Mark()]
+    here = marks[0].hash if marks[0].sequence == sequence else None
+    before = marks[1] if here is not None and sequence else marks[0]
+    return FeedPlace(here=here, before=before, last=rows[0][0] or 0)
 
 
 async def _contents(connection: Connection, ids: list[Any]) -> dict[Any, Content]:
@@ -134,7 +155,7 @@ def _cloud_event(helpdesk: str, entry: Entry) -> CloudEvent:
         id=f"{helpdesk}:{entry.sequence}",
         source=f"/api/v1/feeds/{helpdesk}",
         type=TYPE_PREFIX + entry.event.topic,
-        subject=f"tickets/{entry.event.ticket}",
+        subject=f"tickets/{entry.event.ticket}" if entry.event.ticket else f"feeds/{helpdesk}",
         time=entry.event.occurred_at,
         datacontenttype="application/json",
         sequence=f"{entry.sequence:012d}",

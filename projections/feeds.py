@@ -2,6 +2,7 @@
 
 Whether something belongs to a feed follows from the log alone: the ticket is exchanged with the partner from the
 event on that says so, and the rules of disclosure decide about every event, with the policy in force at that place.
+Where the log lost its last events, each feed leaves out as many sequences as the log positions.
 So a rebuild gives the same sequences and hashes; a rule that decides otherwise must be a new one, from a position on.
 """
 
@@ -19,6 +20,7 @@ from domain.feeds import FIRST, SHOWN, linked_hash, told_as
 from domain.formats import decode
 from domain.helpdesk import Helpdesk, Policy
 from domain.identifiers import named_id, ticket_id, ticket_number
+from domain.log import LOG_ID, Log
 from projections.columns import Instant
 from projections.projection import CURRENT_MAX, Fold, Logged, Projection, Rows
 from projections.tables import LIVE, Connection, Table
@@ -51,6 +53,7 @@ class EntryRow(Struct, kw_only=True, gc=False):
     helpdesk: str
     sequence: int
     number: int
+    """0 where it is about the feed itself."""
     position: int
     """Of the event that it tells of: entries of a ticket's past are younger than their events."""
     rule: str
@@ -68,6 +71,9 @@ ENTRY: Final = Table(
 
 FEEDS: Final = SQL("SELECT {columns} FROM {table}")
 MEMBERS: Final = SQL("SELECT {columns} FROM {table} WHERE number = ANY(%b)")
+RESTORED: Final = (
+    "SELECT position, state FROM ledger.event WHERE originator_id = %b AND position < %b ORDER BY 1"
+)
 BEGINNINGS: Final = """
     SELECT state FROM ledger.event WHERE originator_id = ANY(%b) AND originator_version = 1
 """
@@ -93,6 +99,8 @@ class FeedFold(Fold):
         """What had happened to the tickets whose exchange begins on this page."""
         self._known: set[int] = set()
         """Tickets of which the table was asked."""
+        self._restored: list[tuple[int, Log.Restored]] = []
+        """The losses so far, with their positions: a feed that begins later may have begun before."""
         self._loaded = False
 
     # -- loading -------------------------------------------------------------------------------------
@@ -105,6 +113,9 @@ class FeedFold(Fold):
             for values in await _rows(connection, _select(FEEDS, FEED, suffix)):
                 feed = FEED.restored(values)
                 self.feeds.current[feed.helpdesk] = feed
+            first = events[0].position if events else 0
+            for position, state in await _rows(connection, RESTORED, (LOG_ID, first)):
+                self._note(position, decode(state))
             self._loaded = True
         linked = {
             each.event.originator_id
@@ -143,6 +154,7 @@ class FeedFold(Fold):
         self._readers.clear()
         self._theirs.clear()
         self._known.clear()
+        self._restored.clear()
         self._loaded = False
 
     def trim(self) -> None:
@@ -158,7 +170,7 @@ class FeedFold(Fold):
         for each in events:
             match event := each.event:
                 case Helpdesk.Registered():
-                    self._feed(event.name)
+                    self._feed(event.name, each)
                 case Helpdesk.PolicySet():
                     self._set_policy(event)
                 case Exchange.Opened():
@@ -170,6 +182,10 @@ class FeedFold(Fold):
                     helpdesk = self._theirs.get(event.originator_id.int)
                     if helpdesk is not None:
                         self._join(each, helpdesk, event.number, disclosure.CROSS_REFERENCE)
+                case Log.Restored():
+                    self._note(each.position, event)
+                    for feed in self.feeds.current.values():
+                        self._leave_out(feed, each, event.lost)
                 case _:
                     self._ticket_changed(each)
 
@@ -177,7 +193,7 @@ class FeedFold(Fold):
         number = ticket_number(each.event.originator_id)
         assert number is not None
         for helpdesk in self._readers.get(number, ()):
-            feed = self._feed(helpdesk)
+            feed = self._feed(helpdesk, each)
             verdict = disclosure.told(each.event, helpdesk, Policy(feed.policy))
             if verdict.disclosed and each.position > feed.position:
                 self._enter(feed, each, number, each.position, each.event, verdict)
@@ -186,7 +202,7 @@ class FeedFold(Fold):
     def _join(self, each: Logged, helpdesk: str, number: int, verdict: Verdict) -> None:
         """The ticket is exchanged from here on: the partner gets the link, then what it may see of the past."""
         readers = self._readers.setdefault(number, [])
-        feed = self._feed(helpdesk)
+        feed = self._feed(helpdesk, each)
         if helpdesk in readers or each.position <= feed.position:
             return
         readers.append(helpdesk)
@@ -203,10 +219,20 @@ class FeedFold(Fold):
                     self._enter(feed, each, number, position, event, verdict if whole else said)
         feed.position = each.position
 
+    def _note(self, position: int, event: Event) -> None:
+        assert isinstance(event, Log.Restored)
+        self._restored.append((position, event))
+
+    def _leave_out(self, feed: FeedRow, cause: Logged, lost: int) -> None:
+        """What was lost may have led to so many entries, of which readers know."""
+        position, event = self._restored[-1]
+        self._enter(feed, cause, 0, position, event, disclosure.RESTORED, left_out=lost)
+
     def _enter(
-        self, feed: FeedRow, cause: Logged, number: int, position: int, event: Any, verdict: Verdict
-    ) -> None:
-        sequence, previous = feed.last + 1, feed.hash
+        self, feed: FeedRow, cause: Logged, number: int, position: int, event: Any, verdict: Verdict,
+        *, left_out: int = 0,
+    ) -> None:  # fmt: skip
+        sequence, previous = feed.last + left_out + 1, feed.hash
         feed.hash = linked_hash(previous, sequence, verdict.rule, told_as(event, number))
         feed.last = sequence
         feed.changed_at = max(feed.changed_at, cause.recorded_at)
@@ -218,9 +244,13 @@ class FeedFold(Fold):
             )
         )  # fmt: skip
 
-    def _feed(self, helpdesk: str) -> FeedRow:
+    def _feed(self, helpdesk: str, cause: Logged) -> FeedRow:
+        """Begun after a loss it may be a feed that was lost as a whole, so it leaves out what that may have had."""
         if helpdesk not in self.feeds.current:
-            self.feeds.begin(helpdesk, FeedRow(helpdesk=helpdesk))
+            feed = FeedRow(helpdesk=helpdesk)
+            self.feeds.begin(helpdesk, feed)
+            if self._restored:
+                self._leave_out(feed, cause, sum(event.lost for _, event in self._restored))
         return self.feeds.current[helpdesk]
 
     def _set_policy(self, event: Helpdesk.PolicySet) -> None:

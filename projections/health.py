@@ -17,7 +17,9 @@ STATUS: Final = """
            extract(epoch FROM clock_timestamp() - greatest(projection.moved_at, next.recorded_at))::float8
       FROM view.projection
      CROSS JOIN (SELECT coalesce(max(position), 0) AS position FROM ledger.event) AS head
-      LEFT JOIN ledger.event AS next ON next.position = projection.position + 1
+      LEFT JOIN LATERAL (SELECT recorded_at FROM ledger.event AS event
+                          WHERE event.position > projection.position
+                          ORDER BY event.position LIMIT 1) AS next ON true
      ORDER BY projection.name
 """
 

@@ -23,6 +23,9 @@ class Verification(Struct):
 
     head: int = 0
     """The log was checked up to here."""
+    events: int = 0
+    restored: list[str] = field(default_factory=list)
+    """Where the log says that its last events were lost, and which positions it left out."""
     contents: int = 0
     """Contents that are as the events say."""
     erased: int = 0

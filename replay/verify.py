@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 
 from domain.aggregate import Event
 from domain.formats import decode, encode, topic_of
+from domain.log import Log
 from projections.building import Progress, Tell, quietly
 from projections.columns import FOREVER, Instant, adapt
 from projections.log import UnreadableEvent
@@ -39,9 +40,10 @@ async def verify(
 ) -> Verification:
     """Check a migrated database. The result lists what is wrong and where; it is ``ok`` if nothing is.
 
-    Positions and versions are dense, recording times never go back, every event is readable and written the
-    one way we write it, contents match their commitments (missing only where an event says they were erased), claims
-    and events agree, projections equal a fresh fold. Raises ``psycopg.Error`` if the database goes away.
+    Positions (but for those that the log says it lost) and versions are dense, recording times never go back, every
+    event is readable and written the one way we write it, contents match their commitments (missing only where an
+    event says they were erased), claims and events agree, projections equal a fresh fold. Raises ``psycopg.Error``
+    if the database goes away.
     """
     result = Verification()
     connection = await AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=0)
@@ -89,8 +91,8 @@ class _Inspection:
         """Check these rows; the events of those that are readable."""
         events = []
         for position, id_, version, topic, recorded_at, state in rows:
-            self._check_place(position, id_, version, recorded_at)
             event = self._read(position, state)
+            self._check_place(position, id_, version, recorded_at, event)
             if event is None:
                 continue
             events.append((position, event))
@@ -103,10 +105,15 @@ class _Inspection:
                 )
         return events
 
-    def _check_place(self, position: int, id_: UUID, version: int, recorded_at: Instant) -> None:
+    def _check_place(
+        self, position: int, id_: UUID, version: int, recorded_at: Instant, event: Event | None
+    ) -> None:
+        if isinstance(event, Log.Restored):
+            self._leave_out(position, event)
         if position != self.position + 1:
             self._found("positions", position, f"follows position {self.position}")
         self.position = position
+        self._result.events += 1
         before = self._versions.get(id_.int, 0)
         if version != before + 1:
             self._found(
@@ -116,6 +123,17 @@ class _Inspection:
         if recorded_at < self._recorded_at:
             self._found("times", position, "was recorded before the one it follows")
         self._recorded_at = recorded_at
+
+    def _leave_out(self, position: int, event: Log.Restored) -> None:
+        """A gap is in order if the event behind it says so."""
+        if (event.after, event.until) == (self.position, position - 1):
+            self.position = event.until
+        kept = f"{event.kept_until:%Y-%m-%d %H:%M:%S} UTC" if event.kept_until else "the beginning"
+        self._result.restored.append(
+            f"at {position} the log says that it was restored as it was at {kept}: positions "
+            f"{event.after + 1} to {event.until} and tickets {event.numbers_after + 1} to "
+            f"{event.numbers_until} are left out"
+        )
 
     def _read(self, position: int, state: bytes) -> Event | None:
         try:

@@ -59,8 +59,9 @@ async def told_by(ledger: Ledger, ticket: Ticket, name: str, text: str) -> None:
 
 async def all_entries(connection, name: str, after: int = 0) -> list[CloudEvent]:
     """The whole feed, as somebody reads it who checks everything."""
-    mark = await feed_pages.mark_of(connection, name, after)
-    assert mark is not None
+    place = await feed_pages.place_of(connection, name, after)
+    assert place.here is not None
+    mark = Mark(after, place.here)
     found: list[CloudEvent] = []
     while items := await feed_pages.entries(connection, name, mark.sequence, 7):
         for each in items:

@@ -119,7 +119,8 @@ def verify(context: typer.Context, json: Json = False) -> None:
         print_json(
             {
                 "ok": found.ok,
-                "events": found.head,
+                "events": found.events,
+                "restored": found.restored,
                 "contents": found.contents,
                 "erased": found.erased,
                 "claims": found.claims,
@@ -130,8 +131,10 @@ def verify(context: typer.Context, json: Json = False) -> None:
     else:
         for finding in found.findings:
             print(finding)
+        for restored in found.restored:
+            print(restored)
         said = "all is as it should be" if found.ok else f"{found.counts.total()} findings"
-        print(f"{found.head} events, {found.contents} contents, {found.claims} claims: {said}")
+        print(f"{found.events} events, {found.contents} contents, {found.claims} claims: {said}")
     if not found.ok:
         raise typer.Exit(1)
 

@@ -52,7 +52,7 @@ async def events(
     stream: Annotated[UUID | None, Query(description="Of anything, instead of a ticket.")] = None,
     limit: Annotated[int, Query(ge=1, le=_LIMIT_MAX)] = 100,
 ) -> Response:
-    """In order of position, without holes when no stream is chosen."""
+    """In order of position. Without a stream there are no holes, but before an event `log.restored`."""
     visit.require(Right.AUDIT)
     chosen = ticket_id(ticket) if ticket is not None else stream
     store = visit.services.store

@@ -12,6 +12,7 @@ from api.auth import NotSignedIn, Scope
 from api.bootstrap import Services
 from api.dependencies import answer, caller_of, correlation_id
 from api.documentation import answers
+from api.feed_cursors import certain_place, must_be_in_feed
 from api.feed_description import described
 from api.feed_pushing import OVERLAP, PushStatus
 from api.feed_stream import FeedStream
@@ -19,7 +20,7 @@ from api.moments import instant
 from api.problems import BadRequest, ScopeMissing
 from domain.directory import Grant
 from domain.errors import EntryNotFound, Forbidden
-from domain.feeds import Mark
+from domain.feeds import Entry, Mark
 from domain.identifiers import random_id
 from domain.provenance import Provenance, acting
 from domain.rights import Actor, Right, require
@@ -39,6 +40,11 @@ HelpdeskPath = Annotated[
 AfterSequence = Annotated[
     int, Query(ge=0, le=SEQUENCE_MAX, description="The last sequence that the reader has.")
 ]
+_HASH: Final = r"^[0-9a-f]{64}$"
+AfterHash = Annotated[
+    str | None,
+    Query(alias="hash", pattern=_HASH, description="Its hash: refused with 409 if the feed has another there."),
+]  # fmt: skip
 
 
 class FeedVisit(Struct, frozen=True, gc=False):
@@ -54,6 +60,11 @@ class FeedVisit(Struct, frozen=True, gc=False):
         except (NotSignedIn, ScopeMissing, Forbidden, EntryNotFound):
             return False
         return True
+
+    async def must_stand(self, after: int, hash_: str | None) -> None:
+        """The reader's last entry is in the feed, as it has it. Raises ``FeedLeft``, ``NotYet``."""
+        if after or hash_ is not None:
+            await must_be_in_feed(self.services, self.helpdesk, after, hash_)
 
     def acting(self) -> Any:
         header = correlation_id(self.request.headers.get("x-correlation-id"))
@@ -96,14 +107,20 @@ async def feed(visit: FeedReader) -> Response:
 async def events(
     visit: FeedReader,
     after: AfterSequence = 0,
+    hash_: AfterHash = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
     wait: Annotated[
         float, Query(ge=0, le=WAIT_S_MAX, description="Seconds to wait when there is nothing yet.")
     ] = 0,
 ) -> Response:
-    """What follows a sequence. A full page never changes, except that texts may be erased from it."""
+    """What follows a sequence. A full page never changes, except that texts may be erased from it.
+
+    409 with the code `feed-forked` or `cursor-ahead` where the reader has an entry that the feed has not.
+    """
     hub = visit.services.feed_hub
     items = await hub.entries(visit.helpdesk, after, limit)
+    if not items or not _follows(items[0].data, after, hash_):
+        await visit.must_stand(after, hash_)
     if not items and wait:
         with hub.following(visit.helpdesk) as channel:
             await hub.ready(channel)
@@ -129,18 +146,24 @@ async def position(
     ] = None,
     sequence: Annotated[int | None, Query(ge=0, le=SEQUENCE_MAX)] = None,
 ) -> Response:  # fmt: skip
-    """Where to begin, with the hash to begin with: for what came at an instant or later, or after a sequence."""
+    """Where to begin, with the hash to begin with: for what came at an instant or later, or after a sequence.
+
+    404 where no entry has that sequence.
+    """
     if (at is None) == (sequence is None):
         raise BadRequest("name either at=INSTANT or sequence=NUMBER")
     if at is not None:
         return answer(await _mark_at(visit, at))
     chosen = sequence or 0
-    mark = await visit.services.ask(
-        lambda connection: feed_pages.mark_of(connection, visit.helpdesk, chosen)
-    )
-    if mark is None:
+    place = await certain_place(visit.services, visit.helpdesk, chosen)
+    if place.here is None:
         raise EntryNotFound("entry", str(chosen))
-    return answer(mark)
+    return answer(Mark(chosen, place.here))
+
+
+def _follows(first: Entry, after: int, hash_: str | None) -> bool:
+    """Whether the next entry alone shows that the reader is in the feed."""
+    return first.sequence == after + 1 if hash_ is None else first.previous == hash_
 
 
 async def _mark_at(visit: FeedVisit, at: str) -> Mark:
@@ -156,8 +179,8 @@ async def _mark_at(visit: FeedVisit, at: str) -> Mark:
     response_class=Response,
     responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
 )
-async def stream(visit: FeedReader, after: AfterSequence = 0) -> Response:
-    """Server-sent events: one CloudEvent each, with its sequence as `id`. `Last-Event-ID` goes before `after`.
+async def stream(visit: FeedReader, after: AfterSequence = 0, hash_: AfterHash = None) -> Response:
+    """Server-sent events: one CloudEvent each, with its sequence as `id`. `Last-Event-ID` goes before `after` and `hash`.
 
     `event: dropped` says that the reader was too slow, `event: ended` that the service or the token ends; come again.
     """
@@ -165,6 +188,7 @@ async def stream(visit: FeedReader, after: AfterSequence = 0) -> Response:
     if given and not (given.isascii() and given.isdigit() and int(given[:17]) <= SEQUENCE_MAX):
         raise BadRequest("Last-Event-ID: the sequence that was read last", "bad-header")
     begin = int(given) if given else after
+    await visit.must_stand(begin, None if given else hash_)
     return FeedStream(visit.services.feed_hub, visit.helpdesk, begin, visit.allowed)
 
 
@@ -180,6 +204,8 @@ class Subscribing(BaseModel):
     url: Annotated[str, Field(min_length=1, max_length=500)]
     after: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)] = 0
     """Entries with a higher sequence are pushed."""
+    hash: Annotated[str, Field(pattern=_HASH)] | None = None
+    """Of that sequence: refused if the feed has another there."""
 
 
 class Rewinding(BaseModel):
@@ -189,6 +215,8 @@ class Rewinding(BaseModel):
 
     after: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)] | None = None
     """Entries with a higher sequence are pushed."""
+    hash: Annotated[str, Field(pattern=_HASH)] | None = None
+    """With ``after``: refused if the feed has another there."""
     at: Annotated[str, Field(max_length=60)] | None = None
     """An instant with a zone: what came then or later is pushed."""
 
@@ -226,6 +254,7 @@ async def subscription(visit: FeedReader) -> Response:
 async def subscribe(visit: FeedReader, body: Subscribing) -> Response:
     """As signed webhooks (Standard Webhooks), each entry in its order, until the receiver answers with success."""
     pushing = visit.services.feed_pushing
+    await visit.must_stand(body.after, body.hash)
     with visit.acting():
         secret = await pushing.subscribe(visit.helpdesk, body.url, body.after)
     return answer(Subscribed(await pushing.status(visit.helpdesk), secret))
@@ -263,6 +292,8 @@ async def rewind(visit: FeedReader, body: Rewinding) -> Response:
     after = body.after or 0
     if body.at is not None:
         after = (await _mark_at(visit, body.at)).sequence
+    else:
+        await visit.must_stand(after, body.hash)
     with visit.acting():
         await visit.services.feed_pushing.rewind(visit.helpdesk, after)
     return await subscription(visit)
