@@ -24,6 +24,9 @@ class Verdict(Struct, frozen=True, gc=False):
 
 OPENING: Final = Verdict(disclosed=True, rule="opening@1")
 """The ticket as a whole, at the moment when the conversation about it begins."""
+OPENING_ANEW: Final = Verdict(disclosed=True, rule="opening-anew@1")
+"""It was over at that moment, so the partner may have let it be; now it is open again."""
+WHOLE: Final = frozenset({OPENING.rule, OPENING_ANEW.rule})
 CROSS_REFERENCE: Final = Verdict(disclosed=True, rule="cross-reference@1")
 """Our number, for a ticket that the partner opened."""
 RESTORED: Final = Verdict(disclosed=True, rule="restored@1")

@@ -139,8 +139,11 @@ class News(Struct, frozen=True, kw_only=True):
     """The bytes of the file that the event is about. Erased ones are missing."""
     whole: bool = False
     """The partner does not know the ticket yet."""
+    anew: bool = False
+    """It was over when it was told as a whole, and was reopened: a partner that opens no ticket which is over
+    does not know it yet. Others are told of a change."""
     diary: Sequence[str] = ()
-    """With ``whole``: the public entries so far, oldest first."""
+    """With ``whole`` and ``anew``: the public entries so far, oldest first."""
     external_id: str = ""
     external_reference: str = ""
     theirs: bool = False

@@ -77,7 +77,7 @@ class Deciding:
         self._openings = Openings()
 
     async def begin(self, partner: Helpdesk, number: int, cause: Recorded) -> None:
-        """Begin a conversation with the partner whose unit got the ticket and still has it.
+        """Begin a conversation with the partner whose unit got the ticket, now or before it was over, and still has it.
 
         A second time is a no-op.
         """
@@ -103,7 +103,8 @@ class Deciding:
                 continue
             together.append(found)
             size = sum(len(each.raw or b"") for each in together)
-            if first or len(together) >= _TOGETHER_MAX or size >= _TOGETHER_BYTES_MAX:
+            whole = found.verdict.rule in disclosure.WHOLE
+            if whole or len(together) >= _TOGETHER_MAX or size >= _TOGETHER_BYTES_MAX:
                 await self._record(stream, together)
                 exchange = await self._conversations.kept_or_load(stream)
                 together = []
@@ -130,7 +131,21 @@ class Deciding:
             return None  # part of the first message, or decided before
         partner = await self._conversations.known_terms(exchange.helpdesk)
         verdict = disclosure.told(cause.event, partner.name, partner.policy)
+        reopened = verdict.disclosed and isinstance(cause.event, Ticket.Reopened)
+        if reopened and await self._told_when_over(exchange):
+            files = await self._files_before(exchange, cause)
+            again = dict.fromkeys(files, disclosure.OPENING_ANEW.rule)
+            return await self._decision(exchange, cause, disclosure.OPENING_ANEW, files=again)
         return await self._decision(exchange, cause, verdict)
+
+    async def _told_when_over(self, exchange: Exchange) -> bool:
+        """Whether the partner was told of a ticket on which nobody worked any more, and may not have taken it."""
+        if exchange.external_id or exchange.theirs:
+            return False
+        position = await self._writer.told_whole(exchange)
+        history = await self._ledger.history(exchange.number, as_of=position)
+        ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
+        return ticket.status not in OPEN
 
     async def _decision(
         self,

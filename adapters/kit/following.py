@@ -84,10 +84,9 @@ class Following:
             if stream is not None:
                 self._causes.setdefault(stream, []).append(recorded)
             elif (
-                isinstance(event, Ticket.Assigned)
-                and event.unit in partner.units
-                and partner.interface is not InterfaceState.NOT_INTERFACED
-            ):
+                (isinstance(event, Ticket.Assigned) and event.unit in partner.units)
+                or isinstance(event, Ticket.Reopened)
+            ) and partner.interface is not InterfaceState.NOT_INTERFACED:
                 await self._deciding.begin(partner, number, recorded)
 
     async def _conversation_moved(self, recorded: Recorded) -> None:

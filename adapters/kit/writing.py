@@ -42,10 +42,24 @@ class Writer:
         self, exchange: Exchange, partner: Helpdesk, cause: Recorded, rule: str
     ) -> bytes | None:
         """How the partner is told; None where its format has no word for it. Raises ``Untranslatable``."""
+        if rule == disclosure.OPENING_ANEW.rule:
+            return self._written(partner, await self._anew(exchange, partner, cause), cause)
         whole = rule == disclosure.OPENING.rule
         return self._written(
             partner, await self._news(exchange, partner, cause, whole=whole), cause
         )
+
+    async def _anew(self, exchange: Exchange, partner: Helpdesk, cause: Recorded) -> News:
+        """A change, with all that somebody needs who let the ticket be when it was told as a whole."""
+        news = await self._news(exchange, partner, cause, whole=False)
+        if isinstance(cause.event, Ticket.Attached):
+            again = named_id("told-again", f"{exchange.id}.{cause.position}")
+            message_id = news.message_id.replace(exchange.id.hex, again.hex)
+            return structs.replace(news, message_id=message_id)
+        [opened] = await self._ledger.history(exchange.number, version=1)
+        request = _way(opened.event, opened, news.hops[-1], whole=True)
+        whole = await self._news(exchange, partner, cause, whole=True)
+        return structs.replace(whole, whole=False, anew=True, seen=news.seen, hops=request)
 
     async def told_again(
         self, exchange: Exchange, partner: Helpdesk, cause: Recorded, times: int
@@ -82,7 +96,7 @@ class Writer:
     ) -> News:
         as_of = cause.position
         if isinstance(cause.event, Ticket.Attached):
-            as_of = max(as_of, await self._told_whole(exchange))
+            as_of = max(as_of, await self.told_whole(exchange))
         history = await self._ledger.history(exchange.number, as_of=as_of)
         ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
         about_ticket = cause.event.originator_id == ticket.id
@@ -112,7 +126,7 @@ class Writer:
             reply_address=await self._addresses.address(partner.name, ticket.number),
         )
 
-    async def _told_whole(self, exchange: Exchange) -> int:
+    async def told_whole(self, exchange: Exchange) -> int:
         """As of which position the partner was told of the ticket; 0 where it was not.
 
         A file that follows says nothing of how the ticket was before: that would be taken for news.
@@ -120,7 +134,7 @@ class Writer:
         positions = [0]
         for each in await self._ledger.store.stream(exchange.id):
             match each.event:
-                case Exchange.DispatchDecided() as event if event.rule == disclosure.OPENING.rule:
+                case Exchange.DispatchDecided() as event if event.rule in disclosure.WHOLE:
                     positions.append(event.event_position)
                 case _:
                     pass

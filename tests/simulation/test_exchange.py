@@ -15,7 +15,7 @@ from domain import commands as c
 from domain.exchange import Exchange
 from tests.simulation.exchange_checks import Federation, states_agree, texts
 from tests.simulation.exchange_desk import DeskAdapter
-from tests.simulation.exchange_world import World, parked, recorded, tickets
+from tests.simulation.exchange_world import WISHES, World, parked, recorded, tickets
 from tests.simulation.played_loop import PlayedLoop, chance
 
 RUNS = int(os.environ.get("TICKETLEDGER_SIMULATIONS", "3"))
@@ -143,6 +143,48 @@ def test_a_ticket_that_was_over_before_it_was_told_is_not_opened_by_a_later_entr
         await hub.do(c.Comment(number=number, text=world.word("public")))
         await world.settle()
         assert not await tickets(world.hubs["B"])
+
+    simulate(shape, 9, story)
+
+
+LATE: dict[str, bool] = {"at once": True, "told before": False}
+
+
+@pytest.mark.parametrize("late", LATE)
+@pytest.mark.parametrize("faults", [0.0, 2.0])
+@pytest.mark.parametrize("shape", ["pair", "pair by webhooks", "chain of three"])
+def test_a_ticket_that_was_over_when_it_was_told_is_told_anew_when_it_is_reopened(
+    shape: str, faults: float, late: str
+):
+    """In "chain of four", seed 197, it was opened there without its earlier words."""
+
+    async def story(world: World) -> None:
+        hub, word = world.hubs["A"], world.word
+        number = await _opened(world, "A", "UNIT_A")
+        solve = c.Solve(number=number, solution=word("public"))
+        texts = [
+            c.Comment(number=number, text=word("public")),
+            c.Comment(number=number, text=word("hidden"), visibility=c.Visibility.INTERNAL),
+            WISHES["attach"](number, word("file"), world),
+        ]
+        world.faults = faults
+        if LATE[late]:  # nobody looked between the assignment and the solution
+            assign = c.Assign(number=number, unit="UNIT_B", note=word("public"))
+            await hub.do(*texts, assign, solve)
+        else:
+            await hub.do(*texts, solve)
+            await hub.send_by_hand(number, "b")
+        await asyncio.sleep(7200)
+        assert not await tickets(world.hubs["B"])
+        for _ in range(2):
+            await hub.do(c.Reopen(number=number, comment=word("public")))
+            await hub.do(c.Solve(number=number, solution=word("public")))
+        await hub.do(c.Reopen(number=number, comment=word("public")))
+        await hub.do(c.StartWork(number=number, note=word("public")))
+        await world.settle()
+        [there] = (await tickets(world.hubs["B"])).values()
+        assert len(there.files) == 1
+        await states_agree(world)
 
     simulate(shape, 9, story)
 

@@ -79,7 +79,8 @@ class GgusSoap:
     def outbound(self, news: News) -> bytes | Ignored:
         if not news.place.their_address:
             return Ignored("fetched")  # the partner asks by itself
-        fields = outgoing.whole(news) if news.whole else outgoing.change(news)
+        opens = news.whole or news.anew
+        fields = outgoing.whole(news) if opens else outgoing.change(news)
         if isinstance(fields, Ignored):
             return fields
         group, origin = parted(fields["GHD_Origin_ID"])
@@ -90,7 +91,7 @@ class GgusSoap:
         }
         ordered = sorted(fields, key=_ORDER.__getitem__)
         written = [(on_the_wire(name), fields[name]) for name in ordered if fields[name]]
-        return envelope.write("TicketCreate" if news.whole else "TicketModify", written)
+        return envelope.write("TicketCreate" if opens else "TicketModify", written)
 
 
 def _attach(fields: dict[str, str], ticket: Ticket) -> Asked | Ignored:

@@ -93,7 +93,7 @@ class OsgMail:
     def outbound(self, news: News) -> bytes | Ignored:
         if isinstance(news.event, Ticket.Attached) and not news.whole:
             return write_file(news, news.event)
-        fields = outgoing.whole(news) if news.whole else outgoing.change(news)
+        fields = outgoing.whole(news) if news.whole or news.anew else outgoing.change(news)
         return fields if isinstance(fields, Ignored) else write(news, fields)
 
 

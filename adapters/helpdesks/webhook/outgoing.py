@@ -44,6 +44,8 @@ _TEXTS: Final[Mapping[type, str]] = MappingProxyType({
 def message(news: News) -> bytes | Ignored:
     """The request, without its signature: that holds the time at which it is sent."""
     data = _whole(news) if news.whole else _change(news)
+    if news.anew and isinstance(data, EventData):
+        data = _with_all(news, data)
     if isinstance(data, Ignored):
         return data
     event = TicketEvent(
@@ -62,14 +64,20 @@ def message(news: News) -> bytes | Ignored:
 
 
 def _whole(news: News) -> EventData:
-    ticket = news.ticket
-    sent = msgspec.structs.replace(
-        _ticket(news),
-        subject=telling.text(news, ticket.subject),
-        description=telling.text(news, ticket.description),
+    opened = EventData(change="opened", ticket=_ticket(news), text=telling.outcome(news))
+    return _with_all(news, opened)
+
+
+def _with_all(news: News, data: EventData) -> EventData:
+    """With what a receiver needs that does not know the ticket yet."""
+    ticket = structs.replace(
+        data.ticket,
+        subject=telling.text(news, news.ticket.subject),
+        description=telling.text(news, news.ticket.description),
     )
-    entries = latest(news.diary, telling.where(news))
-    return EventData(change="opened", ticket=sent, entries=entries, text=telling.outcome(news))
+    own = data.text and news.diary[-1:] == [data.text]
+    before = news.diary[:-1] if own else news.diary
+    return structs.replace(data, ticket=ticket, entries=latest(before, telling.where(news)))
 
 
 def latest(entries: Sequence[str], where: str) -> tuple[str, ...]:
