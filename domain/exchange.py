@@ -71,8 +71,8 @@ class Exchange(Conflicting, Diverging):
         """The partner began it: its identifier is the origin of the request."""
         self.external_id = ""
         self.external_reference = ""
-        self.lost: set[str] = set()
-        """Identifiers of their tickets that were lost: messages that name them tell nothing of a link."""
+        self.lost: dict[str, datetime | None] = {}
+        """Identifiers of their tickets that were lost, and when these were made: messages about them tell nothing of a link."""
         self.linked_at = BEGINNING
         """When we first knew their ticket: it was made before."""
         self.opened_at: datetime | None = None
@@ -168,7 +168,7 @@ class Exchange(Conflicting, Diverging):
     def _linked(self, event: Linked) -> None:
         if event.external_id != self.external_id:
             self.linked_at = self.at
-            self.lost.discard(event.external_id)
+            self.lost.pop(event.external_id, None)
         self.number, self.external_id = event.number, event.external_id
         self.external_reference, self.opened_at = event.external_reference, event.opened_at
 
@@ -198,7 +198,7 @@ class Exchange(Conflicting, Diverging):
 
     @mutates(Unlinked)
     def _unlinked(self, event: Unlinked) -> None:
-        self.lost.add(event.external_id)
+        self.lost[event.external_id] = self.opened_at
         self.external_id = self.external_reference = self.remote_state = ""
         self.theirs, self.decided_until, self.opened_at = False, 0, None
         self.heard = self.told = None

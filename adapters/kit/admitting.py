@@ -5,6 +5,7 @@ from msgspec import structs
 from adapters.kit.contract import Asked, Reading, Returned
 from adapters.kit.conversations import Conversations
 from adapters.kit.hops import HOPS_MAX, our_number
+from adapters.kit.reused import ANOTHER, gave_again
 from adapters.kit.verdicts import Verdict, loop
 from domain import commands as c
 from domain.disclosure import heard
@@ -89,7 +90,23 @@ class Admission:
                 detail=f"ticket {exchange.number} is linked to {exchange.external_id or 'nothing'}; "
                 f"the message says {reading.number} and {reading.external_id}",
             )
-        return None
+        return await self._another(reading)
+
+    async def _another(self, reading: Reading) -> Verdict | None:
+        """Whether it is about another ticket than ours or theirs, which had the same name before a restore."""
+        exchange, told = self._exchange, reading.number_opened_at
+        if gave_again(exchange, reading):
+            detail = (
+                f"{reading.external_id} is another ticket there now: made at {reading.opened_at}"
+            )
+            return Verdict(kind="refused", code=ANOTHER, detail=detail)
+        if exchange.external_id or not reading.number or told is None:
+            return None
+        made_at = (await self._ledger.ticket(reading.number)).opened_at
+        if made_at == told:
+            return None
+        detail = f"{reading.number} is another ticket here now: made at {made_at}, not {told}"
+        return Verdict(kind="refused", code=ANOTHER, detail=detail)
 
     async def permitted(self, asked: Asked) -> tuple[list[c.Command], list[str]]:
         """What the policy and the directory let through, and what not."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from adapters.kit.contract import (
 )
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
+from adapters.kit.reused import is_lost, made_at
 from adapters.kit.verdicts import Effect, TellAgain, Verdict, failed
 from domain import commands as c
 from domain.aggregate import Aggregate
@@ -65,6 +67,8 @@ class Application:
         self._reading = Reading()
         self._clashes: Sequence[Clash] = ()
         self._again: Sequence[Effect] = ()
+        self._request = ""
+        """The key under which the request is claimed that is opened; empty: the first hop of its way."""
         self.tell_again: TellAgain | None = None
 
     async def run(self) -> Verdict | None:
@@ -122,7 +126,7 @@ class Application:
             ) as error:  # of a person: somebody registered the same one just now
                 if error.kind.startswith("link:"):
                     return Verdict(kind="refused", code="link-conflict", detail=str(error))
-                if error.kind == _REQUEST:
+                if error.kind == _REQUEST and not await self._opened_anew(error.key):
                     return await self._admission.opened_before(error)
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
@@ -228,9 +232,10 @@ class Application:
             if self._message.reference not in exchange.messages:
                 raise Settled
             if opening and self._reading.hops:
-                exchange.claim(_REQUEST, self._reading.hops[0])
+                exchange.claim(_REQUEST, self._request or self._reading.hops[0])
             if link := self._link(ticket.number):
-                exchange.link(*link, link_key=await self._link_key(link[1]))
+                key, made_at = await self._link_key(link[1]), self._made_at(link[1])
+                exchange.link(*link, link_key=key, opened_at=made_at)
             for clash in self._clashes:
                 exchange.find_conflict(self._message.reference, clash)
             exchange.apply_message(
@@ -266,14 +271,24 @@ class Application:
     def _link(self, number: int) -> tuple[int, str, str] | None:
         """What the message tells of the link that was not known; None for nothing."""
         exchange, reading = self._exchange, self._reading
-        theirs = "" if reading.external_id in exchange.lost else reading.external_id
+        theirs = "" if is_lost(exchange, reading) else reading.external_id
         link = (
             number,
             exchange.external_id or theirs,
             reading.external_reference or exchange.external_reference,
         )
         known = exchange.number, exchange.external_id, exchange.external_reference
-        return link if link != known else None
+        return link if link != known or self._made_at(link[1]) else None
+
+    def _made_at(self, external_id: str) -> datetime | None:
+        return made_at(self._exchange, self._reading, external_id)
+
+    async def _opened_anew(self, request: str) -> bool:
+        """Whether the partner opened it again under its old name, after a restore: it gets a key of its own."""
+        if request != self._reading.external_id:
+            return False
+        self._request, _ = await self._conversations.link(self._partner.name, request)
+        return self._request != request
 
     async def _without_effect(self, why: str, withheld: Sequence[str] = ()) -> Verdict:
         link = self._link(self._exchange.number) if self._exchange.number else None
@@ -291,6 +306,7 @@ class Application:
             understood=not self._reading.beside,
             link=link,
             link_key=key,
+            made_at=self._made_at(link[1]) if link else None,
             clashes=self._clashes,
             effects=self._again,
         )

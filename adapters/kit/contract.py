@@ -67,6 +67,12 @@ class Reading(Struct, frozen=True, kw_only=True):
     """The partner goes on with its ticket under this identifier."""
     number: int = 0
     """Our ticket, as the partner believes: the exchange checks whether it is exchanged with it."""
+    opened_at: datetime | None = None
+    """When the partner's ticket was made, by its clock, where the message says: with another one it is another ticket."""
+    number_opened_at: datetime | None = None
+    """When ours was made, as the partner was told, where the message says."""
+    opens: bool = False
+    """It is the first message about the partner's ticket."""
     installation: str = ""
     """Whose number that is, where the message says so: a number of another installation is not ours."""
     state: str = ""
@@ -132,7 +138,8 @@ class News(Struct, frozen=True, kw_only=True):
     event: Event
     """What happened. A whole ticket (``whole``) is told in consequence of it."""
     ticket: Ticket
-    """As it was just after the event; with a file that follows a whole ticket, as that was told."""
+    """As it was just after the event; with a file that follows a whole ticket, as that was told; with what is told
+    again, as it is."""
     texts: Mapping[UUID, str]
     """Contents that the event and the ticket refer to. Erased ones are missing."""
     files: Mapping[UUID, bytes] = MappingProxyType({})
@@ -146,6 +153,8 @@ class News(Struct, frozen=True, kw_only=True):
     """With ``whole`` and ``anew``: the public entries so far, oldest first."""
     external_id: str = ""
     external_reference: str = ""
+    opened_at: datetime | None = None
+    """When the partner's ticket was made, as it told."""
     theirs: bool = False
     """The partner opened the ticket, so its identifier is the origin."""
     hops: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from adapters.kit.applying import Application, Settled
 from adapters.kit.contract import Adapter, Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
+from adapters.kit.reused import given_up
 from adapters.kit.verdicts import TellAgain, Verdict
 from domain import clock
 from domain.errors import AlreadyClaimed, NotNow, StaleVersion
@@ -96,6 +97,10 @@ class Inbox:
             key, about = await self._conversations.find(
                 helpdesk, number=reading.number, external_id=reading.external_id
             )
+        if about is not None and reading.opens and await given_up(
+            self._conversations, about, reading
+        ):
+            return await self._conversations.link(helpdesk, reading.external_id)
         if about is not None and reading.moved_to:
             key, _ = await self._conversations.link(helpdesk, reading.moved_to)
         return key, about

@@ -7,16 +7,26 @@ when they were made, by the partner's own clock: as it told that when we were li
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
+
+import structlog
 
 from adapters.kit.carriers import Parcel
+from adapters.kit.contract import Reading
 from adapters.kit.conversations import Conversations
 from adapters.kit.documents import our_id
 from adapters.kit.retry import Undelivered
 from domain.errors import NothingToDo
+from domain.exchange import Exchange
+from domain.identifiers import random_id
+from domain.provenance import Provenance, acting
+
+log = structlog.get_logger()
 
 ANOTHER: Final = "another"
 """Why a conversation gave up their ticket."""
 ANOTHER_THERE: Final = "another-there"
+_RULE: Final = "rule:reused@1"
 CLOCKS: Final = timedelta(days=1)
 """By more than this, clocks and zones are not wrong."""
 
@@ -33,6 +43,47 @@ def given_again(
     if known is not None:
         return opened_at != known
     return linked_at is not None and opened_at > linked_at + CLOCKS
+
+
+def gave_again(exchange: Exchange, reading: Reading) -> bool:
+    """Whether a message names the ticket that we are linked to, and is about another one: by the partner's clock alone."""
+    if not exchange.number or reading.external_id != exchange.external_id:
+        return False
+    return given_again(reading.opened_at, exchange.opened_at, None)
+
+
+def is_lost(exchange: Exchange, reading: Reading) -> bool:
+    """Whether it is about the ticket of theirs that was lost, and not about one that got its identifier since."""
+    if reading.external_id not in exchange.lost:
+        return False
+    made_at = exchange.lost[reading.external_id]
+    return made_at is None or reading.opened_at in (None, made_at)
+
+
+def made_at(exchange: Exchange, reading: Reading, external_id: str) -> datetime | None:
+    """When their ticket was made, where a message tells that of the one that we are linked to, and it is news."""
+    same = external_id == exchange.external_id
+    if external_id != reading.external_id or (same and exchange.opened_at is not None):
+        return None
+    return reading.opened_at
+
+
+async def given_up(conversations: Conversations, about: UUID, reading: Reading) -> bool:
+    """Whether a message opens a ticket under the identifier of an older one, which is given up by that.
+
+    Only where a ticket is opened: that is said once of each, so nothing begins anew again and again.
+    """
+    exchange = await conversations.kept_or_load(about)
+    if not gave_again(exchange, reading):
+        return False
+    helpdesk, external_id = exchange.helpdesk, exchange.external_id
+    key, holder = await conversations.link(helpdesk, external_id)
+    if holder != about:
+        return False
+    log.error("partner gives identifiers again", helpdesk=helpdesk, ticket=external_id)
+    with acting(Provenance(_RULE, random_id(), f"restored:{helpdesk}")), suppress(NothingToDo):
+        await conversations.change(about, lambda fresh: fresh.unlink(key, ANOTHER))
+    return True
 
 
 def must_be_ours(

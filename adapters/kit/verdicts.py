@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -30,6 +31,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     understood: bool = False
     link: tuple[int, str, str] | None = None
     link_key: str = ""
+    made_at: datetime | None = None
+    """When their ticket of the link was."""
     clashes: Sequence[Clash] = ()
     effects: Sequence[Effect] = ()
     """What is decided beside: the partner is told again what holds."""
@@ -41,7 +44,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         match self.kind:
             case "ignored":
                 if self.link:
-                    exchange.link(*self.link, link_key=self.link_key)
+                    exchange.link(*self.link, link_key=self.link_key, opened_at=self.made_at)
                 for clash in self.clashes:
                     exchange.find_conflict(reference, clash)
                 exchange.ignore(

@@ -68,7 +68,7 @@ class Writer:
 
         ``times`` makes its identifier another than those of earlier messages about the same.
         """
-        news = await self._news(exchange, partner, cause, whole=False)
+        news = await self._news(exchange, partner, cause, whole=False, now=True)
         again = named_id("told-again", f"{exchange.id}.{times}")
         news = structs.replace(
             news,
@@ -92,9 +92,16 @@ class Writer:
         return None if isinstance(message, Ignored) else message
 
     async def _news(
-        self, exchange: Exchange, partner: Helpdesk, cause: Recorded, *, whole: bool
+        self,
+        exchange: Exchange,
+        partner: Helpdesk,
+        cause: Recorded,
+        *,
+        whole: bool,
+        now: bool = False,
     ) -> News:
-        as_of = cause.position
+        """``now``: with the ticket as it is, not as it was just after the event."""
+        as_of = _END if now else cause.position
         if isinstance(cause.event, Ticket.Attached):
             as_of = max(as_of, await self.told_whole(exchange))
         history = await self._ledger.history(exchange.number, as_of=as_of)
@@ -108,6 +115,7 @@ class Writer:
         files = await self._ledger.store.contents(file)
         place = self._conversations.place(partner)
         domain = place.our_address.rpartition("@")[2]
+        way = _way(event, cause, hop(place.our_name, ticket.number), whole=whole)
         return News(
             event=event,
             ticket=ticket,
@@ -117,11 +125,12 @@ class Writer:
             diary=[found[each.id].text() for each in entries if each and each.id in found],
             external_id=exchange.external_id,
             external_reference=exchange.external_reference,
+            opened_at=exchange.opened_at,
             theirs=exchange.theirs,
             message_id=f"<{exchange.id.hex}.{cause.position}@{domain}>",
             at=cause.recorded_at,
             seen="" if whole else await self._seen(exchange, cause.position),
-            hops=_way(event, cause, hop(place.our_name, ticket.number), whole=whole),
+            hops=tuple(each for each in way if each not in exchange.lost),
             place=place,
             reply_address=await self._addresses.address(partner.name, ticket.number),
         )

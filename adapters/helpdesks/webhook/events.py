@@ -14,6 +14,9 @@ _OUR_ID: Final = re.compile(r"([A-Z][A-Z0-9]{1,15})-(\d{1,9})")
 
 Name = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 Text = Annotated[str, Meta(max_length=100_000)]
+Instant = Annotated[
+    str, Meta(max_length=60, description="An instant with its zone, as RFC 3339 has it.")
+]
 ENTRIES_MAX: Final = 200
 EventId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]*$")]
 Change = Literal[
@@ -39,6 +42,9 @@ class EventTicket(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sender's identifier, the same for ever. Ours are like ``GGUS-42``."""
     version: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     """Grows with every change. Fields of a message that is older than one taken before are left alone."""
+    opened_at: Instant = ""
+    """When the sender's ticket was made, the same for ever: after a restore from a backup another ticket may have
+    its id. With it, the event's ``time`` is when the change happened."""
     url: Annotated[str, Meta(max_length=500)] = ""
     state: Name = ""
     """The sender's word."""
@@ -75,6 +81,8 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ticket: EventTicket
     yours: Name = ""
     """The receiver's ticket, where the sender knows it, as the receiver named it."""
+    yours_opened_at: Instant = ""
+    """When that was made, as the receiver told."""
     changed: Annotated[tuple[Field, ...], Meta(max_length=7)] = ()
     """Fields of the ticket that have their values by this change."""
     text: Text = ""
@@ -107,8 +115,7 @@ class TicketEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: Annotated[str, Meta(min_length=1, max_length=200)]
     """``org.ticketledger.ticket.`` and the change."""
     subject: Annotated[str, Meta(max_length=200)] = ""
-    time: Annotated[str, Meta(max_length=60)] = ""
-    """An instant with its zone, as RFC 3339 has it."""
+    time: Instant = ""
     datacontenttype: Annotated[str, Meta(max_length=100)] = ""
     hops: Annotated[str, Meta(max_length=2_000)] = ""
     """Extension: tickets that the change came through, the first one first: ``GGUS-42 NGI-7``."""

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from adapters.helpdesks.webhook.attached import attached
 from adapters.helpdesks.webhook.events import EventData, EventTicket, TicketEvent
+from adapters.helpdesks.webhook.message import instant
 from adapters.kit import asking, words
 from adapters.kit.contract import Asked, Before, Ignored, Unreadable
 from adapters.kit.states import action
@@ -78,14 +79,15 @@ def commands_for_known(
         case "attached":
             return attached(data, ticket)
         case "commented" | "replied" | "updated":
-            return _changed(data, ticket, before, tables)
+            return _changed(event, ticket, before, tables)
 
 
-def _changed(data: EventData, ticket: Ticket, before: Before, tables: Words) -> Asked | Ignored:
+def _changed(event: TicketEvent, ticket: Ticket, before: Before, tables: Words) -> Asked | Ignored:
     """The fields, then the state, which takes the text along; else the text is an entry."""
+    data = event.data
     text = _fitting(data.text)
     said = words.status(tables, data.ticket.state) if data.ticket.state else None
-    overtaken = _overtaken(data, before)
+    overtaken = _overtaken(event, before)
     changed = () if overtaken else data.changed
     commands, withheld = _fields(data, changed, ticket, tables)
     if "state" in changed:
@@ -157,14 +159,22 @@ def _entry(data: EventData, ticket: Ticket, text: str) -> c.Command:
     return c.Comment(number=ticket.number, text=text, visibility=visibility)
 
 
-def _overtaken(data: EventData, before: Before) -> bool:
+def _overtaken(event: TicketEvent, before: Before) -> bool:
     """A later event of the same ticket came first."""
-    last = before.heard.body if before.heard is not None else None
+    ticket, last = event.data.ticket, before.heard.body if before.heard is not None else None
     return (
         isinstance(last, TicketEvent)
-        and last.data.ticket.id == data.ticket.id
-        and 0 < data.ticket.version < last.data.ticket.version
+        and last.data.ticket.id == ticket.id
+        and 0 < ticket.version < last.data.ticket.version
+        and not _counts_anew(event, last)
     )
+
+
+def _counts_anew(event: TicketEvent, last: TicketEvent) -> bool:
+    """The partner was restored from a backup: its versions grow from there, and its clock went on."""
+    at, last_at = instant(event.time), instant(last.time)
+    told = bool(event.data.ticket.opened_at)
+    return told and at is not None and last_at is not None and at > last_at
 
 
 def _value(field: str, ticket: EventTicket, tables: Words) -> str:

@@ -3,7 +3,7 @@
 from adapters.helpdesks.webhook import outgoing
 from adapters.helpdesks.webhook.events import TicketEvent, named
 from adapters.helpdesks.webhook.incoming import commands_for_known, commands_for_unknown
-from adapters.helpdesks.webhook.message import MEDIA_TYPE, taken_apart
+from adapters.helpdesks.webhook.message import MEDIA_TYPE, instant, taken_apart
 from adapters.kit.contract import (
     Asked,
     Before,
@@ -61,6 +61,9 @@ class Webhook:
             external_reference=data.into or data.ticket.id,
             moved_to=data.into if data.change == "merged" else "",
             number=named(data.yours)[1],
+            opened_at=instant(data.ticket.opened_at),
+            number_opened_at=instant(data.yours_opened_at),
+            opens=data.change == "opened",
             state=line(data.ticket.state, NAME_CHARACTERS_MAX),
             submitter=Contact(
                 name=line(person.name, 200), mail=line(person.mail, 254), phone=line(person.phone, 50)

@@ -130,6 +130,11 @@ def instant(text: str) -> datetime | None:
     """An instant with its zone. Anything else is not believed."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo else None
+
+
+def told_instant(at: datetime) -> str:
+    """The same as text."""
+    return at.isoformat().replace("+00:00", "Z")

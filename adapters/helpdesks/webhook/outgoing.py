@@ -19,7 +19,7 @@ from adapters.helpdesks.webhook.events import (
     Field,
     TicketEvent,
 )
-from adapters.helpdesks.webhook.message import STRUCTURED, Message, written
+from adapters.helpdesks.webhook.message import STRUCTURED, Message, told_instant, written
 from adapters.kit import telling, words
 from adapters.kit.contract import Ignored, News
 from adapters.kit.webhook import ID_HEADER
@@ -54,7 +54,7 @@ def message(news: News) -> bytes | Ignored:
         source=_source(news),
         type=TYPE_PREFIX + data.change,
         subject=data.ticket.id,
-        time=news.at.isoformat().replace("+00:00", "Z"),
+        time=told_instant(news.at),
         datacontenttype="application/json",
         hops=" ".join(news.hops),
         data=data,
@@ -137,6 +137,7 @@ def _data(news: News, change: Change, changed: tuple[Field, ...] = (), text: str
         change=change,
         ticket=_ticket(news),
         yours=news.external_id,
+        yours_opened_at=told_instant(news.opened_at) if news.opened_at else "",
         changed=changed,
         text=text,
         seen=news.seen,
@@ -149,6 +150,7 @@ def _ticket(news: News) -> EventTicket:
     return EventTicket(
         id=telling.our_id(news),
         version=ticket.version,
+        opened_at=told_instant(ticket.opened_at),
         url=telling.page(news),
         state=words.status_there(tables, ticket.status),
         unit=words.unit_there(tables, ticket.unit),
