@@ -101,3 +101,9 @@ def our_id(text: str) -> tuple[str, int]:
 def our_number(text: str) -> int:
     """The number in a text like ``GGUS-42``; 0 for anything else."""
     return our_id(text)[1]
+
+
+def ours(text: str, our_name: str) -> str:
+    """The text, where it names a ticket of this installation; empty for another's, and for anything else."""
+    installation, number = our_id(text)
+    return text if number and installation == our_name else ""

@@ -15,7 +15,7 @@ from adapters.helpdesks.jira.rows import CommentRow, IssueRow
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.batches import batches
 from adapters.kit.carriers import Known
-from adapters.kit.documents import our_id
+from adapters.kit.documents import ours
 from adapters.kit.retry import Undelivered
 from adapters.kit.settling import stays
 from adapters.kit.words import status_there
@@ -123,7 +123,7 @@ class Doubles:
 
 def labelled(issue: IssueRow, our_name: str) -> str:
     """Our number as the issue bears it; not another installation's."""
-    return next((each for each in issue.fields.labels if our_id(each)[0] == our_name), "")
+    return next((each for each in issue.fields.labels if ours(each, our_name)), "")
 
 
 def _empty(key: str) -> Mapping[str, Any]:

@@ -40,11 +40,10 @@ class JiraObserver:
             if each.author is not None and each.author.account_id == account
         ]
         doubled = await self._doubles.comments(issue, comments, self._our_name)
-        ours = [each for each in issue.fields.labels if each.startswith(f"{self._our_name}-")]
         return Seen(
             external_id=external_id,
             opened_at=issue.made_at,
-            number=next((number for each in ours if (number := our_number(each))), 0),
+            number=our_number(labelled(issue, self._our_name)),
             state=issue.fields.status.name,
             priority=issue.priority,
             unit=issue.component,

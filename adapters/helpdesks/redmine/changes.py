@@ -11,10 +11,10 @@ from adapters.helpdesks.redmine.documents import (
     Step,
     TheirIssue,
     marked,
-    our_number,
 )
 from adapters.helpdesks.redmine.rows import Issue, Journal, in_seconds
 from adapters.helpdesks.redmine.session import Session
+from adapters.kit.documents import ours
 from adapters.kit.text import line
 
 _TEXT_CHARACTERS_MAX = 200_000
@@ -28,8 +28,7 @@ class Reader:
 
     def our_id(self, issue: Issue) -> str:
         """Our number as the issue bears it; not another installation's."""
-        value = issue.custom(EXTERNAL_ID) or ""
-        return value if value.startswith(f"{self._our_name}-") and our_number(value) else ""
+        return ours(issue.custom(EXTERNAL_ID) or "", self._our_name)
 
     def issue(self, issue: Issue) -> TheirIssue:
         return TheirIssue(

@@ -7,7 +7,7 @@ from adapters.helpdesks.zammad.documents import EXTERNAL_ID, event_id
 from adapters.helpdesks.zammad.doubles import Doubles, doubled
 from adapters.helpdesks.zammad.session import Session, TicketRow
 from adapters.kit.carriers import Seen
-from adapters.kit.documents import our_number
+from adapters.kit.documents import our_number, ours
 from adapters.kit.retry import Undelivered
 from domain.words import Words
 
@@ -19,12 +19,12 @@ class ZammadObserver:
 
     async def look(self, external_ids: Sequence[str]) -> Sequence[Seen]:
         tickets = {each: await self._ticket(each) for each in external_ids}
-        ours = [
+        linked = [
             each
             for each in tickets.values()
             if each and self._number(each) and each.state != words.MERGED
         ]
-        left = await self._doubles.beside(ours)
+        left = await self._doubles.beside(linked)
         return [await self._seen(*each, left) for each in tickets.items()]
 
     async def _ticket(self, external_id: str) -> TicketRow | None:
@@ -36,8 +36,7 @@ class ZammadObserver:
             return None
 
     def _number(self, ticket: TicketRow) -> int:
-        named = ticket.custom(EXTERNAL_ID)
-        return our_number(named) if named.startswith(f"{self._our_name}-") else 0
+        return our_number(ours(ticket.custom(EXTERNAL_ID), self._our_name))
 
     async def _seen(
         self, external_id: str, ticket: TicketRow | None, left: Mapping[int, list[str]]
