@@ -137,14 +137,12 @@ def history(
 ) -> None:
     """Every event of a ticket, with who caused it and both its times."""
     from api import moments  # noqa: PLC0415
-    from api.histories import read_history, with_exchanges  # noqa: PLC0415
+    from api.histories import read_history  # noqa: PLC0415
 
     moment = moments.as_of(as_of)
 
     async def read(services: "Services") -> list[dict[str, Any]]:
-        if exchanges:
-            return await with_exchanges(services, number, as_of=moment)
-        return await read_history(services.ledger, number, as_of=moment)
+        return await read_history(services, number, as_of=moment, exchanges=exchanges)
 
     events = run(context, read, work=exchanges)
     if json:

@@ -9,6 +9,7 @@ from api.bootstrap import Services
 from api.web.pages.reader import actor_names
 from domain.ledger import AsOf
 from projections import timeline
+from projections.timeline_entries import Entry
 
 _ENTRIES_MAX: Final = 500
 _TEXTS: Final = (
@@ -71,7 +72,7 @@ async def shown_entries(
     return [_shown(entry, await named(entry.actor)) for entry in found], earlier
 
 
-def _shown(entry: timeline.Entry, actor: str) -> Shown:
+def _shown(entry: Entry, actor: str) -> Shown:
     fields = entry.fields
     return Shown(
         position=entry.position,
