@@ -8,7 +8,7 @@ from msgspec import Struct
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
-from domain.lifecycle import Status
+from domain.lifecycle import FINAL, Status
 
 LIST_MAX: Final = 500
 
@@ -25,6 +25,21 @@ EXCHANGED: Final = SQL("""
       LEFT JOIN ledger.content ON content.id = page.subject
      ORDER BY page.number
 """)
+
+LINKED: Final = SQL("""
+    SELECT ticket.number, exchange.external_id
+      FROM view.exchange JOIN view.ticket USING (number)
+     WHERE exchange.helpdesk = %(helpdesk)s AND exchange.number <> 0 AND ticket.status <> ALL(%(final)s)
+     ORDER BY ticket.number
+""")
+
+HELPDESKS: Final = "SELECT DISTINCT helpdesk FROM view.exchange ORDER BY helpdesk"
+
+
+class LinkedTicket(Struct, frozen=True):
+    number: int
+    external_id: str
+    """The partner's ticket; empty where it did not tell."""
 
 
 class ExchangedTicket(Struct, frozen=True):
@@ -64,3 +79,15 @@ async def exchanged_tickets(
     }  # fmt: skip
     rows = await (await connection.execute(EXCHANGED, values)).fetchall()
     return [ExchangedTicket(*row) for row in rows]
+
+
+async def linked_tickets(connection: AsyncConnection[Any], helpdesk: str) -> list[LinkedTicket]:
+    """All that are exchanged with a partner and not final, by number."""
+    values = {"helpdesk": helpdesk, "final": [status.value for status in FINAL]}
+    rows = await (await connection.execute(LINKED, values)).fetchall()
+    return [LinkedTicket(*row) for row in rows]
+
+
+async def helpdesks(connection: AsyncConnection[Any]) -> list[str]:
+    """The partners with whom tickets are exchanged, or were. This reads all conversations."""
+    return [name for (name,) in await (await connection.execute(HELPDESKS)).fetchall()]

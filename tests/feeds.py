@@ -3,7 +3,7 @@
 import msgspec
 
 from domain.exchange import Exchange
-from domain.feeds import Mark, followed
+from domain.feeds import RESTORED, Mark, followed
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
 from domain.identifiers import named_id, random_id
 from domain.ledger import Ledger
@@ -86,8 +86,17 @@ class Reader:
         self.events: list[CloudEvent] = []
 
     def take(self, event: CloudEvent) -> None:
+        if event.data.event.topic == RESTORED:
+            self.go_back(event.data.previous)
         self.mark = followed(self.mark, event.data)
         self.events.append(event)
+
+    def go_back(self, hash_: str) -> None:
+        """What was read after the entry with this hash is in no feed any more."""
+        while self.mark.hash != hash_:
+            self.events.pop()
+            last = self.events[-1].data if self.events else None
+            self.mark = Mark(last.sequence, last.hash) if last else Mark()
 
     @property
     def topics(self) -> list[str]:

@@ -64,6 +64,12 @@ class Comparison:
         _, memory = await self._checkpoints.load(COMPARED + helpdesk)
         return msgspec.json.decode(memory, type=Progress) if memory else None
 
+    async def begin(self, helpdesk: str, since: datetime) -> None:
+        """Let the service compare all tickets, unless it began to do so since an instant. Nothing is put right by that."""
+        progress = await self.progress(helpdesk)
+        if progress is None or progress.begun_at < since:
+            await self._keep(helpdesk, Progress(begun_at=clock.now()))
+
     async def whole(
         self, helpdesk: str, *, repair: bool, anew: bool = False, confirm: bool = True
     ) -> Progress:
@@ -94,12 +100,14 @@ class Comparison:
         await self._checkpoints.save(COMPARED + helpdesk, 0, msgspec.json.encode(progress))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Compare all partners now and then until ``stop`` is set. Nothing is put right by that."""
-        while not stop.is_set() and self._every_s:
-            pause_s = self._every_s
+        """Compare all partners now and then until ``stop`` is set, and those that it was begun with.
+
+        Nothing is put right by that.
+        """
+        while not stop.is_set():
+            pause_s = self._every_s or _AWAY_S
             for helpdesk in await self._linked.helpdesks():
-                progress = await self.progress(helpdesk)
-                if progress is None or progress.ended_at is None or self._due(progress):
+                if self._due(await self.progress(helpdesk)):
                     try:
                         await self.whole(helpdesk, repair=False)
                     except NotNow:
@@ -110,8 +118,13 @@ class Comparison:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), min(pause_s, _AWAY_S))
 
-    def _due(self, progress: Progress) -> bool:
-        return clock.now() - progress.begun_at >= timedelta(seconds=self._every_s)
+    def _due(self, progress: Progress | None) -> bool:
+        if progress is not None and progress.ended_at is None:
+            return True
+        if not self._every_s:
+            return False
+        pause = timedelta(seconds=self._every_s)
+        return progress is None or clock.now() - progress.begun_at >= pause
 
     async def after_restore(self, partner: Helpdesk) -> None:
         """Put right what a rule can, before anything that the partner says now is believed.

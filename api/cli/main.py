@@ -16,6 +16,7 @@ from api.cli import (
     files,
     imports,
     levels,
+    log,
     mapping,
     mapping_replay,
     operation,
@@ -67,6 +68,7 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(conformance.app, name="conformance")
 app.add_typer(feed.app, name="feed")
 app.add_typer(levels.app, name="levels")
+app.add_typer(log.app, name="log")
 
 
 def main() -> None:
