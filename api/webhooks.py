@@ -78,14 +78,14 @@ class WebhookDoor:
         await self._doors.admit(partner)
         raw = kept.received(target, headers, body)
         envelope = kept.taken_apart(raw).envelope()
-        received = await self._exchange.inbox.receive(
+        received = await self._exchange.inbox.take(
             partner, raw, envelope.id, kept.instant(envelope.time)
         )
         if received is None:
             await self._must_be_the_same(partner, envelope.id, body)
             await self._doors.repeated(partner)
         else:
-            self._exchange.worker.stir(received.exchange, received.position)
+            self._exchange.worker.stir(received)
         return received
 
     async def _partner(self, name: str) -> Helpdesk:

@@ -60,6 +60,16 @@ class Outcome(Struct, frozen=True, gc=False):
     receipt: Receipt
 
 
+class _Terms(Struct, frozen=True, gc=False):
+    """On which commands are carried out: see ``Ledger.execute``."""
+
+    actor: Actor
+    answer: AnswerTo | None
+    exchanged_with: str
+    together: Together | None
+    before: Sequence[Event]
+
+
 class Ledger:
     """Decides and stores, for one process. Any number of processes may share a store."""
 
@@ -79,8 +89,11 @@ class Ledger:
         answer: AnswerTo | None = None,
         exchanged_with: str = "",
         together: Together | None = None,
+        before: Sequence[Event] = (),
     ) -> Outcome:
         """Carry out one command, or several on one ticket, as one append.
+
+        ``before``: what stands in the same append before the ticket's events; looked at after ``together``.
 
         After an ``OpenTicket`` the following commands mean the new ticket, whatever number they name.
         Needs an ``acting`` block of the same actor. Raises what ``domain.errors`` lists; after
@@ -90,19 +103,15 @@ class Ledger:
         assert current().actor == actor.name, "events name the one whose rights were asked"
         routed = [await self._routed(command, actor) for command in commands]
         first, rest = routed[0], _on_ticket(routed[1:])
+        terms = _Terms(actor, answer, exchanged_with, together, before)
         if isinstance(first, c.OpenTicket):
-            return await self._open(first, rest, actor, answer, exchanged_with, together)
-        return await self._update([first, *rest], actor, answer, exchanged_with, together)
+            return await self._open(first, rest, terms)
+        return await self._update([first, *rest], terms)
 
     async def _open(
-        self,
-        command: c.OpenTicket,
-        rest: Sequence[c.TicketCommand],
-        actor: Actor,
-        answer: AnswerTo | None,
-        exchanged_with: str,
-        together: Together | None,
+        self, command: c.OpenTicket, rest: Sequence[c.TicketCommand], terms: _Terms
     ) -> Outcome:
+        actor = terms.actor
         must_open(actor, command, self.vocabulary)
         if command.particulars.type in VO_TYPES:
             must_belong(await self.directory.vo(command.particulars.vo), command.particulars)
@@ -122,17 +131,11 @@ class Ledger:
         if path.direct:
             with by_rule(RULE):
                 ticket.assign(path.unit, notified_site=path.notified_site)
-        decide(ticket, rest, actor, self.vocabulary, exchanged_with=exchanged_with)
-        return Outcome(ticket, await self._save(ticket, answer, together))
+        decide(ticket, rest, actor, self.vocabulary, exchanged_with=terms.exchanged_with)
+        return Outcome(ticket, await self._save(ticket, terms))
 
-    async def _update(
-        self,
-        commands: Sequence[c.TicketCommand],
-        actor: Actor,
-        answer: AnswerTo | None,
-        exchanged_with: str,
-        together: Together | None,
-    ) -> Outcome:
+    async def _update(self, commands: Sequence[c.TicketCommand], terms: _Terms) -> Outcome:
+        actor, exchanged_with = terms.actor, terms.exchanged_with
         number = commands[0].number
         if any(command.number != number for command in commands):
             raise Invalid("commands that are stored together must be about one ticket")
@@ -144,7 +147,7 @@ class Ledger:
                 ticket = kept.fork() if kept else await self.ticket(number)
                 try:
                     decide(ticket, commands, actor, self.vocabulary, exchanged_with=exchanged_with)
-                    return Outcome(ticket, await self._save(ticket, answer, together))
+                    return Outcome(ticket, await self._save(ticket, terms))
                 except StoreUnavailable:
                     raise  # it may be stored: deciding again could do it twice
                 except StaleVersion:
@@ -217,11 +220,12 @@ class Ledger:
         self.directory.forget(aggregate.id for aggregate in aggregates)
         return receipt
 
-    async def _save(
-        self, ticket: Ticket, answer: AnswerTo | None, together: Together | None
-    ) -> Receipt:
-        others = await together(ticket) if together else ()
-        receipt = await self.store.append(collect((ticket, *others), answer and answer(ticket)))
+    async def _save(self, ticket: Ticket, terms: _Terms) -> Receipt:
+        others = await terms.together(ticket) if terms.together else ()
+        append = collect((ticket, *others), terms.answer and terms.answer(ticket))
+        if terms.before:
+            append = structs.replace(append, events=[*terms.before, *append.events])
+        receipt = await self.store.append(append)
         if others:
             self.directory.forget(other.id for other in others)
         self._kept[ticket.id] = ticket

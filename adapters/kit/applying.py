@@ -1,7 +1,7 @@
 """One message in: from its bytes to its effect, or to the reason why it has none."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -26,7 +26,7 @@ from adapters.kit.hops import as_for_us
 from adapters.kit.reused import is_lost, made_at
 from adapters.kit.verdicts import Effect, TellAgain, Verdict, failed
 from domain import commands as c
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, Event
 from domain.conflicts import Clash, Side
 from domain.directory import Person, identity_key
 from domain.errors import AlreadyClaimed, NothingToDo, Refused, StaleVersion, StoreUnavailable
@@ -35,6 +35,7 @@ from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 from domain.provenance import Origin, acting, attribution
 from domain.rights import Actor
+from domain.store import Receipt
 from domain.ticket import Ticket
 
 log = structlog.get_logger()
@@ -45,11 +46,15 @@ _REQUEST: Final = "request"
 
 
 class Settled(Exception):
-    """Another process gave the message its effect, or its outcome, meanwhile."""
+    """Another process gave the message its effect, or its outcome, meanwhile; or it must be stored first."""
 
 
 class Application:
-    """Needs an ``acting`` block of the partner."""
+    """Needs an ``acting`` block of the partner.
+
+    ``raw``: the message is not stored yet. Then it is stored with its effect, at the first attempt or not at
+    all, and the caller has the conversation for itself.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class Application:
         partner: Helpdesk,
         exchange: Exchange,
         message: Message,
+        *,
+        raw: bytes | None = None,
     ) -> None:
         self._conversations, self._adapter, self._partner = conversations, adapter, partner
         self._ledger = conversations.ledger
@@ -69,13 +76,24 @@ class Application:
         self._again: Sequence[Effect] = ()
         self._request = ""
         """The key under which the request is claimed that is opened; empty: the first hop of its way."""
+        self._raw, self._at_once = raw, raw is not None
+        self._decided: Exchange | None = None
+        """The conversation with the outcome, on its way to the store."""
         self.tell_again: TellAgain | None = None
+        self.receipt: Receipt | None = None
+        """Where the effect is stored, when it is."""
 
     async def run(self) -> Verdict | None:
         """Carry the message out, or say why not. None: it has its effect, and that is recorded.
 
         Raises ``Settled``, ``StoreUnavailable``, ``StaleVersion``.
         """
+        verdict = await self._judged()
+        if verdict is not None and self._at_once and self._decided:
+            raise Settled  # it was tried with an effect that is in the conversation now
+        return verdict
+
+    async def _judged(self) -> Verdict | None:
         try:
             return await self._run()
         except Unreadable as error:
@@ -90,9 +108,11 @@ class Application:
             return failed(error)
 
     async def _run(self) -> Verdict | None:
-        raw, before_heard, before_told = await self._conversations.bodies(
-            self._message.raw, self._exchange.heard, self._exchange.told
+        kept = None if self._at_once else self._message.raw
+        found, before_heard, before_told = await self._conversations.bodies(
+            kept, self._exchange.heard, self._exchange.told
         )
+        raw = self._raw if self._at_once else found
         if raw is None:
             return Verdict(kind="parked", code=_ERASED, detail="the message was erased")
         reading = self._conversations.readings.read(self._adapter, raw)
@@ -221,14 +241,11 @@ class Application:
             commands[0] = structs.replace(first, expected_version=ticket.version)
 
         opening = isinstance(first, c.OpenTicket)
-
-        decided: list[Exchange] = []
+        before: list[Event] = []
 
         async def together(ticket: Ticket) -> Sequence[Aggregate]:
-            stream, again = self._exchange.id, bool(decided)
-            load = self._conversations.load if again else self._conversations.kept_or_load
-            exchange = await load(stream)
-            decided[:] = [exchange]
+            self._decided = exchange = await self._conversation()
+            before[:] = exchange.collect_events()
             if self._message.reference not in exchange.messages:
                 raise Settled
             if opening and self._reading.hops:
@@ -252,14 +269,27 @@ class Application:
         provenance, at = attribution()
         origin = Origin(self._partner.name, self._message.message_id, self._reading.hops)
         with acting(structs.replace(provenance, origin=origin), at):
-            async with self._conversations.alone(self._exchange.id):
-                await self._ledger.execute(
+            alone = self._conversations.alone(self._exchange.id)
+            async with nullcontext() if self._at_once else alone:
+                outcome = await self._ledger.execute(
                     *commands,
                     actor=Actor.helpdesk(self._partner.name),
                     exchanged_with=self._partner.name,
                     together=together,
+                    before=before,
                 )
-                self._conversations.recent.keep(decided[0])
+                assert self._decided is not None
+                self._conversations.recent.keep(self._decided)
+        self.receipt = outcome.receipt
+
+    async def _conversation(self) -> Exchange:
+        """The one to decide on: as of a moment ago, and as it is stored when that was not good enough."""
+        if self._at_once:
+            if self._decided:
+                raise Settled
+            return self._exchange
+        load = self._conversations.load if self._decided else self._conversations.kept_or_load
+        return await load(self._exchange.id)
 
     async def _link_key(self, external_id: str) -> str:
         """Under which their ticket is to be claimed; empty where it is claimed already."""

@@ -1,8 +1,9 @@
-"""Messages in: kept first, understood afterwards.
+"""Messages in: kept before the carrier may say that we have them, whatever becomes of them.
 
 ``receive`` stores the bytes under the partner's own identifier of the message, so a repetition is a
-no-op; only then may the carrier say that we have it. ``apply`` translates, executes and records the
-outcome, all in one append: after a crash between the two the message still waits.
+no-op. ``apply`` translates, executes and records the outcome, all in one append: after a crash between
+the two the message still waits. ``take`` does both in one append, or only the first where something
+stands in the way.
 """
 
 from datetime import datetime, timedelta
@@ -13,14 +14,14 @@ import structlog
 from msgspec import Struct
 
 from adapters.kit.applying import Application, Settled
-from adapters.kit.contract import Adapter, Reading, Unreadable
+from adapters.kit.contract import Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
 from adapters.kit.reused import given_up
 from adapters.kit.verdicts import TellAgain, Verdict
 from domain import clock
-from domain.errors import AlreadyClaimed, NotNow, StaleVersion
-from domain.exchange import Direction, Exchange
+from domain.errors import AlreadyClaimed, NotNow, Refused, StaleVersion, StoreUnavailable
+from domain.exchange import Direction, Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 from domain.provenance import Origin, Provenance, acting
@@ -36,6 +37,8 @@ class Received(Struct, frozen=True):
 
     exchange: UUID
     position: int
+    settled: bool = False
+    """It has its outcome already."""
 
 
 class Inbox:
@@ -44,6 +47,54 @@ class Inbox:
         self._adapters = conversations.adapters
         self.tell_again: TellAgain | None = None
         """Set where the exchange is put together."""
+
+    async def take(
+        self,
+        partner: Helpdesk,
+        raw: bytes,
+        message_id: str,
+        sent_at: datetime | None = None,
+        *,
+        about: UUID | None = None,
+    ) -> Received | None:
+        """As ``receive``; where no other message of its conversation waits, with its outcome in the same append."""
+        try:
+            return await self._take(partner, raw, message_id, sent_at, about)
+        except StoreUnavailable:
+            raise  # it may be stored
+        except (Refused, Settled):
+            # Come before, or somebody was faster, or it is refused as such: told apart at leisure.
+            return await self.receive(partner, raw, message_id, sent_at, about=about)
+
+    async def _take(
+        self,
+        partner: Helpdesk,
+        raw: bytes,
+        message_id: str,
+        sent_at: datetime | None,
+        about: UUID | None,
+    ) -> Received:
+        reading = self._glance(partner, raw)
+        key, stream = await self._find(partner.name, reading, about)
+        async with self._conversations.alone(stream or random_id()):
+            exchange = await self._conversations.begin_or_load(stream)
+            provenance = _provenance(partner.name, message_id)
+            with acting(provenance, _believable(sent_at)):
+                reference = self._keep(exchange, partner, raw, message_id, reading, key)
+            message = exchange.messages[reference]
+            if exchange.next_message(Direction.IN) is not message:
+                raise Settled
+            kept = len(exchange.pending_events)
+            with acting(provenance, message.at):
+                application = self._application(partner, exchange, message, raw)
+                verdict = await application.run()
+                receipt = application.receipt
+                if verdict is not None:
+                    verdict.record(exchange, reference)
+                    receipt = await self._conversations.save(exchange)
+        assert receipt is not None
+        self._conversations.recent.remember(message, raw)
+        return Received(exchange.id, receipt.first_position + kept - 1, settled=True)
 
     async def receive(
         self,
@@ -58,18 +109,15 @@ class Inbox:
 
         ``about`` is the conversation it belongs to, where the carrier knows it for certain.
         """
-        adapter, place = self._adapters[partner.adapter], self._conversations.place(partner)
-        reading, moves = as_for_us(self._glance(adapter, raw), place.our_name), True
+        reading, moves = self._glance(partner, raw), True
         for attempt in range(ATTEMPTS_MAX):
             key, stream = await self._find(partner.name, reading, about)
             async with self._conversations.alone(stream or random_id()):
                 exchange = await self._conversations.begin_or_load(stream)
                 with acting(_provenance(partner.name, message_id), _believable(sent_at)):
-                    if not exchange.version:
-                        exchange.open(partner.name, external_id=reading.external_id, link_key=key)
-                    elif reading.moved_to and moves and exchange.number:
-                        exchange.link(exchange.number, reading.moved_to, link_key=key)
-                    reference = exchange.receive(message_id, raw, adapter.media_type, place.mapping)
+                    reference = self._keep(
+                        exchange, partner, raw, message_id, reading, key, moves=moves
+                    )
                 try:
                     receipt = await self._conversations.save(exchange)
                 except AlreadyClaimed as error:
@@ -88,6 +136,27 @@ class Inbox:
                     return Received(exchange.id, receipt.position)
         raise AssertionError  # the loop returns or raises
 
+    def _keep(
+        self,
+        exchange: Exchange,
+        partner: Helpdesk,
+        raw: bytes,
+        message_id: str,
+        reading: Reading,
+        key: str,
+        *,
+        moves: bool = True,
+    ) -> int:
+        """The reference of the message in its conversation, which begins where it is the first."""
+        if not exchange.version:
+            exchange.open(partner.name, external_id=reading.external_id, link_key=key)
+        elif reading.moved_to and moves and exchange.number:
+            exchange.link(exchange.number, reading.moved_to, link_key=key)
+        mapping = self._conversations.place(partner).mapping
+        return exchange.receive(
+            message_id, raw, self._adapters[partner.adapter].media_type, mapping
+        )
+
     async def _find(
         self, helpdesk: str, reading: Reading, about: UUID | None
     ) -> tuple[str, UUID | None]:
@@ -97,19 +166,22 @@ class Inbox:
             key, about = await self._conversations.find(
                 helpdesk, number=reading.number, external_id=reading.external_id
             )
-        if about is not None and reading.opens and await given_up(
-            self._conversations, about, reading
+        if (
+            about is not None
+            and reading.opens
+            and await given_up(self._conversations, about, reading)
         ):
             return await self._conversations.link(helpdesk, reading.external_id)
         if about is not None and reading.moved_to:
             key, _ = await self._conversations.link(helpdesk, reading.moved_to)
         return key, about
 
-    def _glance(self, adapter: Adapter, raw: bytes) -> Reading:
+    def _glance(self, partner: Helpdesk, raw: bytes) -> Reading:
         """Which conversation the message belongs to: one of its own where that cannot be told.
 
         What is wrong with the message is found, and recorded, when it is applied.
         """
+        adapter = self._adapters[partner.adapter]
         try:
             reading = self._conversations.readings.read(adapter, raw)
         except Unreadable:
@@ -117,7 +189,9 @@ class Inbox:
         except Exception:  # a defect of the adapter must not cost us the message
             log.exception("adapter failed to read", adapter=adapter.name)
             return Reading()
-        return reading if isinstance(reading, Reading) else Reading()
+        if not isinstance(reading, Reading):
+            return Reading()
+        return as_for_us(reading, self._conversations.place(partner).our_name)
 
     async def apply(self, stream: UUID) -> bool:
         """Give the oldest waiting message its effect; False when none waits.
@@ -132,10 +206,8 @@ class Inbox:
         if message is None:
             return False
         partner = await self._conversations.known_terms(exchange.helpdesk)
-        adapter = self._adapters[partner.adapter]
         with acting(_provenance(partner.name, message.message_id), message.at):
-            application = Application(self._conversations, adapter, partner, exchange, message)
-            application.tell_again = self.tell_again
+            application = self._application(partner, exchange, message)
             try:
                 verdict = await application.run()
                 if verdict is not None:
@@ -144,6 +216,18 @@ class Inbox:
                 log.info("message was settled by another process", exchange=str(stream))
                 self._conversations.recent.forget(stream)
         return True
+
+    def _application(
+        self,
+        partner: Helpdesk,
+        exchange: Exchange,
+        message: Message,
+        raw: bytes | None = None,
+    ) -> Application:
+        adapter = self._adapters[partner.adapter]
+        application = Application(self._conversations, adapter, partner, exchange, message, raw=raw)
+        application.tell_again = self.tell_again
+        return application
 
     async def _record(self, stream: UUID, reference: int, verdict: Verdict) -> None:
         def decide(exchange: Exchange) -> None:

@@ -128,7 +128,7 @@ class MailDoor:
             automatic = message is not None and bool(adapter.unmeant(message))
             self._must_be_in_measure(about, automatic=automatic)
         sent_at = mail.sent_at(message) if message is not None else None
-        received = await self._inbox.receive(partner, raw, mail.identity(raw), sent_at, about=about)
+        received = await self._inbox.take(partner, raw, mail.identity(raw), sent_at, about=about)
         if received is None:
             await self._doorkeeper.repeated(partner)
         return received

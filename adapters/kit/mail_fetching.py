@@ -204,7 +204,7 @@ class MailFetcher:
                     break
                 continue
             if received is not None and self._worker is not None:
-                self._worker.stir(received.exchange, received.position)
+                self._worker.stir(received)
             return
         raise refusal
 

@@ -148,7 +148,7 @@ class MailIn:
         if received is None:
             return "250 2.6.0 had it before"
         if self._worker is not None:
-            self._worker.stir(received.exchange, received.position)
+            self._worker.stir(received)
         return f"250 2.6.0 kept at position {received.position}"
 
     async def handle_exception(self, error: Exception) -> str:

@@ -196,7 +196,7 @@ class Pollers:
             compared_for |= others
             return True
         for message in found.messages:
-            received = await self._inbox.receive(
+            received = await self._inbox.take(
                 partner, message.raw, message.message_id, message.sent_at
             )
             if received is not None:

@@ -52,7 +52,7 @@ class Waiting:
 
     async def _take(self, partner: Helpdesk, raw: bytes) -> Settlement:
         message_id = f"call:{random_id()}"
-        received = await self._inbox.receive(partner, raw, message_id)
+        received = await self._inbox.take(partner, raw, message_id)
         assert received is not None, "the identifier is new"
         waits = True
         for attempt in range(_ATTEMPTS_MAX):

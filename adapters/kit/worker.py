@@ -95,16 +95,13 @@ class ExchangeWorker:
             self._following.forget()
             self._with.clear()
 
-    def stir(self, stream: UUID, position: int) -> None:
-        """Something came in for this conversation at ``position``.
+    def stir(self, received: Received) -> None:
+        """Something came in.
 
         No matter where the worker does not run: the process in which it does learns of it from the log.
         """
-        if self._running:
-            self._in.add(stream, position)
-
-    def _received(self, received: Received) -> None:
-        self.stir(received.exchange, received.position)
+        if self._running and not received.settled:
+            self._in.add(received.exchange, received.position)
 
     # -- what waits ----------------------------------------------------------------------------------
 
@@ -162,7 +159,7 @@ class ExchangeWorker:
         stream = recorded.event.originator_id
         match recorded.event:
             case Exchange.MessageReceived():
-                return [self._in]
+                return [] if self._recent.idle(stream, Direction.IN) else [self._in]
             case Exchange.DispatchDecided() as decided if decided.disclosed:
                 return [(await self._lane(stream)).turns]
             case Exchange.Repeated():
@@ -186,6 +183,6 @@ class ExchangeWorker:
 
     def _met(self, partner: Helpdesk) -> None:
         """What was held may go on: at another address, or from another environment."""
-        self.pollers.attend(partner, self._received)
+        self.pollers.attend(partner, self.stir)
         if partner.name in self._lanes:
             self._lanes[partner.name].wake()

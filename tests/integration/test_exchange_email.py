@@ -7,6 +7,7 @@ from email.policy import SMTP
 import aiosmtplib
 import pytest
 
+from adapters.kit.inbox import Inbox
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import InterfaceState
@@ -270,7 +271,10 @@ async def test_nobody_can_take_back_a_mail_that_he_has_not_seen(ours, mailbox):
     assert await ours.events(Exchange.Returned) == []
 
 
-async def test_a_reply_that_was_kept_but_not_applied_is_applied_after_a_restart(database, mailbox):
+async def test_a_reply_that_was_kept_but_not_applied_is_applied_after_a_restart(
+    database, mailbox, monkeypatch
+):
+    monkeypatch.setattr(Inbox, "take", Inbox.receive)  # kept, and no further
     async with hub(database, mailbox) as ours:
         await join(ours)
         ours.work()
@@ -297,6 +301,7 @@ class Crash(BaseException):
 async def test_a_crash_while_a_mail_has_its_effect_leaves_nothing_half_done(
     ours, mailbox, monkeypatch, step
 ):
+    monkeypatch.setattr(Inbox, "take", Inbox.receive)  # kept, and no further
     await ours.open_ticket("NGI_DE")
     [opening] = await mailbox.wait_for(1)
     await ours.wait_for(Exchange.Dispatched)

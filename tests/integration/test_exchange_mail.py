@@ -9,6 +9,7 @@ import pytest
 
 from adapters.helpdesks.osg_mail.document import parse
 from adapters.kit import mail as kit_mail
+from adapters.kit.inbox import Inbox, Received
 from adapters.kit.progress import Progress
 from domain import commands as c
 from domain.exchange import Exchange
@@ -202,20 +203,65 @@ async def _work_until_it_crashes(ours) -> None:
 
 async def test_a_crash_while_applying_leaves_nothing_half_done(database, mailbox, monkeypatch):
     async with hub(database, mailbox) as ours:
+        monkeypatch.setattr(Inbox, "take", Inbox.receive)  # kept, and no further
         await ours.send(mail("ISSUE=3 PROJ=71", Short_Description="Twice?"))
         [received] = await ours.events(Exchange.MessageReceived)
-
-        def crash(*_, **__) -> None:
-            raise Crash
-
         with monkeypatch.context() as patch:
-            patch.setattr(Exchange, "apply_message", crash)
+            patch.setattr(Exchange, "apply_message", _crash)
             with pytest.raises(Crash):
                 await ours.parts.inbox.apply(received.originator_id)
         assert await ours.events(Ticket.Opened) == []
         assert await ours.parts.inbox.apply(received.originator_id)
         assert not await ours.parts.inbox.apply(received.originator_id)
         assert len(await ours.events(Ticket.Opened)) == 1
+
+
+async def test_a_crash_while_a_mail_is_taken_keeps_nothing_and_it_is_brought_again(
+    database, mailbox, monkeypatch
+):
+    raw = mail("ISSUE=3 PROJ=71", Short_Description="Twice?")
+    async with hub(database, mailbox) as ours:
+        partner = await ours.parts.conversations.known_terms("osg")
+        with monkeypatch.context() as patch:
+            patch.setattr(Exchange, "apply_message", _crash)
+            with pytest.raises(Crash):
+                await ours.parts.inbox.take(partner, raw, "<3@osg.test>")
+        assert await ours.events(Exchange.MessageReceived) == await ours.events(Ticket.Opened) == []
+        received = await ours.parts.inbox.take(partner, raw, "<3@osg.test>")
+        assert received is not None
+        assert received.settled
+        [kept] = [
+            each for each in await ours.store.log(0, 100) if each.position == received.position
+        ]
+        assert isinstance(kept.event, Exchange.MessageReceived)
+        assert await ours.parts.inbox.take(partner, raw, "<3@osg.test>") is None
+        assert (
+            len(await ours.events(Ticket.Opened)) == len(await ours.events(Exchange.Applied)) == 1
+        )
+
+
+async def test_a_mail_waits_behind_one_that_is_parked(database, mailbox):
+    async with hub(database, mailbox) as ours:
+        partner = await ours.parts.conversations.known_terms("osg")
+        opening = mail("ISSUE=3 PROJ=71", Short_Description="Order")
+        opened = await ours.parts.inbox.take(partner, opening, "<1@osg.test>")
+        assert opened is not None
+        broken = await ours.parts.inbox.take(
+            partner,
+            b"Subject: ISSUE=3 PROJ=71\r\n\r\n<Ticket>?",
+            "<2@osg.test>",
+            about=opened.exchange,
+        )
+        assert broken == Received(opened.exchange, broken.position, settled=True)
+        assert len(await ours.events(Exchange.Parked)) == 1
+        entry = mail("ISSUE=3 PROJ=71", Public_Diary="Later.")
+        later = await ours.parts.inbox.take(partner, entry, "<3@osg.test>")
+        assert later == Received(opened.exchange, later.position)
+        assert await ours.events(Ticket.Commented) == []
+
+
+def _crash(*_, **__) -> None:
+    raise Crash
 
 
 async def test_a_partner_that_was_down_gets_everything_in_order_when_it_is_back(database, mailbox):

@@ -177,7 +177,7 @@ class Hub:
             raise Undelivered("smtp-451", str(error), final=False) from error
         if received is None:
             return "had it before"
-        self.parts.worker.stir(received.exchange, received.position)
+        self.parts.worker.stir(received)
         return "kept"
 
     async def take_event(self, helpdesk: str, headers: Mapping[str, str], body: bytes) -> int:
