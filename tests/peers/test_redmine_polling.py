@@ -7,8 +7,9 @@ import msgspec
 import psycopg
 import pytest
 
+from adapters.helpdesks.redmine.cursor import Cursor
 from adapters.helpdesks.redmine.mapping import Redmine
-from adapters.helpdesks.redmine.poller import Cursor, RedminePoller
+from adapters.helpdesks.redmine.poller import RedminePoller
 from adapters.helpdesks.redmine.words import WORDS
 from adapters.kit.contract import Unreadable
 from adapters.kit.retry import Undelivered
@@ -108,7 +109,7 @@ async def test_two_changes_in_one_second_with_a_look_between_them_are_both_found
     redmine, poller, analyst, monkeypatch
 ):
     # Longer than a busy machine needs for the second change.
-    monkeypatch.setattr("adapters.helpdesks.redmine.poller._YOUNG", timedelta(seconds=12))
+    monkeypatch.setattr("adapters.helpdesks.redmine.cursor.YOUNG", timedelta(seconds=12))
     theirs = await analyst.open("ROC_DE", "same second")
     _, cursor = await rest(poller, (await poller.poll(b"", everything)).cursor)
     await asyncio.sleep(1.1)  # not in the second in which the issue was made

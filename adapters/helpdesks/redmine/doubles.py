@@ -23,6 +23,7 @@ from adapters.helpdesks.redmine.documents import (
 from adapters.helpdesks.redmine.files import private_text_of
 from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
+from adapters.kit.batches import batches
 from adapters.kit.carriers import Known
 from adapters.kit.retry import Undelivered
 from adapters.kit.words import status_there
@@ -112,10 +113,8 @@ class Doubles:
     async def beside(self, issues: Sequence[Issue]) -> None:
         """Give up what bears the number of one of these, which are the tickets'. Raises ``Undelivered``."""
         theirs = {name: each.id for each in issues if (name := each.custom(EXTERNAL_ID))}
-        names = list(theirs)
-        for start in range(0, len(names), _NUMBERS_AT_ONCE):
-            holders = await self.holders(*names[start : start + _NUMBERS_AT_ONCE])
-            for each in await self.made_by_us(holders):
+        for some in batches(theirs, _NUMBERS_AT_ONCE):
+            for each in await self.made_by_us(await self.holders(*some)):
                 first = theirs[each.custom(EXTERNAL_ID) or ""]
                 if each.id not in theirs.values():
                     await self.give_up(each, first)

@@ -2,18 +2,18 @@
 
 Redmine tells times in seconds, and a change is seen only when it is committed, later than its time. So the
 last minute is asked for again, what was seen there is remembered, and an issue is looked at once more some
-seconds later: another change may have had the same second. Times of Redmine's are compared with such times
-only, since its clock may be wrong. What our own account did is not taken in; what it did twice is taken back.
+seconds later: another change may have had the same second. What our own account did is not taken in; what it
+did twice is taken back.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
-from adapters.helpdesks.redmine.anchors import Anchor, forgotten, newest
+from adapters.helpdesks.redmine.anchors import forgotten, newest
 from adapters.helpdesks.redmine.changes import Reader
+from adapters.helpdesks.redmine.cursor import EVER, NOT_LOOKED_AT, SECOND, Cursor, Seen
 from adapters.helpdesks.redmine.documents import Author, Change, Theirs, write
 from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
 from adapters.helpdesks.redmine.files import Files
@@ -25,48 +25,8 @@ from adapters.kit.retry import Undelivered
 from domain import clock
 from domain.words import Words
 
-OVERLAP: Final = timedelta(minutes=1)
-"""No change is committed later than this after its time."""
-_YOUNG: Final = timedelta(seconds=5)
-"""So long another change with the same second may follow."""
-_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = timedelta(seconds=1)
 _ISSUES_MAX: Final = 50
 _EARLIER_MAX: Final = 10
-_NOT_LOOKED_AT: Final = -1
-
-
-class Seen(Struct, frozen=True):
-    updated_on: datetime
-    journal: int
-    """The last one that was dealt with; none of an issue that does not concern us."""
-    again_at: datetime | None = None
-    """When it is to be looked at once more, by our clock."""
-    partly: bool = False
-    """There was more to tell of it than is held at once."""
-
-
-class Cursor(Struct, kw_only=True):
-    begun: datetime
-    """What happened before is not news."""
-    since: datetime
-    """The time of the newest change that was dealt with."""
-    settled: datetime
-    """Nothing with a time up to here can still appear."""
-    settling: datetime
-    settling_since: datetime
-    """By our clock."""
-    newest: datetime = _EVER
-    """The newest time that this page of changes has."""
-    seen: dict[int, Seen]
-    """Issues with a change after ``least``."""
-    anchors: dict[int, Anchor] = {}
-    """Issues that Redmine has still, unless it was restored."""
-
-    @property
-    def least(self) -> datetime:
-        """From when on changes are asked for."""
-        return max(self.since - OVERLAP, self.settled + _SECOND, self.begun)
 
 
 class RedminePoller:
@@ -94,22 +54,22 @@ class RedminePoller:
             messages += found
             more = more or at.seen[issue.id].partly
         at.newest = max([at.since, *(each.updated_on for each in issues)])
-        _advance(at, there_at, more=more)
+        at.advance(there_at, more=more)
         self._session.downloads.used()
         return Found(messages=messages, cursor=msgspec.json.encode(at), more=more)
 
     async def _beginning(self) -> Cursor:
         """What happened up to now is not news; of the present second, only what is still to come."""
         newest = await self._session.issues(limit=1, sort="updated_on:desc")
-        since = newest.issues[0].updated_on if newest.issues else _EVER
+        since = newest.issues[0].updated_on if newest.issues else EVER
         at = Cursor(
-            begun=since, since=since, settled=since - _SECOND, settling=since,
+            begun=since, since=since, settled=since - SECOND, settling=since,
             settling_since=clock.now(), seen={},
         )  # fmt: skip
         for row in (await self._session.issues(updated_on=f">={in_seconds(since)}")).issues:
             issue = await self._session.issue(row.id)
             if issue is not None:
-                at.seen[row.id] = _looked_at(issue, _last(issue), at)
+                at.seen[row.id] = at.looked_at(issue, _last(issue))
         return at
 
     async def _changed(
@@ -139,7 +99,7 @@ class RedminePoller:
                 continue
             for row in page.issues:
                 rows[row.id] = row
-                news = row.updated_on >= at.least and _is_news(row, at.seen.get(row.id))
+                news = row.updated_on >= at.least and at.is_news(row)
                 if news and row.id not in found:
                     if len(found) == _ISSUES_MAX:
                         return rows, list(found.values()), page.at, True
@@ -152,7 +112,7 @@ class RedminePoller:
     # -- what concerns us ----------------------------------------------------------------------------
 
     async def _messages(self, row: Issue, at: Cursor, known: Known) -> tuple[list[Incoming], Seen]:
-        unseen = _looked_at(row, _NOT_LOOKED_AT, at)
+        unseen = at.looked_at(row)
         intake = await self._session.is_intake(row.project)
         linked = await known(str(row.id), row.created_on)
         concerns = linked or bool(self._reader.our_id(row))
@@ -183,12 +143,12 @@ class RedminePoller:
                 told = await self._files.of(theirs, issue, opening=opens)
                 messages.append(_message(await self._opening(told, issue) if opens else told))
             done = change.id
-        return messages, _looked_at(issue, _last(issue), at)
+        return messages, at.looked_at(issue, _last(issue))
 
     async def _news(self, issue: Issue, at: Cursor) -> list[Theirs]:
         """What happened to the issue since it was looked at, or else since changes are asked for."""
         seen = at.seen.get(issue.id)
-        looked_at = seen is not None and seen.journal != _NOT_LOOKED_AT
+        looked_at = seen is not None and seen.journal != NOT_LOOKED_AT
         about = self._reader.issue(issue)
         found = []
         if not looked_at and issue.created_on >= at.least:
@@ -232,20 +192,6 @@ def _too_large(row: Issue) -> Incoming:
     return Incoming(message_id=f"too-large:{row.id}:{at}", raw=raw, sent_at=row.updated_on)
 
 
-def _is_news(row: Issue, seen: Seen | None) -> bool:
-    if seen is None or seen.updated_on != row.updated_on:
-        return True
-    return seen.again_at is not None and clock.now() >= seen.again_at
-
-
-def _looked_at(issue: Issue, last: int, at: Cursor) -> Seen:
-    """What is remembered of it. A change that is old, or was looked at twice, is not looked at again."""
-    before = at.seen.get(issue.id)
-    known = before is not None and before.updated_on == issue.updated_on
-    again = not known and at.newest - issue.updated_on < _YOUNG
-    return Seen(issue.updated_on, last, clock.now() + _YOUNG if again else None)
-
-
 def _last(issue: Issue) -> int:
     return max((each.id for each in issue.journals), default=0)
 
@@ -256,14 +202,3 @@ def _says(change: Change) -> bool:
         change.text, change.status, change.priority, change.project, change.files,
         change.withdrawn,
     ))  # fmt: skip
-
-
-def _advance(at: Cursor, there_at: datetime | None, *, more: bool) -> None:
-    at.since = at.newest
-    if there_at is not None and at.since > there_at:
-        # A clock that was set back must not make us wait until it is that late again.
-        at.since, at.settled = there_at, min(at.settled, there_at - OVERLAP)
-        at.settling = there_at
-    if clock.now() - at.settling_since >= OVERLAP and not more:
-        at.settled, at.settling, at.settling_since = at.settling, at.since, clock.now()
-    at.seen = {number: seen for number, seen in at.seen.items() if seen.updated_on >= at.least}

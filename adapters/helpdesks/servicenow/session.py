@@ -74,6 +74,11 @@ class Incident(Struct, frozen=True, kw_only=True):
     sys_mod_count: int = 0
 
     @property
+    def key(self) -> str:
+        """Another one after each change."""
+        return f"{self.sys_id}:{self.sys_mod_count}"
+
+    @property
     def made_at(self) -> datetime | None:
         """None for what is no date."""
         return instant(self.sys_created_on)
