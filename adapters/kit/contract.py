@@ -140,6 +140,8 @@ class News(Struct, frozen=True, kw_only=True):
     ticket: Ticket
     """As it was just after the event; with a file that follows a whole ticket, as that was told; with what is told
     again, as it is."""
+    position: int = 0
+    """Of the last event in ``ticket``: grows with every change, and does not go back when our log loses its end."""
     texts: Mapping[UUID, str]
     """Contents that the event and the ticket refer to. Erased ones are missing."""
     files: Mapping[UUID, bytes] = MappingProxyType({})

@@ -111,7 +111,9 @@ class Repairing:
         cause = history[0] if field == "number" else last_change(history, field)
         if cause is None:
             return None
-        raw = await self._writer.told_again(exchange, partner, cause, exchange.version)
+        # Versions are given a second time when our log loses its end; positions are not.
+        times = await self._ledger.store.head()
+        raw = await self._writer.told_again(exchange, partner, cause, times)
         if raw is None:
             return None
         media_type = self._conversations.adapters[partner.adapter].media_type

@@ -119,6 +119,7 @@ class Writer:
         return News(
             event=event,
             ticket=ticket,
+            position=history[-1].position,
             texts={id_: content.text() for id_, content in found.items()},
             files={id_: content.body for id_, content in files.items()},
             whole=whole,

@@ -149,7 +149,7 @@ def _ticket(news: News) -> EventTicket:
     ticket, tables = news.ticket, news.place.words
     return EventTicket(
         id=telling.our_id(news),
-        version=ticket.version,
+        version=news.position or ticket.version,
         opened_at=told_instant(ticket.opened_at),
         url=telling.page(news),
         state=words.status_there(tables, ticket.status),
