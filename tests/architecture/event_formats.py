@@ -75,12 +75,12 @@ def meaning(topic: str) -> str:
             break
         if base.__doc__:
             return first_paragraph(base.__doc__)
-    aggregate = aggregate_of(topic)
-    for name, method in vars(aggregate).items():
-        if inspect.isfunction(method) and method.__doc__ and not hasattr(method, "mutates"):
-            source = inspect.getsource(method)
-            if f"{aggregate.__name__}.{kind.__name__}" in source and not name.startswith("_"):
-                return first_paragraph(method.__doc__)
+    for part in aggregate_of(topic).__mro__:
+        for name, method in vars(part).items():
+            if inspect.isfunction(method) and method.__doc__ and not hasattr(method, "mutates"):
+                source = inspect.getsource(method)
+                if f"{part.__name__}.{kind.__name__}" in source and not name.startswith("_"):
+                    return first_paragraph(method.__doc__)
     return ""
 
 
