@@ -12,7 +12,7 @@ from adapters.registry import ADAPTERS, CONNECTORS
 from adapters.store.alone import COMPARISON_LOCK, EXCHANGE_LOCK, MAILBOX_LOCKS, alone
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
-from adapters.store.reply_key import ReplyKey
+from adapters.store.reply_key import ReplyKeyring
 from adapters.store.secrets import HelpdeskSecrets
 from adapters.store.wakeup import Wakeup
 from api.linked import LinkedTickets
@@ -54,7 +54,7 @@ def exchange_parts(
         secrets=HelpdeskSecrets(store),
         allow_private=settings.allow_private_partners,
         poll_every_s=settings.partner_poll_s,
-        reply_key=ReplyKey(store),
+        reply_keys=ReplyKeyring(store),
         mail_bytes_max=settings.mail_bytes_max,
         linked=LinkedTickets(store),
         compare_every_s=settings.partner_compare_s,

@@ -16,6 +16,7 @@ from domain import (
     helpdesk,
     log,
     publications,
+    reply_keys,
     subscriptions,
     ticket,
 )
@@ -26,6 +27,7 @@ AGGREGATES: Final[tuple[type[Aggregate], ...]] = (
     conformance.ConformanceRun,
     directory.SupportUnit, directory.Site, directory.VirtualOrganisation, directory.Person,
     publications.CalendarVersions, publications.PolicyVersions, log.Log,
+    reply_keys.ReplyKeys,
 )  # fmt: skip
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {

@@ -18,7 +18,7 @@ from adapters.kit.retry import Patience
 from adapters.registry import ADAPTERS
 from adapters.store.checkpoints import Checkpoints
 from adapters.store.engine import PostgresStore
-from adapters.store.reply_key import ReplyKey
+from adapters.store.reply_key import ReplyKeyring
 from adapters.store.wakeup import Wakeup
 from adapters.tasks import end
 from domain import commands as c
@@ -182,7 +182,7 @@ async def hub(
             wakeup=wakeup,
             checkpoints=Checkpoints(store),
             patience=patience,
-            reply_key=ReplyKey(store),
+            reply_keys=ReplyKeyring(store),
         )
         if await store.head() == 0:
             await _register(ledger, policy)

@@ -21,7 +21,7 @@ from adapters.kit.outbox import Outbox
 from adapters.kit.overruling import Overruling
 from adapters.kit.polling import Checkpoints, Pollers
 from adapters.kit.repairing import Repairing
-from adapters.kit.reply_addresses import Key, ReplyAddresses
+from adapters.kit.reply_addresses import Keys, ReplyAddresses
 from adapters.kit.retry import Patience, Transport
 from adapters.kit.worker import ExchangeWorker, Wakeup
 from adapters.kit.writing import Writer
@@ -85,7 +85,7 @@ def assemble(
     secrets: Secrets | None = None,
     allow_private: bool = False,
     poll_every_s: float = POLL_EVERY_S,
-    reply_key: Key | None = None,
+    reply_keys: Keys | None = None,
     mail_bytes_max: int = BYTES_MAX,
     linked: Linked | None = None,
     compare_every_s: float = 0,
@@ -95,8 +95,8 @@ def assemble(
     """Nothing runs yet: ``worker.run`` and ``mail_in.listen`` are the caller's to start.
 
     ``connectors`` lead to partners with an interface, by the name of their adapter; ``transport`` is for
-    all others. Addresses in private networks are refused unless ``allow_private``. ``reply_key`` signs the
-    addresses for answers; without it none are given out. ``linked`` lists what can be compared with partners.
+    all others. Addresses in private networks are refused unless ``allow_private``. ``reply_keys`` sign the
+    addresses for answers; without them none are given out. ``linked`` lists what can be compared with partners.
     """
 
     def place(partner: Helpdesk) -> Place:
@@ -116,7 +116,7 @@ def assemble(
         },
         notebook=checkpoints,
     )
-    addresses = ReplyAddresses(installation.mail_domain, reply_key)
+    addresses = ReplyAddresses(installation.mail_domain, reply_keys)
     writer = Writer(conversations, addresses)
     deciding = Deciding(conversations, writer)
     outbox = Outbox(conversations, carriers, patience, writer)

@@ -1,49 +1,81 @@
 """Addresses that answer for themselves: mail to one is about the ticket it names, whoever sends it.
 
 ``<helpdesk>+<number>.<signature>@<our domain>``. The signature is an HMAC over ticket and helpdesk: who
-was not told the address cannot make it. The key stands beside the ledger, never in it.
+was not told the address cannot make it. The keys stand beside the ledger, never in it. The newest one signs;
+what one before it signed is believed for as long as was said when it was replaced.
 """
 
 import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
+
+from domain import clock
 
 _SIGNATURE_BYTES: Final = 10
 """80 bits: each guess is a mail that our own server refuses."""
 _DETAIL: Final = re.compile(r"([1-9]\d{0,8})\.([a-z2-7]{16})")
+_KNOWN_FOR: Final = timedelta(seconds=30)
+"""So long a process may go on signing with a key that was replaced meanwhile."""
+_ASKED_EVERY: Final = timedelta(seconds=1)
+"""Mail to an address that none of the known keys signed has them looked up anew, not more often than this."""
 
-Key = Callable[[], Awaitable[bytes]]
+
+class SigningKey(Struct, frozen=True):
+    secret: bytes
+    until: datetime | None = None
+    """From then on what it signed is not believed; None for the one that signs."""
+
+
+Keys = Callable[[], Awaitable[Sequence[SigningKey]]]
+"""The newest first; there is one at least."""
 
 
 class ReplyAddresses:
-    def __init__(self, domain: str, key: Key | None = None) -> None:
-        """Without a key there are none, and no address is believed."""
-        self._domain, self._make = domain.lower(), key
-        self._key = b""
+    def __init__(self, domain: str, keys: Keys | None = None) -> None:
+        """Without keys there are no addresses, and none is believed."""
+        self._domain, self._look_up = domain.lower(), keys
+        self._keys: Sequence[SigningKey] = ()
+        self._known_at: datetime | None = None
 
     async def address(self, helpdesk: str, number: int) -> str:
         """The address for answers about a ticket; empty without a key. Raises ``StoreUnavailable``."""
-        if self._make is None:
+        if self._look_up is None:
             return ""
-        return f"{helpdesk}+{number}.{await self._signature(helpdesk, number)}@{self._domain}"
+        newest, *_ = await self._known(_KNOWN_FOR)
+        return f"{helpdesk}+{number}.{_signature(newest, helpdesk, number)}@{self._domain}"
 
     async def number(self, helpdesk: str, detail: str) -> int:
         """The ticket that the part after ``+`` names; 0 unless we have signed it. Raises ``StoreUnavailable``."""
         found = _DETAIL.fullmatch(detail.lower())
-        if self._make is None or not found:
+        if self._look_up is None or not found:
             return 0
-        number = int(found[1])
-        signature = await self._signature(helpdesk, number)
-        return number if hmac.compare_digest(signature, found[2]) else 0
+        number, signature = int(found[1]), found[2]
+        for age in (_KNOWN_FOR, _ASKED_EVERY):
+            now = clock.now()
+            for key in await self._known(age):
+                good = key.until is None or now < key.until
+                if good and hmac.compare_digest(_signature(key, helpdesk, number), signature):
+                    return number
+        return 0
 
-    async def _signature(self, helpdesk: str, number: int) -> str:
-        if not self._key and self._make is not None:
-            self._key = await self._make()
-        digest = hmac.digest(self._key, f"reply|{number}|{helpdesk}".encode(), hashlib.sha256)
-        return base64.b32encode(digest[:_SIGNATURE_BYTES]).decode().lower()
+    async def _known(self, age: timedelta) -> Sequence[SigningKey]:
+        """The keys as they were so long ago at most."""
+        assert self._look_up is not None
+        now = clock.now()
+        if self._known_at is None or now - self._known_at >= age:
+            self._keys, self._known_at = await self._look_up(), now
+        return self._keys
+
+
+def _signature(key: SigningKey, helpdesk: str, number: int) -> str:
+    digest = hmac.digest(key.secret, f"reply|{number}|{helpdesk}".encode(), hashlib.sha256)
+    return base64.b32encode(digest[:_SIGNATURE_BYTES]).decode().lower()
 
 
 def number_of(detail: str) -> int:

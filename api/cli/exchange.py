@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 from msgspec import structs
 
-from api.cli import comparing, conflicts, partners
+from api.cli import comparing, conflicts, partners, reply_keys
 from api.cli.common import (
     Json,
     as_operator,
@@ -33,6 +33,7 @@ app = typer.Typer(help="Messages from and to partner helpdesks.", no_args_is_hel
 partners.install(app)
 comparing.install(app)
 conflicts.install(app)
+reply_keys.install(app)
 _PAGE = 200
 WAIT_S = 5.0
 """For the outcome of what is tried again, where nothing else is said."""

@@ -1,6 +1,7 @@
 """The exchange with people who have nothing but mail, over real SMTP and a real database."""
 
 import asyncio
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 
@@ -8,14 +9,20 @@ import aiosmtplib
 import pytest
 
 from adapters.kit.inbox import Inbox
+from adapters.kit.reply_addresses import ReplyAddresses
+from adapters.store.reply_key import ReplyKeyring
+from domain import clock
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import InterfaceState
+from domain.identifiers import random_id
 from domain.lifecycle import Status
+from domain.reply_keys import ReplyKeys
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from tests.exchange_scenarios import RULE, Mailbox, Patience, by_test, hub
 from tests.mail_people import LIST, SUPPORTER, bounce_of, join, read, reply_to
+from tests.serving import told
 
 PLAIN = "savannah@hub.test"
 
@@ -470,3 +477,46 @@ async def test_files_attached_before_a_ticket_is_told_follow_it_one_by_one_and_o
     assert len(mailbox.mails) == 4
     known = await conversation(ours, number)
     assert b"And this." in (await ours.store.contents([known.told.id]))[known.told.id].body
+
+
+async def test_answers_to_mails_from_before_the_key_was_replaced_arrive_until_the_time_given(
+    ours, mailbox, database
+):
+    number = await ours.open_ticket("NGI_DE")
+    [opening] = await mailbox.wait_for(1)
+    old = str(read(opening)["Reply-To"])
+
+    done = await asyncio.to_thread(
+        told, "exchange", "rotate-reply-key", "--overlap=1", DATABASE_URL=database
+    )
+    raw, recipient = reply_to(opening, "Seen.")
+    assert recipient == old
+    await ours.send(raw, SUPPORTER, recipient)
+    await ours.wait_for(Ticket.Commented)
+    key = ReplyKeyring(ours.store)
+    addresses = ReplyAddresses("hub.test", key)
+    new = await addresses.address("savannah", number)
+    assert new != old
+    raw, _ = reply_to(opening, "Done.")
+    await ours.send(raw, SUPPORTER, new)
+    await ours.wait_for(Ticket.Commented, 2)
+
+    # then nothing of the key is in the log, and a later rotation makes the time no longer
+    [rotated] = await ours.events(ReplyKeys.KeyRotated)
+    assert str(rotated.key) == done["key"]
+    assert rotated.until == datetime.fromisoformat(done["until"])
+    assert rotated.provenance.actor == "rule:command-line@1"
+    secrets = [each.secret.hex().encode() for each in await key()]
+    states = await ours.store.rows("SELECT state FROM ledger.event")
+    assert not any(secret in bytes(state) for secret in secrets for (state,) in states)
+    await key.rotate(random_id(), rotated.until + timedelta(days=9))
+    first = (await key())[-1]
+    assert first.until == rotated.until
+    assert len(await key()) == 3
+
+    # and where a key became known, nothing that it signed is believed any more
+    await key.rotate(random_id(), clock.now())
+    assert len(await key()) == 1
+    for address in (old, new):
+        detail = address.partition("@")[0].partition("+")[2]
+        assert await ReplyAddresses("hub.test", key).number("savannah", detail) == 0

@@ -10,6 +10,7 @@ from uuid import UUID
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
 from adapters.kit.doorkeeping import OpenDoors
 from adapters.kit.mail_door import NotTaken
+from adapters.kit.reply_addresses import SigningKey
 from adapters.kit.retry import Patience, Undelivered
 from adapters.registry import ADAPTERS
 from adapters.store.memory import MemoryStore
@@ -110,7 +111,7 @@ class Hub:
             connectors=self.world.connectors,
             secrets=self,
             allow_private=True,
-            reply_key=self._key,
+            reply_keys=self._keys,
             poll_every_s=60,
         )
         self.door = WebhookDoor(self.parts, self, OpenDoors(), per_s_max=PER_S_MAX)
@@ -154,8 +155,8 @@ class Hub:
         for saved in self.saved.values():
             del saved[self.world.rng.randint(1, len(saved)) :]
 
-    async def _key(self) -> bytes:
-        return self.name.encode()
+    async def _keys(self) -> list[SigningKey]:
+        return [SigningKey(self.name.encode())]
 
     async def secret(self, helpdesk: str) -> str:
         return self.world.keys.secret(self.name, helpdesk.upper())

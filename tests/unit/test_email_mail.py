@@ -1,6 +1,7 @@
 """What keeps machines and forgers out of conversations by mail, and what a bounce says."""
 
 import email
+from datetime import timedelta
 from email.message import Message
 
 import pytest
@@ -10,15 +11,15 @@ from adapters.kit import mail
 from adapters.kit.contract import Ignored, Returned
 from adapters.kit.mail_automatic import unmeant
 from adapters.kit.mail_marks import conversation_id, number_in, our_ids, references
-from adapters.kit.reply_addresses import ReplyAddresses, number_of
+from adapters.kit.reply_addresses import ReplyAddresses, SigningKey, number_of
 
 
-async def key() -> bytes:
-    return b"k" * 32
+async def key() -> list[SigningKey]:
+    return [SigningKey(b"k" * 32)]
 
 
-async def other_key() -> bytes:
-    return b"o" * 32
+async def other_key() -> list[SigningKey]:
+    return [SigningKey(b"o" * 32)]
 
 
 async def test_a_signed_address_names_its_ticket_and_no_other():
@@ -35,6 +36,50 @@ async def test_a_signed_address_names_its_ticket_and_no_other():
     assert await addresses.number("savannah", detail[:-1]) == 0
     assert await ReplyAddresses("hub.test", other_key).number("savannah", detail) == 0
     assert number_of(detail) == 17
+
+
+async def test_a_key_that_was_replaced_is_believed_until_its_time_and_signs_nothing(clock):
+    until = clock.now + timedelta(days=2)
+    kept = [SigningKey(b"k" * 32)]
+
+    async def keys() -> list[SigningKey]:
+        return kept
+
+    addresses = ReplyAddresses("hub.test", keys)
+    old = detail_of(await addresses.address("savannah", 17))
+    kept[:] = [SigningKey(b"o" * 32), SigningKey(b"k" * 32, until)]
+    elsewhere = detail_of(await ReplyAddresses("hub.test", other_key).address("savannah", 17))
+    clock.now += timedelta(seconds=1)
+    assert await addresses.number("savannah", elsewhere) == 17, "signed by another process already"
+    assert detail_of(await addresses.address("savannah", 17)) == elsewhere != old
+    assert await addresses.number("savannah", old) == 17
+    clock.now = until - timedelta(seconds=1)
+    assert await addresses.number("savannah", old) == 17
+    clock.now = until
+    assert await addresses.number("savannah", old) == 0
+    assert await addresses.number("savannah", elsewhere) == 17
+
+
+async def test_forged_addresses_have_keys_looked_up_once_a_second_at_most(clock):
+    asked = 0
+
+    async def keys() -> list[SigningKey]:
+        nonlocal asked
+        asked += 1
+        return await key()
+
+    addresses = ReplyAddresses("hub.test", keys)
+    for _ in range(100):
+        assert await addresses.number("savannah", "17.aaaaaaaaaaaaaaaa") == 0
+    assert asked == 1
+    clock.now += timedelta(seconds=2)
+    for _ in range(100):
+        assert await addresses.number("savannah", "17.aaaaaaaaaaaaaaaa") == 0
+    assert asked == 2
+
+
+def detail_of(address: str) -> str:
+    return address.partition("@")[0].partition("+")[2]
 
 
 async def test_without_a_key_no_address_is_given_out_or_believed():
