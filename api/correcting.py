@@ -7,7 +7,8 @@ from msgspec import Struct, structs
 
 from adapters.kit.correcting import Correction, commands_of
 from api.bootstrap import Services
-from api.retranslating import Differing, Retranslation, publications
+from api.mapping_publications import publications
+from api.retranslating import Differing, Retranslation
 from domain.errors import NotNow, Refused, StaleVersion, StoreUnavailable
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id

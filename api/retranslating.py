@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -20,21 +20,21 @@ from adapters.kit.correcting import (
     means_otherwise,
     state_correction,
 )
-from adapters.kit.rehearsing import said
 from adapters.kit.translating import Translation, read, translate
 from api.bootstrap import Services
+from api.mapping_publications import Publication, publications
 from domain.commands import Command
 from domain.conflicts import Owner, owners
 from domain.disclosure import heard
 from domain.helpdesk import Helpdesk
-from domain.identifiers import named_id
 from domain.rights import Actor, Right, require
-from domain.store import Recorded
 from domain.words import Tables, Words, complete
 from replay.retranslate import BEGINNING, Case, Conversation, Told, retranslate
+from replay.streams import Placed
 from replay.walking import Kept
 
-_READINGS_KEPT: Final = 50
+_READINGS_KEPT: Final = 4
+"""A message, those that it is compared with, and one to spare."""
 _EFFECTIVE: Final = frozenset({"applied", "ignored"})
 """Outcomes of messages that stand as they were read; parked ones are tried again instead."""
 
@@ -73,17 +73,6 @@ class Summary(Struct, kw_only=True):
     """Go on after this conversation."""
 
 
-class Publication(Struct, frozen=True):
-    """Words that were in force from a position on."""
-
-    position: int
-    place: Place
-
-    @property
-    def words(self) -> Words:
-        return self.place.words
-
-
 class Retranslation:
     """One pass over everything a partner ever said. Make a new one for another."""
 
@@ -106,7 +95,9 @@ class Retranslation:
         agreed = owners(partner.ownership).items()
         self._denied = frozenset(field for field, owner in agreed if owner is Owner.OURS_ONLY)
         self._why = f"The mapping of {partner.name} was corrected ({mapping})."
-        self._readings: dict[UUID, Reading | Translation] = {}
+        self._same = [each.words == now for each in then]
+        self._readings: list[tuple[Kept, Reading | Translation]] = []
+        """The latest ones first."""
         self._fields = Readings()
         """Of the conversation that is being judged."""
         self.summary = Summary()
@@ -154,7 +145,7 @@ class Retranslation:
         )
         if ticket is None or not (fields or said):
             return []
-        changes = {name: _changed(recorded) for name, recorded in each.changes.items()}
+        changes = {name: _changed(placed) for name, placed in each.changes.items()}
         since = Since(
             changes=changes,
             partner=f"helpdesk:{self._partner.name}",
@@ -186,23 +177,30 @@ class Retranslation:
         return fix if known else left(fix, "unknown-value")
 
     def _judge(self, case: Case) -> Difference | None:
+        message, ticket = case.message, self._fields.ticket(case.ticket)
+        then = bisect_right(self._positions, message.position) - 1
+        if self._same[then] and not self._fields:
+            return None  # the same words of the same ticket
         reading = self._read(case.raw)
         if isinstance(reading, Translation):
             return None  # no words were asked
-        before = Before(self._read_again(case.heard), self._read_again(case.told), case.state)
-        ticket = self._fields.ticket(case.ticket)
-        old = translate(self._adapter, self._at(case.position).place, reading, case.ticket, before)
+        before = Before(self._read_again(case.heard), self._read_again(case.told), message.state)
+        place = self._then[then].place
+        old = translate(self._adapter, place, reading, case.ticket, before)
         new = translate(self._adapter, self._now, reading, ticket, before)
-        if case.outcome in _EFFECTIVE and (decides(old.commands) or decides(new.commands)):
+        same = old == new
+        if same and not self._fields:
+            return None
+        if message.outcome in _EFFECTIVE and (decides(old.commands) or decides(new.commands)):
             by = Heard(
-                reference=case.reference,
-                message_id=case.message_id,
-                position=case.position,
-                command=case.command,
+                reference=message.reference,
+                message_id=message.message_id,
+                position=message.position,
+                command=message.command,
             )
             was, means = self._heard(old), self._heard(new)
-            self._fields.note(by, was, means, case.ticket, case.withheld)
-        return None if old == new else Difference(old, new)
+            self._fields.note(by, was, means, case.ticket, message.withheld)
+        return None if same else Difference(old, new)
 
     def _heard(self, each: Translation) -> list[Command]:
         """Without what the policy keeps out."""
@@ -213,22 +211,26 @@ class Retranslation:
         return self._then[bisect_right(self._positions, position) - 1]
 
     def _read(self, kept: Kept) -> Reading | Translation:
-        found = self._readings.get(kept.id)
-        if found is None:
-            if len(self._readings) >= _READINGS_KEPT:
-                self._readings.clear()
-            found = self._readings[kept.id] = read(self._adapter, kept.body)
-        return found
+        """Once, as the messages of a conversation are compared with those just before them."""
+        for place, (known, reading) in enumerate(self._readings):
+            if known is kept:
+                if place:
+                    self._readings.insert(0, self._readings.pop(place))
+                return reading
+        reading = read(self._adapter, kept.body)
+        self._readings.insert(0, (kept, reading))
+        del self._readings[_READINGS_KEPT:]
+        return reading
 
     def _read_again(self, kept: Kept | None) -> Reading | None:
         found = self._read(kept) if kept else None
         return found if isinstance(found, Reading) else None
 
 
-def _changed(recorded: Recorded) -> Changed:
-    by = recorded.event.provenance
+def _changed(placed: Placed) -> Changed:
+    by = placed.event.provenance
     return Changed(
-        position=recorded.position, command=by.command_id, actor=by.actor, causation=by.causation_id
+        position=placed.position, command=by.command_id, actor=by.actor, causation=by.causation_id
     )
 
 
@@ -244,50 +246,3 @@ async def through_draft(
     adapter = services.exchange.conversations.adapters[partner.adapter]
     then = await publications(services, partner)
     return Retranslation(services, partner, then, complete(draft.over(adapter.words)))
-
-
-async def publications(services: Services, partner: Helpdesk) -> list[Publication]:
-    """What was in force since when, with today's adapter; first of all its own words."""
-    conversations = services.exchange.conversations
-    adapter, place = conversations.adapters[partner.adapter], conversations.place(partner)
-
-    def in_force(position: int, words: Words) -> Publication:
-        return Publication(position, structs.replace(place, words=words))
-
-    found = [in_force(0, adapter.words)]
-    for recorded in await services.store.stream(named_id(Helpdesk.KIND, partner.name)):
-        event = recorded.event
-        if isinstance(event, Helpdesk.MappingPublished):
-            same = event.base.startswith(f"{adapter.name}@")
-            words = event.tables.over(adapter.words) if same else adapter.words
-            found.append(in_force(recorded.position, words))
-    return found
-
-
-def plain(found: Differing) -> dict[str, Any]:
-    """For programs: commands with their names."""
-    return {
-        "exchange": found.exchange,
-        "number": found.number,
-        "external_id": found.external_id,
-        "messages": [
-            {
-                "reference": each.reference,
-                "message_id": each.message_id,
-                "outcome": each.outcome,
-                "position": each.position,
-                "then": _translation(each.what.then),
-                "now": _translation(each.what.now),
-            }
-            for each in found.messages
-        ],
-        "corrections": [correction_plain(fix) for fix in found.corrections],
-    }
-
-
-def correction_plain(fix: Correction) -> dict[str, Any]:
-    return structs.asdict(fix) | {"commands": [said(command) for command in fix.commands]}
-
-
-def _translation(each: Translation) -> dict[str, Any]:
-    return structs.asdict(each) | {"commands": [said(command) for command in each.commands]}

@@ -1,69 +1,67 @@
 """What is read beside a conversation, in step with its messages: its ticket, and the contents that they refer to."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, LiteralString
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.aggregate import Event
 from domain.content import Sealed
+from domain.formats import decode
 from domain.identifiers import ticket_id
-from domain.store import Recorded
 from domain.ticket import Ticket
-
-Ask = Callable[[LiteralString, Sequence[Any]], Awaitable[list[tuple[Any, ...]]]]
-"""Puts one statement to the database."""
+from replay.outcomes import Decided
+from replay.streams import Ask, Placed, Row
 
 BODIES: Final = "SELECT id, body FROM ledger.content WHERE id = ANY(%b)"
 _CHUNK_BYTES: Final = 8_000_000
 _CHUNK_MESSAGES: Final = 1_000
 
 
-class Kept(Struct, frozen=True):
-    """A message of the conversation."""
+class Kept(Struct, frozen=True, gc=False):
+    """A message of the conversation. It is one and the same object for the messages after it, mostly."""
 
-    id: UUID
     body: bytes
 
 
 class History:
     """A ticket that moves on from case to case."""
 
-    def __init__(self, number: int, histories: dict[UUID, list[Recorded]]) -> None:
-        stream = ticket_id(number) if number else UUID(int=0)
-        self._events = histories.get(stream, []) if number else []
-        self._ticket = Ticket(stream)
-        self._next = 0
-        self.changes: dict[str, Recorded] = {}
+    def __init__(self, number: int, rows: Iterable[Row]) -> None:
+        self._rows = iter(rows)
+        self._ticket = Ticket(ticket_id(number) if number else UUID(int=0))
+        self._next = self._decoded()
+        self.changes: dict[str, Placed] = {}
         """The last change of each field so far."""
 
-    def before(self, outcome: Recorded) -> Ticket | None:
+    def before(self, outcome: Decided) -> Ticket | None:
         """The ticket without what the message itself brought about: that was recorded together with the outcome."""
-        command = outcome.event.provenance.command_id
-        while self._next < len(self._events):
-            recorded = self._events[self._next]
-            own = recorded.event.provenance.command_id == command
-            if recorded.position > outcome.position or own:
+        while (placed := self._next) is not None:
+            own = placed.event.provenance.command_id == outcome.command
+            if own or placed.position > outcome.position:
                 break
-            self._apply(recorded)
-            self._next += 1
+            self._move_on(placed)
         return self._ticket if self._ticket.version else None
 
     def whole(self) -> Ticket | None:
-        for recorded in self._events[self._next :]:
-            self._apply(recorded)
-        self._next = len(self._events)
+        while (placed := self._next) is not None:
+            self._move_on(placed)
         return self._ticket if self._ticket.version else None
 
-    def _apply(self, recorded: Recorded) -> None:
-        event = recorded.event
+    def _move_on(self, placed: Placed) -> None:
+        event = placed.event
         self._ticket.apply(event)
         for field in _FIELDS.get(type(event), ()):
-            self.changes[field] = recorded
+            self.changes[field] = placed
         if isinstance(event, Ticket.Reclassified):
-            self.changes[event.field] = recorded
+            self.changes[event.field] = placed
+        self._next = self._decoded()
+
+    def _decoded(self) -> Placed | None:
+        row = next(self._rows, None)
+        return None if row is None else Placed(row[0], decode(row[1]))
 
 
 _MOVES: Final = (
@@ -82,35 +80,35 @@ _FIELDS: Final[Mapping[type[Event], Sequence[str]]] = MappingProxyType({
 class Bodies:
     """The contents of messages in the order in which they are needed, some megabytes ahead."""
 
-    def __init__(self, ask: Ask, needed: Sequence[Sequence[Sealed]]) -> None:
-        """``needed``: what each case refers to."""
+    def __init__(self, ask: Ask, needed: Sequence[Decided]) -> None:
         self._ask, self._needed = ask, needed
-        self._at = 0
-        self._held: dict[UUID, bytes] = {}
-        self._asked: set[UUID] = set()
-
-    async def kept(self, *wanted: Sealed | None) -> list[Kept | None]:
-        """What one case refers to; None for what was erased."""
-        if any(sealed and sealed.id not in self._asked for sealed in wanted):
-            await self.ahead()
-        return [self._kept(sealed) if sealed else None for sealed in wanted]
-
-    def _kept(self, sealed: Sealed) -> Kept | None:
-        assert sealed.id in self._asked, "contents are asked for in the order of the cases"
-        body = self._held.get(sealed.id)
-        return None if body is None else Kept(sealed.id, body)
+        self._at = self._fetched = 0
+        self._held: dict[int, Kept] = {}
 
     async def ahead(self) -> None:
         """Fetch what comes next."""
-        size, ids = 0, set[UUID]()
-        first = self._at
-        while self._at < len(self._needed) and (
-            self._at == first or (size < _CHUNK_BYTES and self._at < first + _CHUNK_MESSAGES)
+        size, ids = 0, dict[int, UUID]()
+        first = self._fetched
+        while self._fetched < len(self._needed) and (
+            self._fetched == first
+            or (size < _CHUNK_BYTES and self._fetched < first + _CHUNK_MESSAGES)
         ):
-            for sealed in self._needed[self._at]:
-                if sealed.id not in ids:
-                    ids.add(sealed.id)
+            message = self._needed[self._fetched]
+            for sealed in (message.raw, message.heard, message.told):
+                if sealed is not None and sealed.id.int not in ids:
+                    ids[sealed.id.int] = sealed.id
                     size += sealed.size
-            self._at += 1
-        self._held = dict(await self._ask(BODIES, [list(ids)]))
-        self._asked = ids
+            self._fetched += 1
+        rows = await self._ask(BODIES, [list(ids.values())])
+        self._held = {id_.int: Kept(body) for id_, body in rows}
+
+    async def next(self) -> tuple[Kept | None, Kept | None, Kept | None]:
+        """What the next message refers to: itself, heard, told; None for what was erased, and for nothing."""
+        if self._at == self._fetched:
+            await self.ahead()
+        message = self._needed[self._at]
+        self._at += 1
+        return self._kept(message.raw), self._kept(message.heard), self._kept(message.told)
+
+    def _kept(self, sealed: Sealed | None) -> Kept | None:
+        return None if sealed is None else self._held.get(sealed.id.int)

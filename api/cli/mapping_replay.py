@@ -35,7 +35,7 @@ def replay(
     json: Json = False,
 ) -> None:
     """Read everything ever received with other tables, and show what would differ. Nothing is changed."""
-    from api import retranslating  # noqa: PLC0415
+    from api import retranslating, retranslation_lines  # noqa: PLC0415
     from replay.retranslate import BEGINNING  # noqa: PLC0415
 
     tables = tables_in(draft)
@@ -45,7 +45,7 @@ def replay(
         past = await retranslating.through_draft(services, operator(), helpdesk, tables)
         async for each in past.differing(beginning):
             if json:
-                print_json(retranslating.plain(each))
+                print_json(retranslation_lines.plain(each))
             else:
                 _show_differing(each)
             note(f"{past.summary.messages} messages read")
@@ -77,7 +77,7 @@ def correct(
     Ordinary commands do it, caused by the publication, and the partner is told. Whoever changed a field since is
     not overruled. Ended half-way, it is simply run again.
     """
-    from api import correcting, retranslating  # noqa: PLC0415
+    from api import correcting, retranslation_lines  # noqa: PLC0415
     from replay.retranslate import BEGINNING  # noqa: PLC0415
 
     beginning = UUID(after) if after else BEGINNING
@@ -92,7 +92,7 @@ def correct(
                 print_json({
                     "exchange": each.found.exchange, "number": each.number, "position": each.position,
                     "refused": each.refused,
-                    "corrections": [retranslating.correction_plain(fix) for fix in each.corrections],
+                    "corrections": [retranslation_lines.correction_plain(fix) for fix in each.corrections],
                 })  # fmt: skip
             else:
                 for fix in each.corrections:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api import correcting, retranslating
+from api import correcting, retranslating, retranslation_lines
 from api.bootstrap import Services
 from domain import commands as c
 from domain.errors import Forbidden
@@ -51,7 +51,7 @@ async def test_the_past_is_read_with_a_draft_as_it_was_then_and_nothing_changes(
     past = await retranslating.through_draft(services, RULE, "osg", DRAFT)
     [found] = await differing(past)
     assert (found.number, await services.store.head()) == (number, head)
-    said = retranslating.plain(found)["messages"]
+    said = retranslation_lines.plain(found)["messages"]
     assert [
         [command.command for command in each[when]["commands"]]
         for each in said
