@@ -5,7 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from adapters.kit.webhook import ENVIRONMENT_HEADER
-from projections.feed_pages import CloudEvent
+from domain.feeds import RESTORED
+from projections.feed_pages import TYPE_PREFIX, CloudEvent
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
@@ -19,6 +20,12 @@ def described(public_url: str) -> dict[str, Any]:
         "contentType": "application/cloudevents+json",
         "payload": {"$ref": _REFERENCE.format(name="CloudEvent")},
     }
+    restored = message | {
+        "name": "restored",
+        "title": "The feed goes on after a loss",
+        "summary": f"An entry of type {TYPE_PREFIX}{RESTORED}. The entry with the hash `previous` is the last one that "
+        "holds; its sequence is beyond all that were ever given out.",
+    }
     protocol, _, rest = public_url.partition("://")
     host, slash, path = rest.partition("/")
     server = {"host": host, "protocol": protocol} | ({"pathname": slash + path} if path else {})
@@ -29,7 +36,8 @@ def described(public_url: str) -> dict[str, Any]:
             "title": "Feeds of Ticket Ledger",
             "version": "1",
             "description": "Each partner helpdesk has a feed of what it may see: counted from 1 without a hole, "
-            "each entry with a hash over itself and the hash before it.",
+            "each entry with a hash over itself and the hash before it. After a loss of the ledger's last events a "
+            "feed goes on behind a hole, with an entry that says so.",
         },
         "defaultContentType": "application/cloudevents+json",
         "servers": servers,
@@ -40,24 +48,29 @@ def described(public_url: str) -> dict[str, Any]:
                 "parameters": {"helpdesk": {"description": "Name of the partner."}},
                 "messages": {
                     name: {"$ref": f"#/components/messages/{name}"}
-                    for name in ("entry", "dropped", "ended")
+                    for name in ("entry", "restored", "dropped", "ended")
                 },
             },
             "webhook": {
                 "address": None,
                 "description": "POST to the address of the subscription, signed as Standard Webhooks say.",
-                "messages": {"entry": {"$ref": "#/components/messages/signed"}},
+                "messages": {
+                    "entry": {"$ref": "#/components/messages/signed"},
+                    "restored": {"$ref": "#/components/messages/signedRestored"},
+                },
             },
         },
         "operations": {
-            "follow": _sent("stream", "entry", "dropped", "ended")
+            "follow": _sent("stream", "entry", "restored", "dropped", "ended")
             | {"security": [{"$ref": "#/components/securitySchemes/token"}]},
-            "push": _sent("webhook", "entry"),
+            "push": _sent("webhook", "entry", "restored"),
         },
         "components": {
             "messages": {
                 "entry": message,
                 "signed": message | {"name": "signed", "headers": _SIGNED},
+                "restored": restored,
+                "signedRestored": restored | {"name": "signedRestored", "headers": _SIGNED},
                 "dropped": {
                     "name": "dropped",
                     "title": "The reader was too slow: come again",

@@ -400,4 +400,7 @@ async def test_the_description_names_what_is_sent(services, stranger):
     assert set(entry["required"]) == {"sequence", "previous", "hash", "rule", "event", "texts"}
     for operation in document["operations"].values():
         channel = document["channels"][operation["channel"]["$ref"].rpartition("/")[2]]
-        assert operation["messages"][0]["$ref"].rpartition("/")[2] in channel["messages"]
+        sent = {each["$ref"].rpartition("/")[2] for each in operation["messages"]}
+        assert sent == set(channel["messages"])
+        for message in channel["messages"].values():
+            assert message["$ref"].rpartition("/")[2] in document["components"]["messages"]

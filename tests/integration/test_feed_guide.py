@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
+
 from domain.vocabulary import Visibility
+from tests.backups import backup
 from tests.projecting import by
 from tests.serving import ROOT, Served, eventually, served, ticketledger, told
 
@@ -27,11 +30,11 @@ def run(file: Path, service: Served, token: str) -> subprocess.CompletedProcess[
     )  # fmt: skip
 
 
-def test_the_program_of_the_guide_reads_goes_on_and_notices(database, tmp_path):
+def test_the_program_of_the_guide_reads_goes_on_notices_and_finds_back(database, tmp_path):
+    file, kept = program(tmp_path), tmp_path / "feed.jsonl"
     with served(tmp_path, DATABASE_URL=database) as service:
         fill(database, 1, 3)
         token = told("feed", "token", "osg", **service.settings)["token"]
-        file = program(tmp_path)
         length = eventually(lambda: length_of(service, token, 5))
 
         first = run(file, service, token)
@@ -40,28 +43,53 @@ def test_the_program_of_the_guide_reads_goes_on_and_notices(database, tmp_path):
         eventually(lambda: length_of(service, token, 9))
         assert run(file, service, token).stdout == "read up to 9\n"
 
-        kept = tmp_path / "feed.jsonl"
         lines = kept.read_text().splitlines()
         assert [json.loads(line)["data"]["sequence"] for line in lines] == list(range(1, 10))
         checked = ticketledger("feed", "verify", str(kept))
         assert checked.stdout.startswith("whole up to 9"), checked.stderr
 
-        forged = json.loads(lines[-1])
-        forged["data"]["hash"] = "1" * 64
-        kept.write_text("\n".join([*lines[:-1], json.dumps(forged)]) + "\n")
-        fill(database, 3, 1)
-        eventually(lambda: length_of(service, token, 10))
-        assert "the feed is broken at 10" in run(file, service, token).stderr
-        assert ticketledger("feed", "verify", str(kept)).returncode == 1
+    with backup(database) as restored:
+        with served(tmp_path, DATABASE_URL=database) as service:
+            fill(database, 3, 1)
+            eventually(lambda: length_of(service, token, 10))
+            assert run(file, service, token).stdout == "read up to 12\n"
+            by_command_line(service)
+            change(database, "rule = 'another@1'", 12)
+            kept.write_text("\n".join(kept.read_text().splitlines()[:11]) + "\n")
+            assert "the feed is broken at 12" in run(file, service, token).stderr
 
-        # by command line: how far it is, and what is refused
-        found = told("feed", "status", "osg", **service.settings)
-        assert (found["feed"]["last"], found["push"]["state"]) == (12, "none")
-        refused = ticketledger("feed", "subscribe", "osg", "http://127.0.0.1/", **service.settings)
-        assert (refused.returncode, refused.stdout) == (1, "")
-        assert "https" in refused.stderr
-        assert ticketledger("feed", "pause", "osg", **service.settings).returncode == 1
-        assert ticketledger("feed", "token", "nobody", **service.settings).returncode == 1
+        told("log", "restored", DATABASE_URL=restored)
+        with served(tmp_path, DATABASE_URL=restored) as service:
+            fill(restored, 4, 1)
+            eventually(lambda: length_of(service, token, 1000))
+            lost, read = run(file, service, token).stdout.splitlines()
+            assert lost == "2 entries are in no feed any more"
+            assert read.startswith("read up to ")
+            assert kept.read_text().splitlines()[:9] == lines
+
+    checked = ticketledger("feed", "verify", str(kept))
+    assert checked.returncode == 0, checked.stderr
+    forged = json.loads(lines[-1])
+    forged["data"]["hash"] = "1" * 64
+    kept.write_text("\n".join([*lines[:-1], json.dumps(forged)]) + "\n")
+    assert ticketledger("feed", "verify", str(kept)).returncode == 1
+
+
+def by_command_line(service: Served) -> None:
+    """How far it is, and what is refused."""
+    found = told("feed", "status", "osg", **service.settings)
+    assert (found["feed"]["last"], found["push"]["state"]) == (12, "none")
+    refused = ticketledger("feed", "subscribe", "osg", "http://127.0.0.1/", **service.settings)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "https" in refused.stderr
+    assert ticketledger("feed", "pause", "osg", **service.settings).returncode == 1
+    assert ticketledger("feed", "token", "nobody", **service.settings).returncode == 1
+
+
+def change(database: str, what: str, sequence: int) -> None:
+    """Change an entry behind everybody's back."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"UPDATE view.feed_entry SET {what} WHERE sequence = {sequence}")
 
 
 def length_of(service: Served, token: str, at_least: int) -> int:
