@@ -24,7 +24,8 @@ class LiveDirectory:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._entries: dict[UUID, tuple[float, Aggregate | None]] = {}
-        self._forgotten = 0
+        self._reading: dict[UUID, object] = {}
+        """Entries that are being read, and did not change since that began."""
 
     async def unit(self, name: str) -> SupportUnit | None:
         return await self._entry(SupportUnit, named_id(SupportUnit.KIND, name))
@@ -47,14 +48,14 @@ class LiveDirectory:
 
     def forget(self, streams: Iterable[UUID]) -> None:
         """These entries have changed."""
-        self._forgotten += 1
         for stream in streams:
             self._entries.pop(stream, None)
+            self._reading.pop(stream, None)
 
     def forget_all(self) -> None:
         """Read everything afresh: before a refusal is believed."""
-        self._forgotten += 1
         self._entries.clear()
+        self._reading.clear()
 
     async def _entry(self, kind: type[AggregateT], stream: UUID) -> AggregateT | None:
         now = monotonic()
@@ -62,9 +63,10 @@ class LiveDirectory:
         if known is not None and known[0] > now:
             assert known[1] is None or isinstance(known[1], kind)
             return known[1]
-        forgotten = self._forgotten
+        began = self._reading.setdefault(stream, object())
         found = await load(self._store, kind, stream)
-        if forgotten == self._forgotten:  # else it may have changed while we read
+        if self._reading.get(stream) is began:  # else another was faster, or it may have changed
+            del self._reading[stream]
             if len(self._entries) >= _ENTRIES_KEPT:
                 self._entries.clear()
             self._entries[stream] = (now + _FRESH_S, found)

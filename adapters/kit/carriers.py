@@ -7,6 +7,7 @@ helpdesk, with a courier for what goes out and a poller for what is fetched.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 from types import MappingProxyType
 from typing import Final, Protocol
 from uuid import UUID
@@ -18,6 +19,8 @@ from adapters.kit.retry import Transport, Undelivered
 from adapters.kit.settling import Notebook, Settling
 from domain.helpdesk import Helpdesk
 
+_FRESH_S: Final = 1.0
+"""A secret that was replaced is used for so long."""
 BEGUN: Final = "begun:"
 """Before the partner's name: under which is kept what its courier has begun to write."""
 
@@ -181,6 +184,17 @@ class MailCourier:
         return Delivered(receipt=receipt)
 
 
+class _Connected(Struct):
+    """A line, and the terms on which it was made."""
+
+    adapter: str
+    place: Place
+    secret: str
+    line: Line
+    asked_at: float
+    """When the secret was last looked up, by the monotonic clock."""
+
+
 class Carriers:
     """Finds the line to each partner; lines to interfaces are kept, with their sessions."""
 
@@ -202,7 +216,7 @@ class Carriers:
         self._place, self._transport, self._stamping = place, transport, stamping
         self._connectors, self._secrets = connectors, secrets
         self._allow_private, self._notebook = allow_private, notebook
-        self._lines: dict[str, tuple[tuple[str, Place, str], Line]] = {}
+        self._lines: dict[str, _Connected] = {}
 
     async def courier(self, partner: Helpdesk) -> Courier:
         """Raises ``Undelivered``, ``StoreUnavailable``."""
@@ -228,26 +242,31 @@ class Carriers:
 
     async def close(self) -> None:
         while self._lines:
-            _, (_, line) = self._lines.popitem()
-            await line.close()
+            _, connected = self._lines.popitem()
+            await connected.line.close()
 
     async def _line(self, partner: Helpdesk) -> Line | None:
         connector = self._connectors.get(partner.adapter)
         if connector is None:
             return None
-        secret = await self._secrets.secret(partner.name)
-        place = self._place(partner)
-        terms = (partner.adapter, place, secret)
+        place, known = self._place(partner), self._lines.get(partner.name)
+        if known is not None and known.place == place and monotonic() < known.asked_at + _FRESH_S:
+            return known.line
+        asked_at, secret = monotonic(), await self._secrets.secret(partner.name)
         known = self._lines.get(partner.name)
-        if known is not None and known[0] == terms:
-            return known[1]
+        if known is not None and (known.adapter, known.place, known.secret) == (
+            partner.adapter, place, secret,
+        ):  # fmt: skip
+            known.asked_at = asked_at
+            return known.line
         line = connector.connect(place, secret, allow_private=self._allow_private)
         for about, each in line.settling.items():
             if self._notebook is not None:
                 each.keep(self._notebook, f"{BEGUN}{partner.name}:{about}")
-        self._lines[partner.name] = (terms, line)
+        connected = _Connected(partner.adapter, place, secret, line, asked_at)
+        self._lines[partner.name] = connected
         if known is not None:
-            await known[1].close()
+            await known.line.close()
         return line
 
 

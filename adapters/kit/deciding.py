@@ -18,7 +18,7 @@ from adapters.kit.writing import Untranslatable, Writer
 from domain import disclosure
 from domain.disclosure import Verdict
 from domain.errors import AlreadyClaimed
-from domain.exchange import Exchange
+from domain.exchange import Exchange, Message
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 from domain.lifecycle import OPEN
@@ -51,23 +51,26 @@ class _Decision(Struct, frozen=True, kw_only=True):
     Their words are found one by one when their turn comes: together they may be large.
     """
 
-    def record(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> int:
+        """The reference of the message in the conversation; 0 where there is none."""
         position, rule = self.cause.position, self.verdict.rule
         if position <= exchange.decided_until:
-            return
+            return 0
+        reference = 0
         with acting(_provenance(self.cause)):
             if self.defect:
                 reference = exchange.decide_untranslated(position, rule)
                 exchange.park(reference, UNTRANSLATED, self.defect)
             elif self.raw is None:
                 exchange.decide_dispatch(position, rule, None)
-                return
+                return 0
             else:
-                found = exchange.decide_dispatch(position, rule, self.raw, self.media_type)
-                if self.suspicion and found:
-                    exchange.park(found, _TOO_MANY, self.suspicion)
+                reference = exchange.decide_dispatch(position, rule, self.raw, self.media_type) or 0
+                if self.suspicion and reference:
+                    exchange.park(reference, _TOO_MANY, self.suspicion)
             for file, file_rule in self.files.items():
                 exchange.decide_untranslated(file, file_rule)
+        return reference
 
 
 class Deciding:
@@ -171,11 +174,18 @@ class Deciding:
         )  # fmt: skip
 
     async def _record(self, stream: UUID, decisions: Sequence[_Decision]) -> None:
+        written: list[tuple[Message, bytes]] = []
+
         def record(fresh: Exchange) -> None:
-            for each in decisions:
-                each.record(fresh)
+            written[:] = [
+                (fresh.messages[reference], each.raw)
+                for each in decisions
+                if (reference := each.record(fresh)) and each.raw is not None
+            ]
 
         await self._conversations.change(stream, record)
+        for message, raw in written:
+            self._conversations.recent.remember(message, raw)
 
     async def _files_before(self, exchange: Exchange, cause: Recorded) -> dict[int, str]:
         """Files that follow a ticket which is told as a whole: where they were attached, and by which rule."""

@@ -52,7 +52,7 @@ class Outbox:
 
     async def deliver(self, stream: UUID) -> Attempt | None:
         """Send the oldest message that waits; None when there is none."""
-        exchange = await self._conversations.load(stream)
+        exchange = await self._conversations.kept_or_load(stream)
         message = exchange.next_message(Direction.OUT)
         if message is None:
             return None
@@ -79,11 +79,11 @@ class Outbox:
     async def _hand_over(
         self, exchange: Exchange, reference: int, raw: Sealed, partner: Helpdesk
     ) -> None:
-        content = (await self._ledger.store.contents([raw.id])).get(raw.id)
-        if content is None:
+        [body] = await self._conversations.bodies(raw)
+        if body is None:
             raise Undelivered(_ERASED, "it was erased", final=True)
         parcel = Parcel(
-            raw=content.body,
+            raw=body,
             external_id=exchange.external_id,
             linked_at=exchange.linked_at,
             opened_at=exchange.opened_at,

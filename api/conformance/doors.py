@@ -72,6 +72,8 @@ class Doors:
         now = monotonic()
         known = self._known.get(partner.name)
         if known is None or known[0] < now:
+            if known is not None:  # one asks, and the others go on for a moment with what is known
+                self._known[partner.name] = now + FRESH_S, known[1]
             _, memory = await self._checkpoints.load(_SET + partner.name)
             setting = msgspec.json.decode(memory, type=DoorSetting) if memory else None
             if len(self._known) >= _KNOWN_MAX:

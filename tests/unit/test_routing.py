@@ -7,9 +7,10 @@ from domain.aggregate import Claim
 from domain.commands import Assign, OpenTicket
 from domain.directory import Facts, Site, SupportUnit
 from domain.errors import Forbidden, RoutingNotPossible
-from domain.identifiers import named_id
+from domain.identifiers import named_id, random_id
 from domain.ledger import Ledger, collect
 from domain.lifecycle import Status
+from domain.live_directory import LiveDirectory
 from domain.store import Append
 from domain.vocabulary import TPM
 from tests.tickets import SYSTEM, as_actor, execute, federation, person
@@ -128,3 +129,34 @@ async def test_the_notified_site_is_forgotten_when_it_leaves(ledger):
     assert (ticket.notified_site, ticket.unit) == ("", "NGI_DE")
     with pytest.raises(NothingToDo):
         await execute(ledger, EndSiteNotification(number=1), actor=SYSTEM)
+
+
+async def test_what_is_read_is_known_though_others_are_forgotten_meanwhile(ledger, monkeypatch):
+    directory, asked = LiveDirectory(ledger.store), []
+    read = ledger.store.stream
+
+    async def stream(originator_id, **bounds):
+        asked.append(originator_id)
+        found = await read(originator_id, **bounds)
+        directory.forget([random_id()])
+        return found
+
+    monkeypatch.setattr(ledger.store, "stream", stream)
+    assert await directory.unit("NGI_DE") is await directory.unit("NGI_DE")
+    assert len(asked) == 1
+
+
+async def test_what_changes_while_it_is_read_is_read_again(ledger, monkeypatch):
+    directory, asked = LiveDirectory(ledger.store), []
+    read = ledger.store.stream
+
+    async def stream(originator_id, **bounds):
+        asked.append(originator_id)
+        found = await read(originator_id, **bounds)
+        directory.forget([originator_id])
+        return found
+
+    monkeypatch.setattr(ledger.store, "stream", stream)
+    await directory.unit("NGI_DE")
+    await directory.unit("NGI_DE")
+    assert len(asked) == 2
