@@ -9,65 +9,23 @@ So a rebuild gives the same sequences and hashes; a rule that decides otherwise 
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
-from msgspec import Struct
 from psycopg.sql import SQL, Composed, Identifier
 
 from domain import disclosure
 from domain.aggregate import Event
 from domain.disclosure import Verdict
 from domain.exchange import Exchange
-from domain.feeds import FIRST, SHOWN, linked_hash, told_as
+from domain.feeds import SHOWN, linked_hash, told_as
 from domain.formats import decode
 from domain.helpdesk import Helpdesk, Policy
 from domain.identifiers import named_id, ticket_id, ticket_number
 from domain.log import LOG_ID, Log
-from projections.columns import Instant
+from projections.feed_rows import ENTRY, FEED, MEMBER, EntryRow, FeedRow, MemberRow
 from projections.projection import CURRENT_MAX, Fold, Logged, Projection, Rows
 from projections.tables import LIVE, Connection, Table
 
-_BEGINNING: Final = 0
 _OPENINGS: Final = (Exchange.Opened, Exchange.Linked)
 
-
-class FeedRow(Struct, kw_only=True, gc=False):
-    helpdesk: str
-    policy: str = Policy.CLOSING_ONLY.value
-    last: int = 0
-    """The sequence of the last entry."""
-    hash: str = FIRST
-    position: int = 0
-    """Of the event that led to the last entry."""
-    changed_at: Instant = Instant(_BEGINNING)
-
-
-class MemberRow(Struct, kw_only=True, gc=False):
-    """A ticket that is exchanged with the partner."""
-
-    helpdesk: str
-    number: int
-    position: int
-    """Of the event that says so."""
-
-
-class EntryRow(Struct, kw_only=True, gc=False):
-    helpdesk: str
-    sequence: int
-    number: int
-    """0 where it is about the feed itself."""
-    position: int
-    """Of the event that it tells of: entries of a ticket's past are younger than their events."""
-    rule: str
-    previous: str
-    hash: str
-    entered_at: Instant
-    """When it could be read first; never goes back."""
-
-
-FEED: Final = Table("feed", FeedRow, key=("helpdesk",), fill=50)
-MEMBER: Final = Table("feed_member", MemberRow, key=("number", "helpdesk"))
-ENTRY: Final = Table(
-    "feed_entry", EntryRow, key=("helpdesk", "sequence"), indexes=("(helpdesk, entered_at)",)
-)
 
 FEEDS: Final = SQL("SELECT {columns} FROM {table}")
 MEMBERS: Final = SQL("SELECT {columns} FROM {table} WHERE number = ANY(%b)")
