@@ -111,7 +111,7 @@ class Tokens:
     async def create_for_helpdesk(
         self, helpdesk: str, lifetime: timedelta, label: str = ""
     ) -> tuple[UUID, str]:
-        """A token with which a partner reads its own feed and drives its conformance runs, and nothing else."""
+        """A token with which a partner reads its own feed, looks at its tickets, drives its conformance runs, no more."""
         return await self._create(None, helpdesk, frozenset({Scope.FEED}), lifetime, label)
 
     async def _create(

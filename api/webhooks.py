@@ -10,6 +10,7 @@ import structlog
 
 from adapters.helpdesks.webhook import message as kept
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
+from adapters.helpdesks.webhook.looking import look_signed
 from adapters.helpdesks.webhook.mapping import Webhook
 from adapters.kit.assembly import ExchangeParts
 from adapters.kit.carriers import Secrets
@@ -55,7 +56,7 @@ class WebhookDoor:
         """``per_s_max``: messages that each partner may send, for longer than a moment."""
         self._exchange, self._conversations = exchange, exchange.conversations
         self._secrets, self._doors = secrets, doors
-        self._measure = Measure(per_s_max)
+        self._measure, self._looks = Measure(per_s_max), Measure(per_s_max)
         self._keys: dict[str, tuple[float, Sequence[bytes]]] = {}
 
     async def take(
@@ -66,14 +67,7 @@ class WebhookDoor:
         Raises ``Stranger``, ``TooMany``, ``Shut``, ``Unreadable``, ``IdReused``, ``StoreUnavailable``.
         """
         partner = await self._partner(helpdesk)
-        try:
-            await self._must_be_signed(partner.name, headers, body)
-        except BadSecret as error:
-            log.error("secret of a partner cannot be used", helpdesk=helpdesk, why=str(error))  # noqa: TRY400
-            raise Stranger from error
-        except Unverified as error:
-            log.warning("webhook not believed", helpdesk=helpdesk, why=str(error))
-            raise Stranger from error
+        await self._must_be_believed(partner.name, headers, body)
         self._measure.must_keep(helpdesk)
         await self._doors.admit(partner)
         raw = kept.received(target, headers, body)
@@ -87,6 +81,29 @@ class WebhookDoor:
         else:
             self._exchange.worker.stir(received)
         return received
+
+    async def look(self, helpdesk: str, headers: Mapping[str, str], query: bytes) -> None:
+        """Let a partner look that signed its query. Raises ``Stranger``, ``StoreUnavailable``."""
+        partner = await self._partner(helpdesk)
+        await self._must_be_believed(partner.name, headers, look_signed(query))
+
+    def count_look(self, helpdesk: str, tickets: int) -> None:
+        """A look at so many tickets costs as much as some messages. Raises ``TooMany``."""
+        for _ in range(1 + tickets // 10):
+            self._looks.must_keep(helpdesk)
+
+    async def _must_be_believed(
+        self, helpdesk: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Raises ``Stranger``."""
+        try:
+            await self._must_be_signed(helpdesk, headers, body)
+        except BadSecret as error:
+            log.error("secret of a partner cannot be used", helpdesk=helpdesk, why=str(error))  # noqa: TRY400
+            raise Stranger from error
+        except Unverified as error:
+            log.warning("webhook not believed", helpdesk=helpdesk, why=str(error))
+            raise Stranger from error
 
     async def _partner(self, name: str) -> Helpdesk:
         partner = await self._conversations.terms(name)

@@ -20,6 +20,11 @@ LINKED: Final = SQL("""
        AND (ticket.status <> ALL(%(final)s) OR ticket.changed_at >= %(since)s)
      ORDER BY exchange.stream LIMIT %(limit)s
 """)
+ALL_LINKED: Final = SQL("""
+    SELECT stream FROM view.exchange
+     WHERE helpdesk = %(helpdesk)s AND external_id <> '' AND number <> 0 AND stream > %(after)s
+     ORDER BY stream LIMIT %(limit)s
+""")
 DIVERGING: Final = SQL("""
     SELECT stream, helpdesk, number, external_id, divergences FROM view.exchange
      WHERE diverged > 0 AND helpdesk = %(helpdesk)s AND stream > %(after)s
@@ -73,6 +78,16 @@ async def linked(
     }  # fmt: skip
     rows = await (await connection.execute(LINKED, values)).fetchall()
     return [stream for (stream,) in rows]
+
+
+async def linked_page(
+    connection: AsyncConnection[Any], helpdesk: str, *, cursor: str | None, limit: int
+) -> Page[UUID]:
+    """All conversations with a partner of which each side knows the other's ticket."""
+    after = read_cursor(cursor, _Key).stream if cursor is not None else _BEGINNING
+    values = {"helpdesk": helpdesk, "after": after, "limit": checked_limit(limit) + 1}
+    rows = await (await connection.execute(ALL_LINKED, values)).fetchall()
+    return page_of([stream for (stream,) in rows], limit, _Key)
 
 
 async def helpdesks(connection: AsyncConnection[Any]) -> Sequence[str]:

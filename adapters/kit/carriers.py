@@ -112,12 +112,14 @@ class Seen(Struct, frozen=True, kw_only=True):
     number: int = 0
     """Our ticket, as theirs bears its number; 0 where it bears none."""
     state: str = ""
-    """Their exact word."""
+    """Their exact word; empty where it is not told."""
     priority: str = ""
     unit: str = ""
     """Their word, in which their unit is named."""
     messages: frozenset[str] | None = None
     """Our messages that had their effect there, by ``News.message_id``; None where theirs cannot tell."""
+    quiet: bool = True
+    """Nothing is under way or parked at theirs, as far as it says: else what differs may be because of that."""
     doubled: tuple[str, ...] = ()
     """What stands there twice and cannot be taken back, in words such as ``article 15 repeats 12``."""
 

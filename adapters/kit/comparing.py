@@ -78,7 +78,7 @@ def differences(ours: Ours, seen: Seen, words: Words) -> list[Difference]:
     link = _link(ours, seen)
     if link is not None:
         return [link]
-    if not ours.quiet:
+    if not (ours.quiet and seen.quiet):
         return []
     found = [*_number(ours, seen), *_messages(ours, seen)]
     if seen.doubled:
@@ -102,7 +102,7 @@ def _link(ours: Ours, seen: Seen) -> Difference | None:
     bears = str(seen.number or _NUMBERLESS)
     if given_again(seen.opened_at, ours.opened_at, ours.linked_at):
         return Difference("ticket", ours.external_id, f"{ANOTHER}, bears {bears}", Repair.CREATE)
-    if seen.number or (ours.quiet and not _certain(ours, seen)):
+    if seen.number or (ours.quiet and seen.quiet and not _certain(ours, seen)):
         return Difference("number", str(ours.number), bears, Repair.NONE)
     return None
 
@@ -129,7 +129,7 @@ def _messages(ours: Ours, seen: Seen) -> Iterator[Difference]:
 def _state(ours: Ours, seen: Seen, words: Words) -> Iterator[Difference]:
     """Their state must not deny ours; that it says less is no difference."""
     wanted = words.states.write(ours.status.value)
-    if seen.state == wanted or not wanted:
+    if seen.state == wanted or not wanted or not seen.state:
         return
     said = words.states.read(seen.state)
     if said is None:

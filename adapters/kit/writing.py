@@ -100,7 +100,7 @@ class Writer:
         whole: bool,
         now: bool = False,
     ) -> News:
-        """``now``: with the ticket as it is, not as it was just after the event."""
+        """``now``: we say it again of the ticket as it is, not as it was just after the event, wherever that came from."""
         as_of = _END if now else cause.position
         if isinstance(cause.event, Ticket.Attached):
             as_of = max(as_of, await self.told_whole(exchange))
@@ -115,7 +115,8 @@ class Writer:
         files = await self._ledger.store.contents(file)
         place = self._conversations.place(partner)
         domain = place.our_address.rpartition("@")[2]
-        way = _way(event, cause, hop(place.our_name, ticket.number), whole=whole)
+        ours = hop(place.our_name, ticket.number)
+        way = (ours,) if now else _way(event, cause, ours, whole=whole)
         return News(
             event=event,
             ticket=ticket,

@@ -29,7 +29,7 @@ def token(
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
     json: Json = False,
 ) -> None:
-    """Make a token with which the partner reads its feed and drives its conformance runs, and nothing else."""
+    """Make a token with which the partner reads its feed, looks at its tickets and drives its conformance runs, and nothing else."""
     from api.cli.tokens import duration  # noqa: PLC0415
 
     lifetime = duration(expires)

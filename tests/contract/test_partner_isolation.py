@@ -6,6 +6,7 @@ where it is nobody's, and where there is none. What becomes of it must be the sa
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from adapters.kit.assembly import ExchangeParts, Installation, assemble
 from adapters.kit.contract import Reading
 from adapters.kit.hops import as_for_us
 from adapters.kit.mail_door import NotTaken
+from adapters.kit.sharing import of_conversation, shared
 from adapters.registry import ADAPTERS, CONNECTORS
 from adapters.store.memory import MemoryStore
 from domain.clock import using
@@ -149,6 +151,25 @@ async def test_what_another_partner_sends_about_a_ticket_is_as_if_there_were_non
             outcomes.append(await world.take(raw, by_mail=by_mail))
             await world.is_left_alone()
     assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+async def test_a_partner_looks_at_no_ticket_but_those_that_are_exchanged_with_it(adapter: str):
+    with using(lambda: AT), by_test():
+        world = World(adapter)
+        await world.build(first="4711", foreign=True, own="0815")
+        conversations = world.parts.conversations
+        second = world.partners["second"]
+        for name in ("GGUS-17", "ggus-17", "17", "4711", "GGUS-999", "0815 #2", "GGUS-05", ""):
+            assert await shared(conversations, second, name) is None, name
+        for name in (f"GGUS-{OWN}", "0815"):
+            found = await shared(conversations, second, name)
+            assert found is not None
+            assert (found.asked, found.id, found.yours) == (name, f"GGUS-{OWN}", "0815")
+            assert await shared(conversations, world.partners["first"], name) is None
+        theirs = await world.store.holder("exchange:first", str(NUMBER))
+        assert isinstance(theirs, UUID)
+        assert await of_conversation(conversations, second, theirs) is None
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

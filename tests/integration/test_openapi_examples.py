@@ -78,7 +78,7 @@ async def test_the_example_of_an_operation_works(
     assert await client.opened() == 1, "the examples speak of ticket 1"
     for step, fields in BEFORE.get(path.rpartition("/")[2], []):
         assert (await client.do(1, step, **fields)).status_code == 200
-    if {"exchange", "feeds"} & set(operation["tags"]):
+    if {"exchange", "feeds", "partners"} & set(operation["tags"]):
         await partner_with_a_parked_message(services)
     if "/conformance-runs/" in path:
         with attributed(Actor.rule("setup@1")):

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from adapters.helpdesks.webhook.attached import without_data
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
+from adapters.helpdesks.webhook.looking import WebhookObserver, look_address
 from adapters.helpdesks.webhook.message import taken_apart
 from adapters.kit.attaching import ATTEMPTS_MAX
 from adapters.kit.carriers import Delivered, Line, Parcel
 from adapters.kit.contract import Place, Unreadable
+from adapters.kit.http import Api
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import BROKE_OFF, ID_HEADER, Delivery, WebhookOut
 
@@ -88,18 +90,36 @@ class WebhookConnector:
             keys = Keys.of(secret)
         except BadSecret as error:
             raise Undelivered("bad-secret", str(error), final=False) from error
-        _must_be_url(place.their_address, allow_private=allow_private)
+        where = _must_be_url(place.their_address, allow_private=allow_private)
         out = self._out(place.environment, allow_private)
-        return Line(courier=WebhookCourier(out, place.their_address, keys), close=out.close)
+        courier = WebhookCourier(out, urldefrag(place.their_address).url, keys)
+        if not where:
+            return Line(courier=courier, close=out.close)
+        api = Api(where, allow_private=allow_private, environment=place.environment)
+
+        async def close() -> None:
+            await out.close()
+            await api.close()
+
+        observer = WebhookObserver(api, where, keys, place.our_name)
+        return Line(courier=courier, observer=observer, close=close)
 
 
-def _must_be_url(address: str, *, allow_private: bool) -> None:
-    """Raises ``Undelivered``."""
+def _must_be_url(address: str, *, allow_private: bool) -> str:
+    """Where looks are answered; empty for nowhere. Raises ``Undelivered``."""
     try:
-        parts = urlsplit(address)
-        well = bool(parts.hostname) and parts.username is None and parts.port != 0
+        where = look_address(address)
+        well = all(_is_url(each, allow_private) for each in (address, where or address))
     except ValueError:
-        well, parts = False, urlsplit("")
-    if not well or parts.scheme not in (("https", "http") if allow_private else ("https",)):
-        what = f"{address!r} is not like https://desk.example.org/events"
+        well, where = False, ""
+    if not well:
+        what = f"{address!r} is not like https://desk.example.org/events or https://desk.example.org/events#tickets=tickets"
         raise Undelivered("bad-address", what, final=True)
+    return where
+
+
+def _is_url(address: str, allow_private: bool) -> bool:  # noqa: FBT001 - what else
+    """Raises ``ValueError`` for what cannot be read."""
+    parts = urlsplit(address)
+    well = bool(parts.hostname) and parts.username is None and parts.port != 0
+    return well and parts.scheme in (("https", "http") if allow_private else ("https",))
