@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -69,6 +70,18 @@ def page(
     }
     body = _templates.get_template(template).render(common | dict(values))
     return HTMLResponse(body, status, headers={"Cache-Control": "no-store"})
+
+
+def page_or_part(request: Request, name: str, values: Mapping[str, Any]) -> HTMLResponse:
+    """The page, or only what changes on it (``<name>_parts.html``), where a script of the page asks for that."""
+    part = request.headers.get("hx-request") == "true"
+    return page(request, f"{name}_parts.html" if part else f"{name}.html", values)
+
+
+def address(path: str, **query: str) -> str:
+    """An address within the pages, with what is given of the query."""
+    given = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 class LastingFiles(StaticFiles):

@@ -1,25 +1,23 @@
 """What a partner and we have not alike, as the last comparison found it, and whose value is right."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from adapters.kit.repairing import REASON_CHARACTERS_MAX
-from api.auth import Scope
-from api.web.pages.operating import as_caller, for_writing, may
+from api.web.pages.operating import decided, for_writing, may_write
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
-from api.web.rendering import page
+from api.web.rendering import address, page
 from domain.divergences import FIELDS, HINTS
-from domain.errors import NotNow
 from domain.rights import Right, require
 from projections.divergences import diverging
 
 router = page_router()
 
+_PATH = "/exchange/divergences"
 _ROWS = 50
 
 Helpdesk = Annotated[str, Query(min_length=1, max_length=100)]
@@ -28,7 +26,7 @@ Field = Annotated[
 ]
 
 
-@router.get("/exchange/divergences")
+@router.get(_PATH)
 async def divergences(
     request: Request,
     caller: Reader,
@@ -52,13 +50,13 @@ async def divergences(
         "hints": HINTS,
         "found": found,
         "progress": await services.exchange.comparison.progress(helpdesk),
-        "next_address": _address(helpdesk, field, found.next or ""),
-        "may_settle": Scope.WRITE in caller.scopes and may(caller, Right.SEND),
+        "next_address": address(_PATH, helpdesk=helpdesk, field=field, cursor=found.next or ""),
+        "may_settle": may_write(caller, Right.SEND),
     }
     return page(request, "divergences.html", values)
 
 
-@router.post("/exchange/divergences")
+@router.post(_PATH)
 async def settle(
     request: Request,
     caller: Reader,
@@ -70,18 +68,8 @@ async def settle(
 ) -> Response:
     """Say whose value is right. A second click, or somebody else's, changes nothing."""
     services = for_writing(request, caller)
-    with as_caller(caller):
-        try:
-            receipt = await services.exchange.repairing.settle(
-                caller.actor, exchange, field, ours=wins == "ours", reason=reason.strip()
-            )
-        except NotNow:
-            return RedirectResponse(_address(helpdesk), 303)
-    await services.projector.wait_for(receipt.position, services.settings.wait_s_max)
-    return RedirectResponse(_address(helpdesk), 303)
-
-
-def _address(helpdesk: str, field: str = "", cursor: str = "") -> str:
-    chosen = {"helpdesk": helpdesk, "field": field, "cursor": cursor}
-    given = {name: value for name, value in chosen.items() if value}
-    return f"/exchange/divergences?{urlencode(given)}"
+    decision = services.exchange.repairing.settle(
+        caller.actor, exchange, field, ours=wins == "ours", reason=reason.strip()
+    )
+    await decided(services, caller, decision)
+    return RedirectResponse(address(_PATH, helpdesk=helpdesk), 303)

@@ -1,7 +1,6 @@
 """The exchange board: how each partner does, what is parked and why, and what an operator can do about it."""
 
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Form, Path, Query, Request
@@ -9,17 +8,15 @@ from fastapi.responses import RedirectResponse, Response
 
 from adapters.kit.by_hand import REASON_CHARACTERS_MAX
 from api import partners
-from api.auth import Scope
 from api.bootstrap import Services
 from api.conformance.going_live import agreed
 from api.outcomes import LOG_EVENTS_MAX, MessageOutcome, outcomes, tried_again
 from api.repair import Choice, repair
-from api.web.pages.operating import as_caller, for_writing, may
+from api.web.pages.operating import as_caller, decided, for_writing, may, may_write
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
-from api.web.rendering import page
+from api.web.rendering import address, page, page_or_part
 from domain.conflicts import Side
-from domain.errors import NotNow
 from domain.exchange import Direction
 from domain.helpdesk import InterfaceState
 from domain.rights import Right, require
@@ -29,6 +26,7 @@ from projections.paging import Page
 
 router = page_router()
 
+_PATH: Final = "/exchange"
 _ROWS: Final = 50
 _STATES: Final = [state.value for state in InterfaceState]
 
@@ -39,7 +37,7 @@ How = Annotated[Literal["retry", "skip"], Form()]
 Reference = Annotated[int, Path(ge=1, le=1_000_000)]
 
 
-@router.get("/exchange")
+@router.get(_PATH)
 async def board(
     request: Request,
     caller: Reader,
@@ -59,8 +57,7 @@ async def board(
         shown = Page([await partners.partner(services, helpdesk)])
     else:
         shown = await partners.partners(services, cursor=partners_from or None, limit=_ROWS)
-    writes = Scope.WRITE in caller.scopes
-    may_repair = writes and may(caller, Right.SEND)
+    may_repair = may_write(caller, Right.SEND)
     parked: Page[exchanges.MessageView] = Page([])
     conflicts: Page[ConflictingView] = Page([])
     if may_repair:
@@ -79,25 +76,24 @@ async def board(
         "cursor": cursor,
         "partners_from": partners_from,
         "tried": tried,
+        "conflicts_from": conflicts_from,
     }
-    chosen["conflicts_from"] = conflicts_from
     values = {
         "helpdesk": helpdesk,
         "partners": shown,
         "parked": parked,
         "tried": await _tried(services, helpdesk, tried) if tried and may_repair else [],
         "conflicts": conflicts,
-        "conflicts_address": _address(chosen | {"conflicts_from": conflicts.next or ""}),
-        "address": _address(chosen),
-        "parked_address": _address(chosen | {"cursor": parked.next or ""}),
-        "partners_address": _address(chosen | {"partners_from": shown.next or ""}),
+        "conflicts_address": address(_PATH, **chosen | {"conflicts_from": conflicts.next or ""}),
+        "address": address(_PATH, **chosen),
+        "parked_address": address(_PATH, **chosen | {"cursor": parked.next or ""}),
+        "partners_address": address(_PATH, **chosen | {"partners_from": shown.next or ""}),
         "may_repair": may_repair,
-        "may_administer": writes and may(caller, Right.ADMINISTER),
+        "may_administer": may_write(caller, Right.ADMINISTER),
         "may_audit": may(caller, Right.AUDIT),
         "states": _STATES,
     }
-    part = request.headers.get("hx-request") == "true"
-    return page(request, "exchange_parts.html" if part else "exchange.html", values)
+    return page_or_part(request, "exchange", values)
 
 
 @router.get("/exchange/preview/{exchange}/{reference}")
@@ -126,15 +122,11 @@ async def resume(
 ) -> Response:
     """Retry a message or leave it out. A second click, or somebody else's, changes nothing."""
     services = for_writing(request, caller)
-    with as_caller(caller):
-        try:
-            receipt = await services.exchange.by_hand.resume(
-                caller.actor, exchange, reference, skip=how == "skip"
-            )
-        except NotNow:
-            return _back(helpdesk)
-    retried = receipt.position if how == "retry" else 0
-    return await _back_after(services, helpdesk, receipt.position, first=retried)
+    decision = services.exchange.by_hand.resume(
+        caller.actor, exchange, reference, skip=how == "skip"
+    )
+    position = await decided(services, caller, decision)
+    return _back(helpdesk, f"{position}-{position}" if position and how == "retry" else "")
 
 
 @router.post("/exchange/repair")
@@ -174,14 +166,11 @@ async def resolve(
 ) -> Response:
     """Say whose value is right. A second click, or somebody else's, changes nothing."""
     services = for_writing(request, caller)
-    with as_caller(caller):
-        try:
-            receipt = await services.exchange.overruling.resolve(
-                caller.actor, exchange, field, wins, reason.strip()
-            )
-        except NotNow:
-            return _back(helpdesk)
-    return await _back_after(services, helpdesk, receipt.position)
+    decision = services.exchange.overruling.resolve(
+        caller.actor, exchange, field, wins, reason.strip()
+    )
+    await decided(services, caller, decision)
+    return _back(helpdesk)
 
 
 @router.post("/exchange/interface")
@@ -206,13 +195,8 @@ async def set_interface(
     return await _back_after(services, helpdesk, receipt.position)
 
 
-def _address(chosen: dict[str, str]) -> str:
-    given = {name: value for name, value in chosen.items() if value}
-    return f"/exchange?{urlencode(given)}" if given else "/exchange"
-
-
 def _back(helpdesk: str, tried: str = "") -> Response:
-    return RedirectResponse(_address({"helpdesk": helpdesk, "tried": tried}), 303)
+    return RedirectResponse(address(_PATH, helpdesk=helpdesk, tried=tried), 303)
 
 
 async def _back_after(

@@ -1,24 +1,23 @@
 """The state of each partner's interface, and the conformance runs that prove it: start one, follow it, read it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote, urlencode
+from typing import Annotated, Final, Literal
+from urllib.parse import quote
 
 from fastapi import Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from msgspec import Struct
 
 from api import partners
-from api.auth import Scope
 from api.bootstrap import Services
 from api.commanding import Caller
 from api.conformance.plan import Plan, plan
 from api.conformance.report import RunReport, RunSummary, report, summary
 from api.conformance.runs import ConformanceRuns
-from api.web.pages.operating import as_caller, for_writing, may
+from api.web.pages.operating import as_caller, for_writing, may_write
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
-from api.web.rendering import page
+from api.web.rendering import address, page, page_or_part
 from domain.conformance import ConformanceRun
 from domain.conformance_terms import Signal, Terms
 from domain.identifiers import ticket_number
@@ -71,10 +70,10 @@ async def interfaces(request: Request, caller: Reader, cursor: CursorQuery = "")
     values = {
         "rows": rows,
         "next": found.next,
-        "address": f"/exchange/interfaces?{urlencode({'cursor': cursor})}",
-        "next_address": f"/exchange/interfaces?{urlencode({'cursor': found.next or ''})}",
+        "address": address("/exchange/interfaces", cursor=cursor),
+        "next_address": address("/exchange/interfaces", cursor=found.next or ""),
     }
-    return _whole_or_part(request, "interfaces", values)
+    return page_or_part(request, "interfaces", values)
 
 
 @router.get("/exchange/interfaces/{name}")
@@ -93,8 +92,8 @@ async def interface(
         "partner": status,
         "plan": planned,
         "runs": Page([summary(run) for run in found.items], found.next),
-        "runs_address": f"{_address(name)}?{urlencode({'cursor': found.next or ''})}",
-        "may_start": _may_start(caller),
+        "runs_address": address(_address(name), cursor=found.next or ""),
+        "may_start": may_write(caller, Right.ADMINISTER),
         "terms": Terms(),
     }
     return page(request, "interface.html", values)
@@ -110,9 +109,9 @@ async def run(request: Request, caller: Reader, name: Name, number: Number) -> R
         "run": found,
         "evidence": await _evidence(services, found),
         "address": _address(name, number),
-        "may_start": _may_start(caller),
+        "may_start": may_write(caller, Right.ADMINISTER),
     }
-    return _whole_or_part(request, "conformance_run", values)
+    return page_or_part(request, "conformance_run", values)
 
 
 @router.post("/exchange/interfaces/{name}/runs")
@@ -175,15 +174,6 @@ def _shown(event: Evidence) -> Shown:
         address = f"/api/v1/exchanges/{event.stream}/messages/{event.version}/raw"
     what = event.topic.replace(".", ": ").replace("-", " ")
     return Shown(what, event.recorded_at, event.position, address)
-
-
-def _whole_or_part(request: Request, name: str, values: dict[str, Any]) -> Response:
-    part = request.headers.get("hx-request") == "true"
-    return page(request, f"{name}_parts.html" if part else f"{name}.html", values)
-
-
-def _may_start(caller: Caller) -> bool:
-    return Scope.WRITE in caller.scopes and may(caller, Right.ADMINISTER)
 
 
 def _for_writing(request: Request, caller: Caller) -> Services:

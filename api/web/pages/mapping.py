@@ -1,21 +1,19 @@
 """A partner's mapping as a page: try other words on everything it ever sent, publish them, put tickets right."""
 
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlencode
 
 import msgspec
 from fastapi import File, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from adapters.kit.mappings import BYTES_MAX, InForce, read_tables
-from api.auth import Scope
 from api.commanding import Caller
 from api.retranslation_runs import RetranslationRuns, RunView
 from api.retranslation_views import RetranslatedTicket
-from api.web.pages.operating import as_caller, for_writing, may
+from api.web.pages.operating import as_caller, for_writing, may_write
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
-from api.web.rendering import page
+from api.web.rendering import address, page
 from domain.errors import Forbidden, Invalid, NotFound, NotNow, Refused, StoreUnavailable
 from domain.rights import Right, require
 from domain.vocabulary import TEXT_CHARACTERS_MAX
@@ -24,6 +22,7 @@ from projections.paging import Page
 
 router = page_router()
 
+_PATH: Final = "/exchange/mapping"
 _ROWS: Final = 50
 _VERSIONS: Final = 10
 """The last ones are shown."""
@@ -32,7 +31,7 @@ Name = Annotated[str, Form(max_length=100, pattern=r"^\w+$")]
 RunNumber = Annotated[int, Form(ge=1, le=999_999_999)]
 
 
-@router.get("/exchange/mapping")
+@router.get(_PATH)
 async def mapping(
     request: Request,
     caller: Reader,
@@ -133,9 +132,9 @@ async def _shown(
         "mapping": in_force,
         "run": run,
         "found": found,
-        "address": _address(helpdesk, cursor),
-        "next_address": _address(helpdesk, found.next or ""),
-        "may_administer": Scope.WRITE in caller.scopes and may(caller, Right.ADMINISTER),
+        "address": address(_PATH, helpdesk=helpdesk, cursor=cursor),
+        "next_address": address(_PATH, helpdesk=helpdesk, cursor=found.next or ""),
+        "may_administer": may_write(caller, Right.ADMINISTER),
         "planned": run is not None and _can_be_applied(run, in_force),
     }
     if request.headers.get("hx-request") == "true":
@@ -167,10 +166,5 @@ def _text(in_force: InForce, tried: Tables | None) -> str:
     return msgspec.json.format(msgspec.json.encode(full), indent=2).decode()
 
 
-def _address(helpdesk: str, cursor: str = "") -> str:
-    chosen = {"helpdesk": helpdesk} | ({"cursor": cursor} if cursor else {})
-    return f"/exchange/mapping?{urlencode(chosen)}"
-
-
 def _back(helpdesk: str) -> Response:
-    return RedirectResponse(f"{_address(helpdesk)}#run", 303)
+    return RedirectResponse(f"{address(_PATH, helpdesk=helpdesk)}#run", 303)

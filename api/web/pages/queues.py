@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import Query, Request
 from fastapi.responses import Response
 
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
-from api.web.rendering import page
+from api.web.rendering import address, page, page_or_part
 from domain.errors import Invalid, UnknownValue
 from domain.lifecycle import OPEN, Status
 from domain.rights import Right, require
@@ -51,7 +51,6 @@ async def one_queue(  # a page has as many parameters as its form has fields
 ) -> Response:
     require(caller.actor, Right.READ_STATISTICS)
     chosen = {"status": status, "priority": priority, "vo": vo, "as_of": as_of}
-    chosen = {name: value for name, value in chosen.items() if value}
     found = await services_of(request).ask(
         lambda connection: queues.queue(
             connection,
@@ -65,14 +64,13 @@ async def one_queue(  # a page has as many parameters as its form has fields
         )
     )
     base = f"/queues/{quote(unit, safe='')}"
-    here = f"{base}?{urlencode(chosen | ({'cursor': cursor} if cursor else {}))}"
     values = {
-        "unit": unit, "page": found, "statuses": _STATUSES, "priorities": _PRIORITIES, "address": here,
-        "next_address": f"{base}?{urlencode(chosen | {'cursor': found.next or ''})}",
-        "status": status, "priority": priority, "vo": vo, "as_of": as_of,
+        "unit": unit, "page": found, "statuses": _STATUSES, "priorities": _PRIORITIES,
+        "address": address(base, **chosen, cursor=cursor),
+        "next_address": address(base, **chosen, cursor=found.next or ""),
+        **chosen,
     }  # fmt: skip
-    part = request.headers.get("hx-request") == "true"
-    return page(request, "queue_rows.html" if part else "queue.html", values)
+    return page_or_part(request, "queue", values)
 
 
 def _chosen(status: str) -> frozenset[Status]:
