@@ -47,6 +47,8 @@ class PartnerThen(Struct, frozen=True, kw_only=True):
     interface: str
     compared: bool
     """The service looks at its tickets and lists what diverges; else somebody has to."""
+    why: str
+    """Why it cannot be done by machine; empty where it can, and where the partner has nothing for it."""
     tickets: list[LinkedTicket]
     """Those that somebody has to look at."""
 
@@ -114,10 +116,11 @@ async def partners_then(services: Services, since: datetime | None) -> list[Part
         partner = await exchange.conversations.partner(name)
         if partner is None:
             continue
+        compared, why = False, ""
         try:
             compared = await exchange.carriers.observer(partner) is not None
-        except Undelivered:
-            compared = False  # such as no password for it: nobody can look by machine
+        except Undelivered as failure:  # such as no password for it
+            why = f"{failure.code}: {failure}"
         tickets: list[LinkedTicket] = []
         if not compared:
             tickets = await services.ask(
@@ -127,7 +130,11 @@ async def partners_then(services: Services, since: datetime | None) -> list[Part
             await exchange.comparison.begin(name, since)
         found.append(
             PartnerThen(
-                name=name, interface=partner.interface.value, compared=compared, tickets=tickets
+                name=name,
+                interface=partner.interface.value,
+                compared=compared,
+                why=why,
+                tickets=tickets,
             )
         )
     return found

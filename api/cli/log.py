@@ -93,7 +93,8 @@ def _show_partner(partner: "PartnerThen", *, begun: bool) -> None:
         says = "the service compares its tickets now" if begun else "would be compared"
         print(f"{name}: {says}; `exchange diverged {partner.name}` lists what differs")
         return
-    print(f"{name}: compare by eye, {len(partner.tickets)} tickets that are not final")
+    why = f" ({partner.why})" if partner.why else ""
+    print(f"{name}: compare by eye{why}, {len(partner.tickets)} tickets that are not final")
     for each in partner.tickets[:_NAMED_MAX]:
         print(f"  {each.number}  theirs {harmless(each.external_id) or '-'}")
     if len(partner.tickets) > _NAMED_MAX:
