@@ -13,6 +13,7 @@ from api.direct import DirectRoute
 from api.documentation import answers
 from api.moments import POSITION_MAX
 from api.pagination import next_link
+from api.restoring import Loss, losses
 from domain.identifiers import NUMBER_MAX, ticket_id
 from domain.rights import Right
 
@@ -71,3 +72,14 @@ async def events(
         "next": next_link(visit.request, after=last) if len(rows) == limit else None,
     }
     return answer(page)
+
+
+class Losses(Struct, frozen=True):
+    items: list[Loss]
+
+
+@router.get("/losses", summary="What the log lost", responses=answers(Losses))
+async def lost(visit: Auditor) -> Response:
+    """When the log was restored without its last events, and which positions and numbers were left out because of it."""
+    visit.require(Right.AUDIT)
+    return answer(Losses(await losses(visit.services)))

@@ -303,6 +303,15 @@ async def test_an_operator_who_knows_more_says_so(database, run):
         assert await services.store.head() == 2001
 
 
+async def test_an_auditor_reads_what_was_lost(services, sign_in):
+    loss = await said(services)
+    auditor = await sign_in("auditor")
+    told_of = (await auditor.get("/api/v1/losses")).json()["items"]
+    assert [each["until"] - each["after"] for each in told_of] == [loss.until - loss.after]
+    assert (await (await sign_in()).get("/api/v1/losses")).status_code == 403
+    assert {each.state for each in await services.ask(health.status)} <= {"current", "catching up"}
+
+
 async def test_a_log_that_goes_on_meanwhile_is_left_alone(database):
     async with stored(database) as store:
         log = Log(LOG_ID)
