@@ -63,10 +63,16 @@ class _Away(Exception):
 
 class Downloads:
     def __init__(
-        self, api: Api, headers: Mapping[str, str], *, bytes_max: int = FILE_BYTES_MAX
+        self,
+        api: Api,
+        headers: Mapping[str, str],
+        *,
+        bytes_max: int = FILE_BYTES_MAX,
+        redirections_max: int = _REDIRECTIONS_MAX,
     ) -> None:
         """``headers``: what lets us in; it is not shown to a host that the partner points to."""
         self._api, self._headers, self._bytes_max = api, headers, bytes_max
+        self._redirections_max = redirections_max
         self._path, self._part = "", _Part()
         self._fetched: dict[str, bytes] = {}
         self._one = asyncio.Lock()
@@ -122,7 +128,7 @@ class Downloads:
     async def _go_on(self, wanted: Wanted, part: _Part) -> None:
         """Ask for what is missing, from wherever the partner points to. Raises ``Undelivered``, ``_Away``."""
         path, headers = wanted.path, dict(self._headers)
-        for _ in range(_REDIRECTIONS_MAX + 1):
+        for _ in range(self._redirections_max + 1):
             asked = headers | {"Accept": "*/*", "Accept-Encoding": "identity"}
             if part.body:
                 asked |= {"Range": f"bytes={len(part.body)}-", "If-Range": part.validator}

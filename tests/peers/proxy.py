@@ -20,12 +20,15 @@ class Proxy:
     ``trouble`` says, after each call was acted on, what becomes of it. Nothing: the answer. ``cut``: the
     connection ends. ``500``: another answer. ``html``: a page with status 200.
 
+    ``lost`` says of a call, with the bytes of its body, whether it breaks off before it has arrived.
+
     ``held_back`` says, before a call is acted on, whether it has to wait: until ``let_go``, also when the
     caller has given up meanwhile.
     """
 
     def __init__(self, url: str) -> None:
         self.trouble: Callable[[str, str], str] = lambda _method, _path: ""
+        self.lost: Callable[[str, str, int], bool] = lambda _method, _path, _size: False
         self.held_back: Callable[[str, str], bool] = lambda _method, _path: False
         self.holding, self.let_go = asyncio.Event(), asyncio.Event()
         self.calls: list[tuple[str, str]] = []
@@ -60,6 +63,8 @@ class Proxy:
         headers = dict(line.split(": ", 1) for line in head[1:] if line)
         named = {name.lower(): value for name, value in headers.items()}
         body = await reader.readexactly(int(named.get("content-length", 0)))
+        if self.lost(method, path, len(body)):
+            return
         if self.held_back(method, path):
             self.holding.set()
             await self.let_go.wait()

@@ -113,9 +113,9 @@ class RtHub(PeerHub):
         return await self.exchanged(number)
 
 
-def session_of(tracker: RequestTracker) -> Session:
+def session_of(tracker: RequestTracker, url: str = "") -> Session:
     """A session as courier and poller have one; the caller closes it."""
-    address = tracker.url.replace("://", "://bridge@") + "/?intake=To_GGUS"
+    address = (url or tracker.url).replace("://", "://bridge@") + "/?intake=To_GGUS"
     return Session(Terms.of(address), tracker.passwords["bridge"], allow_private=True)
 
 

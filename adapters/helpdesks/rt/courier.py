@@ -8,6 +8,7 @@ so where there was one, the next waits a while.
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from adapters.helpdesks.rt.session import (
     marked,
     quoted,
 )
+from adapters.kit.attaching import OurFile, Uploads
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
@@ -37,7 +39,7 @@ class RtCourier:
     def __init__(self, session: Session, *, settle_s: float) -> None:
         """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
         self._session, self.settling = session, Settling(settle_s)
-        self._creating = asyncio.Lock()
+        self._uploads, self._creating = Uploads(), asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
         document = DOCUMENTS.to_do(parcel.raw)
@@ -115,7 +117,7 @@ class RtCourier:
         if note is None:
             await self.settling.be_certain(document.event_id, document.decided_at)
             async with self.settling.attempt(document.event_id):
-                await self._write(document, ticket.id)
+                await self._write(document, ticket.id, parcel)
             notes = await self._notes(streams)
             note = _note_of(document, notes)
             if note is None:
@@ -138,23 +140,30 @@ class RtCourier:
         )
         return sorted(newest, key=lambda each: each.id)
 
-    async def _write(self, document: Ours, ticket: int) -> None:
+    async def _write(self, document: Ours, ticket: int, parcel: Parcel) -> None:
+        """Text, file and state in one call; without the file, where that alone is refused."""
         fields: dict[str, Any] = {
             "Subject": _subject(document),
-            # "0" is nothing to Perl.
-            "Content": document.note.text if document.note.text != "0" else "0\n",
             "ContentType": "text/plain",
             "TxnCustomFields": {EVENT_ID: document.event_id},
         }
         if "Status" in document.set:
             fields["Status"] = document.set["Status"]
-        if document.file is not None:
-            file = document.file
-            fields["Attachments"] = [
-                {"FileName": file.name, "FileType": file.type, "FileContent": file.content}
-            ]
-        how = "correspond" if document.note.public else "comment"
-        await self._session.write(ticket, how, fields)
+        text, how = document.note.text, "correspond" if document.note.public else "comment"
+        written = False
+
+        async def bring(file: OurFile, body: bytes) -> None:
+            nonlocal written
+            attached = {
+                "FileName": file.name, "FileType": file.type, "FileContent": b64encode(body).decode(),
+            }  # fmt: skip
+            with_file = fields | {"Content": _content(text), "Attachments": [attached]}
+            await self._session.write(ticket, how, with_file)
+            written = True
+
+        more = await self._uploads.bring(parcel, document.file, document.event_id, bring)
+        if not written:
+            await self._session.write(ticket, how, fields | {"Content": _content(text + more)})
 
     async def _set(self, document: Ours, ticket: TicketRow, *, after: int) -> str:
         """Make the fields so, apart from those that somebody there changed meanwhile; what to add to the receipt."""
@@ -212,6 +221,11 @@ class RtCourier:
 def _note_of(document: Ours, notes: Sequence[TransactionRow]) -> TransactionRow | None:
     """The text of this message, if RT has it."""
     return next((each for each in notes if marked(each) == document.event_id), None)
+
+
+def _content(text: str) -> str:
+    """A text alone that is nothing to Perl would not be written."""
+    return "0\n" if text == "0" else text
 
 
 def _subject(document: Ours) -> str:

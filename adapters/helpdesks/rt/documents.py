@@ -4,22 +4,17 @@ RT's interface answers with pieces; the poller puts the pieces of one change tog
 without the persons in it.
 """
 
-from base64 import b64decode
 from typing import Final
 
 from msgspec import Struct, field
 
 from adapters.kit import documents
-from adapters.kit.contract import Unreadable
+from adapters.kit.attaching import DOCUMENT_BYTES_MAX, OurFile, TheirFile
 
 EXTERNAL_ID: Final = "ExternalID"
 EXTERNAL_URL: Final = "ExternalURL"
 EVENT_ID: Final = "EventID"
 AFFECTED_SITE: Final = "AffectedSite"
-
-BYTES_MAX: Final = 8_000_000
-FILE_BYTES_MAX: Final = 3_500_000
-"""Of the files of one change together: what RT's answers and our messages can hold."""
 
 
 class Note(Struct, frozen=True, kw_only=True):
@@ -28,20 +23,6 @@ class Note(Struct, frozen=True, kw_only=True):
     public: bool
     """Told to the requestor (correspondence); else a comment among their supporters."""
     text: str
-
-
-class File(Struct, frozen=True, kw_only=True):
-    name: str
-    type: str = "application/octet-stream"
-    content: str
-    """Base64."""
-
-    def body(self) -> bytes:
-        """Raises ``Unreadable``."""
-        try:
-            return b64decode(self.content, validate=True)
-        except ValueError as error:
-            raise Unreadable(f"the file {self.name} is not in base64") from error
 
 
 class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit_defaults=True):
@@ -60,7 +41,7 @@ class Ours(Struct, frozen=True, kw_only=True, tag="ours", tag_field="from", omit
     set: dict[str, str] = field(default_factory=dict)
     """Fields that are to have these values afterwards."""
     custom: dict[str, str] = field(default_factory=dict)
-    file: File | None = None
+    file: OurFile | None = None
     """Goes with the text."""
 
 
@@ -98,8 +79,8 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     ticket: TheirTicket
     texts: list[Text] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
-    """Names of attached files, which stay there."""
-    attached: list[File] = field(default_factory=list)
+    """Names of attached files that stay there, with the reasons."""
+    attached: list[TheirFile] = field(default_factory=list)
     """Files that come along."""
     requestor: str = ""
     """Mail address; only with a new ticket."""
@@ -108,5 +89,5 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     merged_into: int = 0
 
 
-DOCUMENTS: Final = documents.Documents(Ours, Theirs, bytes_max=BYTES_MAX)
+DOCUMENTS: Final = documents.Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)
 read, write, our_number = DOCUMENTS.read, DOCUMENTS.write, documents.our_number

@@ -9,11 +9,11 @@ from lxml import etree, html
 from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.documents import Theirs
 from adapters.kit import asking
+from adapters.kit.attaching import received, staying
 from adapters.kit.contract import Asked, Ignored
-from adapters.kit.files import ReceivedFile, Taken, taken
+from adapters.kit.files import Taken
 from domain.lifecycle import Action
 from domain.ticket import Ticket
-from domain.vocabulary import Visibility
 from domain.words import Words
 
 
@@ -22,14 +22,14 @@ def commands_for_unknown(document: Theirs, tables: Words) -> Asked | Ignored:
     if document.transaction.type not in ("Create", "Set"):
         return Ignored("unknown-ticket")
     ticket = document.ticket
+    files = received(document.attached, None)
     opening = asking.opened(
         ticket.subject,
-        _text(document),
+        _text(document, files),
         priority=words.priority(tables, ticket.priority or "0"),
         site=ticket.affected_site,
         nothing="the ticket has neither a subject nor a description",
     )
-    files = _files(document, None, Visibility.PUBLIC)
     return Asked([opening, *files.commands], files.withheld)
 
 
@@ -41,25 +41,16 @@ def commands_for_known(document: Theirs, ticket: Ticket, tables: Words) -> Asked
 
 
 def _reply(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
-    text, files = _text(document), _files(document, ticket, Visibility.PUBLIC)
-    if not text and not files.commands:
-        return asking.NOTHING_NEW
+    files = received(document.attached, ticket)
     by_submitter = document.transaction.by == "requestor"
-    entry = [asking.written(ticket, text, by_submitter=by_submitter)] if text else []
-    return Asked([*entry, *files.commands], files.withheld)
+    text = _text(document, files)
+    return asking.said(ticket, text, files, public=True, by_submitter=by_submitter)
 
 
 def _comment(document: Theirs, ticket: Ticket, _: Words) -> Asked | Ignored:
-    text, files = _text(document), _files(document, ticket, Visibility.INTERNAL)
-    entry = [asking.entry(ticket, text, public=False)] if text else []
-    if not entry and not files.commands:
-        return asking.NOTHING_NEW
-    return Asked([*entry, *files.commands], files.withheld)
-
-
-def _files(document: Theirs, ticket: Ticket | None, visibility: Visibility) -> Taken:
-    files = [ReceivedFile(each.name, each.type, each.body()) for each in document.attached]
-    return taken(files, ticket, visibility)
+    files = received(document.attached, ticket, public=False)
+    text = _text(document, files)
+    return asking.said(ticket, text, files, public=False, by_submitter=False)
 
 
 def _status(document: Theirs, ticket: Ticket, tables: Words) -> Asked | Ignored:
@@ -111,13 +102,12 @@ _SILENT: Final[Mapping[Action, str]] = MappingProxyType({
 """What we write where they wrote nothing."""
 
 
-def _text(document: Theirs) -> str:
-    """The texts of a transaction: the plain ones, or else what their HTML says; and which files hang on it."""
+def _text(document: Theirs, files: Taken) -> str:
+    """The texts of a transaction: the plain ones, or else what their HTML says; and which files stay there."""
     plain = [each.text for each in document.texts if each.type == "text/plain"]
     parts = plain or [_plain(each.text) for each in document.texts if each.type == "text/html"]
-    if document.files:
-        parts.append(asking.attached(document.files))
-    return asking.fitting("\n\n".join(part.strip() for part in parts))
+    said = [*(part.strip() for part in parts), staying(document.files, files)]
+    return asking.fitting("\n\n".join(filter(None, said)))
 
 
 def _plain(markup: str) -> str:

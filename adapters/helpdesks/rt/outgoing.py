@@ -1,7 +1,6 @@
 """What RT is to do in consequence of an event of ours."""
 
 import unicodedata
-from base64 import b64encode
 from typing import Final
 
 from msgspec import structs
@@ -10,12 +9,10 @@ from adapters.helpdesks.rt.documents import (
     AFFECTED_SITE,
     EXTERNAL_ID,
     EXTERNAL_URL,
-    FILE_BYTES_MAX,
-    File,
     Note,
     Ours,
 )
-from adapters.kit import telling
+from adapters.kit import attaching, telling
 from adapters.kit.contract import Ignored, News
 from adapters.kit.files import file_name
 from adapters.kit.telling import Told
@@ -67,15 +64,12 @@ def _changed(news: News, told: Told) -> Ours:
 
 
 def _attached(news: News, event: Ticket.Attached) -> Ours:
-    name, body = telling.text(news, event.name), news.files.get(event.file.id)
-    text = f"A file was attached at {news.place.our_name}: {name}"
-    if body is None or len(body) > FILE_BYTES_MAX:
-        text = f"{text}\n\nIt stays there: {telling.where(news)}"
-        return _changed(news, Told(text=text, public=True))
-    # RT spoils all letters but these in the names of files.
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    file = File(name=file_name(plain), type=event.file.media_type, content=b64encode(body).decode())
-    return structs.replace(_changed(news, Told(text=text, public=True)), file=file)
+    said, file = attaching.told(news, event)
+    if file is not None:
+        # RT spoils all letters but these in the names of files.
+        plain = unicodedata.normalize("NFKD", file.name).encode("ascii", "ignore").decode()
+        file = structs.replace(file, name=file_name(plain))
+    return structs.replace(_changed(news, said), file=file)
 
 
 def _ours(

@@ -5,7 +5,6 @@ are asked for again, and what was seen there is remembered. After ten minutes no
 What our own account did, and what RT did in consequence, is not taken in.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -19,19 +18,17 @@ from adapters.helpdesks.rt.documents import (
     AFFECTED_SITE,
     EVENT_ID,
     EXTERNAL_ID,
-    FILE_BYTES_MAX,
-    File,
-    Text,
     Theirs,
     TheirTicket,
     Transaction,
     our_number,
     write,
 )  # fmt: skip
+from adapters.helpdesks.rt.files import plain_text, with_texts_and_files
 from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionRow, either, instant
+from adapters.kit.attaching import full
 from adapters.kit.carriers import Found, Incoming, Known
 from adapters.kit.retry import Undelivered
-from adapters.kit.text import line
 from domain import clock
 from domain.words import Words
 
@@ -42,7 +39,6 @@ _RESTORED_PAGES_MAX: Final = 500
 _LATE: Final = timedelta(minutes=10)
 _SYSTEM: Final = "RT_System"
 _REPLIES_LOOKED_AT: Final = 10
-_TEXT_CHARACTERS_MAX: Final = 200_000
 
 _NEWS: Final[Mapping[str, frozenset[str] | None]] = MappingProxyType({
     "Create": None,
@@ -85,7 +81,9 @@ class RtPoller:
             row for row in rows
             if row.id > after and row.id not in seen and not self._ours(row, rows)
         ]  # fmt: skip
-        messages = await self._messages([row for row in fresh if _news(row)], known)
+        messages, left = await self._messages([row for row in fresh if _news(row)], known)
+        if left is not None:  # they are found next time
+            rows, more = [row for row in rows if row.id < left], True
         now = Cursor(
             last=max([at.last, *(row.id for row in rows)]),
             settled=at.settled, settling=at.settling, settling_since=at.settling_since, seen=[],
@@ -95,6 +93,7 @@ class RtPoller:
         least = max(now.last - OVERLAP, now.settled)
         now.seen = sorted(each for each in seen | {row.id for row in rows} if each > least)
         now.anchors = _newest(at.anchors | {row.id: row.created for row in rows})
+        self._session.downloads.used()
         return Found(messages=messages, cursor=msgspec.json.encode(now), more=more)
 
     async def _beginning(self) -> Cursor:
@@ -148,9 +147,12 @@ class RtPoller:
 
     # -- what concerns us ----------------------------------------------------------------------------
 
-    async def _messages(self, rows: Sequence[TransactionRow], known: Known) -> list[Incoming]:
+    async def _messages(
+        self, rows: Sequence[TransactionRow], known: Known
+    ) -> tuple[list[Incoming], int | None]:
+        """As many as may be held at once; the first transaction that was left for the next time, if any."""
         if not rows:
-            return []
+            return [], None
         tickets = await self._tickets(sorted({row.object_id for row in rows}))
         targets = {
             row.object_id: target for row in rows
@@ -161,8 +163,10 @@ class RtPoller:
             # One that was merged is shown as the other, which was made at another time.
             opened_at = instant(each.created) if each.id == number else None
             concerns[number] = await known(str(number), opened_at)
-        messages = []
+        messages: list[Incoming] = []
         for row in rows:
+            if full(messages):
+                return messages, row.id
             ticket = tickets.get(row.object_id)
             if ticket is None or (row.type == "AddLink" and row.object_id not in targets):
                 continue
@@ -176,7 +180,7 @@ class RtPoller:
                     row.type == "AddLink"
                 ):  # what happens to the ticket that is left concerns us from now on
                     concerns[targets[row.object_id]] = True
-        return messages
+        return messages, None
 
     async def _tickets(self, numbers: Sequence[int]) -> dict[int, TicketRow]:
         """The tickets by the numbers that the transactions have, which merged ones do not have any more."""
@@ -212,10 +216,7 @@ class RtPoller:
             merged_into=targets.get(row.object_id, 0) if row.type == "AddLink" else 0,
         )  # fmt: skip
         if row.type in ("Create", "Correspond", "Comment"):
-            texts, files, attached = await self._texts(row.id)
-            document = msgspec.structs.replace(
-                document, texts=texts, files=files, attached=attached
-            )
+            document = await with_texts_and_files(document, self._session)
         if row.type == "Create" and ticket.requestor:
             document = msgspec.structs.replace(document, requestor=ticket.requestor[0].id)
         if row.type == "Status" and self._words.states.read(row.new_value or ""):
@@ -229,28 +230,6 @@ class RtPoller:
         value = ticket.custom(EXTERNAL_ID)
         ours = value.startswith(f"{self._our_name}-") and our_number(value)
         return value if ours and ticket.id == row.object_id else ""
-
-    async def _texts(self, transaction: int) -> tuple[list[Text], list[str], list[File]]:
-        """The texts, the names of files that are too large to fetch, and the other files."""
-        texts, files, attached, room = [], [], [], FILE_BYTES_MAX
-        for each in await self._session.attachments(transaction):
-            if each.filename:
-                body, name = await self._session.file(each.id), line(each.filename, 200)
-                if body is None or len(body) > room:
-                    files.append(name)
-                    continue
-                room -= len(body)
-                content = b64encode(body).decode()
-                attached.append(File(name=name, type=each.content_type, content=content))
-            elif each.content and each.content_type in ("text/plain", "text/html"):
-                text = each.content[:_TEXT_CHARACTERS_MAX]
-                texts.append(Text(type=each.content_type, text=text))
-        return texts, files, attached
-
-    async def _plain_text(self, transaction: int) -> str:
-        found = await self._session.attachments(transaction)
-        plain = (each for each in found if not each.filename and each.content_type == "text/plain")
-        return next(((each.content or "")[:_TEXT_CHARACTERS_MAX] for each in plain), "")
 
     async def _reply(self, row: TransactionRow, ticket: TicketRow) -> str:
         """What their supporter last wrote to the requestor before a change of the status.
@@ -268,7 +247,7 @@ class RtPoller:
                 break
             ours = each.creator.id == self._session.terms.account
             if each.type == "Correspond" and not ours and _role(each, ticket) == "staff":
-                return await self._plain_text(each.id)
+                return await plain_text(each.id, self._session)
         return ""
 
 

@@ -7,16 +7,16 @@ meant for us (any number of them; none: they open no tickets here). The password
 """
 
 import asyncio
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from adapters.helpdesks.rt.documents import EVENT_ID
 from adapters.kit.addresses import address_of
+from adapters.kit.downloads import Downloads
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
 
@@ -83,12 +83,6 @@ class TransactionRow(Row, frozen=True, rename="pascal", kw_only=True):
     object_id: int = 0
 
 
-class AttachmentRow(Row, frozen=True, rename="pascal", kw_only=True):
-    content_type: str = ""
-    filename: str | None = ""
-    content: str | None = ""
-
-
 _TICKET: Final = "Subject,Status,Priority,Queue,Requestor,Created,CustomFields"
 _TRANSACTION: Final = "Type,Field,OldValue,NewValue,Data,Created,Creator,ObjectId,CustomFields"
 
@@ -102,6 +96,8 @@ class Session:
         self.terms = terms
         self._password = password
         self._api = Api(terms.url, allow_private=allow_private, environment=environment)
+        # Who is not let in any more is sent to the front door: a page, and no file.
+        self.downloads = Downloads(self._api, self._headers(), redirections_max=0)
         self._times = 0
         self._entries = 0
         """Which login the session is from; 0 while there is none."""
@@ -124,12 +120,12 @@ class Session:
 
     async def tickets(self, query: str) -> list[TicketRow]:
         """The tickets that a question in TicketSQL finds, at most a page. Merged and deleted ones are not."""
-        return await self._rows(TicketRow, "/tickets", query=query, fields=_TICKET, per_page=PAGE)
+        return await self.rows(TicketRow, "/tickets", query=query, fields=_TICKET, per_page=PAGE)
 
     async def transactions(
         self, query: str, *, newest_first: bool = False, page: int = 1, per_page: int = PAGE
     ) -> list[TransactionRow]:
-        return await self._rows(
+        return await self.rows(
             TransactionRow,
             "/transactions",
             query=f"ObjectType = 'RT::Ticket' AND {query}",
@@ -139,39 +135,6 @@ class Session:
             page=page,
             per_page=per_page,
         )
-
-    async def attachments(self, transaction: int) -> list[AttachmentRow]:
-        """The parts of a transaction's text and its files, at most a page. Files have no content here."""
-        path = f"/transaction/{transaction}/attachments"
-        fields = "ContentType,Filename"
-        try:
-            return await self._rows(AttachmentRow, path, fields=f"{fields},Content", per_page=PAGE)
-        except Undelivered as failure:
-            if failure.code != TOO_LARGE:
-                raise
-        rows = await self._rows(AttachmentRow, path, fields=fields, per_page=PAGE)
-        texts = [
-            each for each in rows if not each.filename and each.content_type.startswith("text/")
-        ]
-        bodies = {each.id: await self.file(each.id) for each in texts}
-        return [
-            structs.replace(row, content=(bodies.get(row.id) or b"").decode("utf-8", "replace"))
-            for row in rows
-        ]
-
-    async def file(self, attachment: int) -> bytes | None:
-        """What a part holds, byte for byte; None where that is too much."""
-        try:
-            answer = await self.call("GET", f"/attachment/{attachment}")
-        except Undelivered as failure:
-            if failure.code != TOO_LARGE:
-                raise
-            return None
-        answer.must_succeed()
-        try:
-            return b64decode(str(answer.json().get("Content") or ""))
-        except ValueError as error:
-            raise Undelivered("strange-answer", f"attachment {attachment}", final=False) from error
 
     async def queue_name(self, queue: Reference | None) -> str:
         if queue is None:
@@ -229,9 +192,13 @@ class Session:
     async def _ask(
         self, method: str, path: str, json: Any, query: Mapping[str, str | int] | None
     ) -> Answer:
-        # The interface takes a session only from its own pages.
-        headers = {"Referer": f"{self.terms.url}/"}
-        return await self._api.call(method, _REST + path, json=json, query=query, headers=headers)
+        return await self._api.call(
+            method, _REST + path, json=json, query=query, headers=self._headers()
+        )
+
+    def _headers(self) -> dict[str, str]:
+        """The interface takes a session only from its own pages."""
+        return {"Referer": f"{self.terms.url}/"}
 
     async def _enter(self, known: int) -> int:
         """Log in, unless somebody else did since the ``known`` time; which time this is."""
@@ -243,7 +210,7 @@ class Session:
                 "POST",
                 "/NoAuth/Login.html",
                 form={"user": self.terms.account, "pass": self._password},
-                headers={"Referer": f"{self.terms.url}/"},
+                headers=self._headers(),
             )
             if answer.status >= 400 and not _shut(answer):
                 answer.must_succeed()
@@ -251,7 +218,8 @@ class Session:
             self._entries = self._times
             return self._entries
 
-    async def _rows(self, kind: type[T], path: str, **query: str | int) -> list[T]:
+    async def rows(self, kind: type[T], path: str, **query: str | int) -> list[T]:
+        """What RT lists there, at most a page."""
         answer = await self.call("GET", path, query=query)
         answer.must_succeed()
         found = answer.json()
