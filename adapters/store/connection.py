@@ -7,6 +7,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from adapters.store.columns import teach
 from domain.errors import StoreUnavailable
 
 ROLE: Final = "ticketledger_service"
@@ -58,7 +59,9 @@ async def connect(conninfo: str) -> Connection:
 
     Raises ``psycopg.OperationalError``.
     """
-    return await AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=0)
+    connection = await AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=0)
+    teach(connection)
+    return connection
 
 
 async def connect_within(conninfo: str, deadline: float) -> Connection:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from adapters.store.columns import Bodies, Ids, Numbers, Texts
 from adapters.store.connection import APPEND_LOCK, Connection
 from adapters.store.parcel import Parcel
 from adapters.store.verdicts import Standing
@@ -43,16 +44,12 @@ SAME: Final = """
 
 async def send(connection: Connection, batch: Sequence[Parcel]) -> list[Receipt]:
     """Append a batch in one statement. Raises ``psycopg.Error``; then nothing of it is stored."""
-    if len(batch) == 1:
-        parcel = batch[0]
-        events = parcel.ids, parcel.versions, parcel.topics, parcel.states
-    else:
-        events = (
-            [id_ for parcel in batch for id_ in parcel.ids],
-            [version for parcel in batch for version in parcel.versions],
-            [topic for parcel in batch for topic in parcel.topics],
-            [state for parcel in batch for state in parcel.states],
-        )
+    events = (
+        Ids([id_ for parcel in batch for id_ in parcel.ids]),
+        Numbers([version for parcel in batch for version in parcel.versions]),
+        Texts([topic for parcel in batch for topic in parcel.topics]),
+        Bodies([state for parcel in batch for state in parcel.states]),
+    )
     if any(parcel.contents or parcel.claims or parcel.answer for parcel in batch):
         cursor = await connection.execute(ALL, (*events, *_beside(batch)), binary=True)
     else:
@@ -82,11 +79,18 @@ def _beside(batch: Sequence[Parcel]) -> list[list[Any] | None]:
         claims += [(item.kind, item.key, item.originator_id, place) for item in parcel.claims]
         if item := parcel.answer:
             answers.append((item.scope, item.key, item.request_hash, item.body, place))
-    return [*_columns(contents, 4), *_columns(claims, 4), *_columns(answers, 5)]
+    return [
+        *_columns(contents, Ids, Bodies, Texts, Bodies),
+        *_columns(claims, Texts, Texts, Ids, Numbers),
+        *_columns(answers, Texts, Texts, Bodies, Bodies, Numbers),
+    ]
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any] | None]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [None] * width
+def _columns(rows: Sequence[tuple[Any, ...]], *kinds: type[list[Any]]) -> list[list[Any] | None]:
+    if not rows:
+        return [None] * len(kinds)
+    columns = zip(*rows, strict=True)
+    return [kind(column) for kind, column in zip(kinds, columns, strict=True)]
 
 
 async def lock(connection: Connection) -> None:
