@@ -7,7 +7,7 @@ that do not know our classes. An aggregate meets the protocols of the ``eventsou
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 from msgspec import Struct
@@ -38,7 +38,6 @@ class Claim(Struct, frozen=True, gc=False):
     originator_id: UUID
 
 
-EventT = TypeVar("EventT", bound=Event)
 Mutator = Callable[[Any, Any], None]
 
 BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)

@@ -140,18 +140,6 @@ class Calendar(Struct, frozen=True, kw_only=True, dict=True):
         index = bisect_left(table.befores, reached) - 1
         return table.starts[index] + reached - table.befores[index]
 
-    def periods_epoch(self, a: int, b: int) -> list[tuple[int, int]]:
-        """The parts of ``a`` to ``b`` that are working time, in order: the proof of ``between``."""
-        table = self._table
-        if not table.first <= a <= b <= table.last:
-            raise self._outside(a if a < table.first else b)
-        first, last = bisect_right(table.ends, a), bisect_left(table.starts, b)
-        return [
-            (max(a, table.starts[index]), min(b, table.ends[index]))
-            for index in range(first, last)
-            if a < b
-        ]
-
     def days(self) -> list[WorkingPeriod]:
         """The whole calendar, one row a working period: for a table that SQL can join."""
         table = self._table

@@ -1,19 +1,11 @@
 """Working durations as people write them: ``12d 3h 5min``, where a day has eight working hours."""
 
-import re
-from typing import ClassVar, Final
+from typing import Final
 
 HOUR_S: Final = 3600
 WORKING_DAY_S: Final = 8 * HOUR_S
 
 _UNITS: Final = (("d", WORKING_DAY_S), ("h", HOUR_S), ("min", 60), ("s", 1))
-_FORM: Final = re.compile(r"\s*".join(rf"(?:(\d{{1,9}})\s*{unit})?" for unit, _ in _UNITS))
-
-
-class DurationUnreadable(ValueError):
-    """The text is no working duration; the message shows what one looks like."""
-
-    code: ClassVar[str] = "duration-unreadable"
 
 
 def format_working(seconds: int) -> str:
@@ -29,15 +21,3 @@ def format_working(seconds: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts) or "0min"
-
-
-def parse_working(text: str) -> int:
-    """Working seconds. Each unit at most once, largest first; ``12h`` is one day and four hours."""
-    match = _FORM.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        raise DurationUnreadable(f"{text[:40]!r} does not look like '12d 3h 5min'")
-    return sum(
-        int(count) * size_s
-        for count, (_, size_s) in zip(match.groups(), _UNITS, strict=True)
-        if count
-    )

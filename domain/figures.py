@@ -9,8 +9,6 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from domain.service_levels import StayVerdict
-
 
 class Figures(Struct, frozen=True):
     """Of durations in seconds. An empty group has neither average nor median."""
@@ -28,21 +26,6 @@ class Share(Struct, frozen=True):
     measured: int
     basis_points: int | None
     """7500 = 75 %; ``None`` of nothing."""
-
-
-class StayFigures(Struct, frozen=True):
-    """The service of one group of stays."""
-
-    stays: int
-    response: Figures
-    """Of responses that were given."""
-    response_met: Share
-    """An open response counts only when it is overdue: the others may still be in time."""
-    solution: Figures
-    """Of stays that ended with the ticket done; a reopened ticket counts several times."""
-    solution_without_waiting: Figures
-    waiting: Figures
-    """Of stays in which the submitter was waited for."""
 
 
 def rounded(numerator: int, denominator: int) -> int:
@@ -63,23 +46,3 @@ def figures(seconds: Iterable[int]) -> Figures:
 def share(met: int, measured: int) -> Share:
     assert 0 <= met <= measured
     return Share(met, measured, rounded(10_000 * met, measured) if measured else None)
-
-
-def stay_figures(stays: Iterable[StayVerdict]) -> StayFigures:
-    """The figures of one group of stays, for example all of a unit in a month."""
-    group = list(stays)
-    states = [stay.state for stay in group]
-    met = states.count("met")
-    solved = [stay for stay in group if stay.solved]
-    return StayFigures(
-        stays=len(group),
-        response=figures(
-            stay.response_s
-            for stay in group
-            if stay.response_s is not None and stay.answered_at is not None
-        ),
-        response_met=share(met, met + states.count("violated")),
-        solution=figures(stay.held_s for stay in solved),
-        solution_without_waiting=figures(stay.held_s - stay.waiting_s for stay in solved),
-        waiting=figures(stay.waiting_s for stay in group if stay.waiting_s),
-    )

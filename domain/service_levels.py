@@ -99,15 +99,6 @@ class StayVerdict(Struct, frozen=True, gc=False):
     waiting_s: int
     """The part of ``held_s`` in which the submitter's reply was awaited."""
 
-    @property
-    def solution_s(self) -> int | None:
-        """Solution time; ``None`` unless this stay ended with the ticket done."""
-        return self.held_s if self.solved else None
-
-    @property
-    def solution_without_waiting_s(self) -> int | None:
-        return self.held_s - self.waiting_s if self.solved else None
-
 
 class TicketVerdict(Struct, frozen=True, gc=False):
     """The service levels of one ticket as of an instant. Durations here are calendar time."""

@@ -50,11 +50,6 @@ HELPDESKS: Final = SQL("""
      WHERE {moment} AND (%(retired)s OR NOT retired) AND name > %(after)s
      ORDER BY name LIMIT %(limit)s
 """)
-# Before a site was registered, its first NGI counts.
-SITES_OF_NGI: Final = """
-    SELECT DISTINCT name FROM view.site
-     WHERE ngi = %(ngi)s AND (valid_from <= %(at)s OR version = 1) AND valid_to > %(at)s ORDER BY name
-"""
 
 
 class UnitView(Struct, frozen=True):
@@ -190,12 +185,6 @@ async def helpdesks(
     """Partner helpdesks by name."""
     rows = await _rows(connection, HELPDESKS, as_of, cursor, limit)
     return page_of([_helpdesk(*row) for row in rows], limit, _key)
-
-
-async def site_names_of_ngi(connection: AsyncConnection[Any], ngi: str, at: datetime) -> list[str]:
-    """The sites that belonged to an NGI at a time, by name."""
-    rows = await (await connection.execute(SITES_OF_NGI, {"ngi": ngi, "at": at})).fetchall()
-    return [name for (name,) in rows]
 
 
 async def _rows(

@@ -22,10 +22,6 @@ COLUMNS: Final = SQL("""
     ticket.opened_at, ticket.changed_at, ticket.waiting_since, ticket.solved_at, ticket.closed_at,
     ticket.reopenings, ticket.gaps, convert_from(content.body, 'UTF8')
 """)
-ONE: Final = SQL("""
-    SELECT {columns} FROM view.ticket LEFT JOIN ledger.content ON content.id = ticket.subject
-     WHERE number = %(number)s
-""").format(columns=COLUMNS)
 # Texts are looked up for the page alone, after it was cut.
 LIST: Final = SQL("""
     SELECT {columns}
@@ -183,12 +179,6 @@ CONDITIONS: Final[dict[str, LiteralString]] = {
 
 class _Key(Struct, frozen=True):
     number: int
-
-
-async def ticket_row(connection: AsyncConnection[Any], number: int) -> TicketView | None:
-    """The present state of a ticket; None when the projection knows no such ticket."""
-    row = await (await connection.execute(ONE, {"number": number})).fetchone()
-    return TicketView(*row) if row else None
 
 
 async def tickets(

@@ -52,10 +52,6 @@ async def test_a_site_belongs_to_the_ngi_it_had_at_each_moment(database, clock):
             assert site_then.contacts == {"contact": "site@example.org"}
             (gone,) = (await directory.sites(connection, retired=True)).items
             assert gone.retired
-            assert await directory.site_names_of_ngi(connection, "NGI_A", began) == ["SITE-A"]
-            assert await directory.site_names_of_ngi(connection, "NGI_A", moved) == []
-            before = began - timedelta(days=400)
-            assert await directory.site_names_of_ngi(connection, "NGI_A", before) == ["SITE-A"]
 
 
 async def test_units_vos_persons_and_helpdesks_are_listed_by_name_in_pages(database):

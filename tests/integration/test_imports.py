@@ -22,7 +22,7 @@ from adapters.store.engine import PostgresStore
 from domain.formats import topic_of
 from domain.ledger import Ledger
 from domain.ticket import Ticket
-from projections.ticket_page import ticket_row
+from projections.ticket_page import tickets
 from tests.incidents import at, incident, write
 from tests.projecting import asking, caught_up, projecting
 
@@ -213,9 +213,10 @@ async def test_projections_show_imported_tickets_as_the_ledger_does(database, st
 
     async with projecting(database) as projector, asking(database) as connection:
         await caught_up(projector, store)
+        rows = {row.number: row for row in (await tickets(connection)).items}
         for number in range(1, 9):
             ticket = await Ledger(store).ticket(number)
-            row = await ticket_row(connection, number)
+            row = rows[number]
             for field in (
                 "unit",
                 "assignee",

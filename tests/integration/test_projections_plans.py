@@ -136,7 +136,6 @@ QUESTIONS = {
     "a site": lambda c: sites.segments(c, site="SITE-7", begin=THEN, end=THEN + timedelta(days=9)),
     "a VO": lambda c: sites.segments(c, vo="cms", begin=THEN, end=THEN + timedelta(days=2), limit=100),
     "an NGI": lambda c: sites.segments(c, ngi="NGI_3", begin=THEN, end=THEN + timedelta(days=9)),
-    "a ticket": lambda c: ticket_page.ticket_row(c, 77),
     "the newest tickets": ticket_page.tickets,
     "the tickets of a unit": lambda c: ticket_page.tickets(c, ticket_page.TicketFilter(unit="NGI_7")),
     "the tickets of a site": lambda c: ticket_page.tickets(c, ticket_page.TicketFilter(site="SITE-7")),

@@ -118,17 +118,6 @@ def test_adding_working_time_gives_the_earliest_instant_at_which_it_has_passed(
         assert calendar.between(instant, due - timedelta(seconds=1)) == work - 1
 
 
-@settings(max_examples=40, deadline=None)
-@given(offices, instants, instants)
-def test_the_working_periods_of_a_span_add_up_to_its_working_time(calendar, a, b):
-    a, b = sorted((epoch(a), epoch(b)))
-
-    periods = calendar.periods_epoch(a, b)
-
-    assert sum(end - start for start, end in periods) == calendar.between_epoch(a, b)
-    assert all(a <= start < end <= b for start, end in periods)
-
-
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
@@ -193,8 +182,6 @@ def test_instants_outside_the_covered_years_are_refused(when):
         calendar.between(at("2026-06-01T10:00Z"), at(when))
 
     assert refused.value.code == "outside-calendar"
-    with pytest.raises(OutsideCalendar):
-        calendar.periods_epoch(*sorted((epoch(at("2026-06-01T10:00Z")), epoch(at(when)))))
 
 
 def test_the_very_first_and_last_instant_are_covered():

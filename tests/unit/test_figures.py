@@ -6,10 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.calendars import Calendar
-from domain.figures import Figures, Share, figures, share, stay_figures
-from domain.service_levels import ServiceLevels, Spell
-from domain.service_policy import ggus_policy
+from domain.figures import Figures, Share, figures, share
 
 
 @pytest.mark.parametrize(
@@ -42,35 +39,3 @@ def test_figures_are_exact_fractions_rounded_once_in_any_order(values):
 )
 def test_shares_are_hundredths_of_a_percent(met, measured, basis_points):
     assert share(met, measured) == Share(met, measured, basis_points)
-
-
-def test_a_group_of_stays_counts_overdue_responses_but_not_those_that_may_still_come():
-    office = Calendar(name="office", version="1", hours=(("00:00-24:00",),) * 7)
-    levels = ServiceLevels(ggus_policy("1"), {"office": office})
-    hour, day = 3600, 86_400
-    now = 1_780_000_000
-    tickets = [
-        # in time, solved, an hour of waiting
-        [("assigned", 10 * hour), ("waiting for reply", 9 * hour), ("solved", 8 * hour)],
-        [("assigned", 10 * day), ("in progress", 5 * day)],  # late
-        [("assigned", 10 * day)],  # overdue
-        [("assigned", 2 * hour)],  # may still come
-        [("reopened", 5 * hour), ("solved", 2 * hour)],  # unmeasured
-    ]
-    stays = []
-    for ticket in tickets:
-        begins = [now - before for _, before in ticket]
-        spells = [
-            Spell(status, "A", "urgent", begin, end)
-            for (status, _), begin, end in zip(ticket, begins, [*begins[1:], None], strict=True)
-        ]
-        stays += levels.verdict(spells, "urgent", now).stays
-
-    result = stay_figures(stays)
-
-    assert result.stays == 5
-    assert result.response == Figures(2, 121 * hour, 121 * hour // 2, 121 * hour // 2)
-    assert result.response_met == Share(1, 3, 3333)
-    assert result.solution == Figures(2, 5 * hour, 9000, 9000)
-    assert result.solution_without_waiting == Figures(2, 4 * hour, 2 * hour, 2 * hour)
-    assert result.waiting == Figures(1, hour, hour, hour)

@@ -221,10 +221,8 @@ def solutions(verdict) -> list[tuple[str, float | None, float | None]]:
     return [
         (
             stay.unit,
-            None if stay.solution_s is None else stay.solution_s / HOUR,
-            None
-            if stay.solution_without_waiting_s is None
-            else stay.solution_without_waiting_s / HOUR,
+            stay.held_s / HOUR if stay.solved else None,
+            (stay.held_s - stay.waiting_s) / HOUR if stay.solved else None,
         )
         for stay in verdict.stays
     ]
