@@ -7,6 +7,7 @@ read from the conversation.
 import asyncio
 from typing import Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -20,8 +21,6 @@ from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 
 _ATTEMPTS_MAX: Final = 5
-_LOCKS: Final = 61
-"""A partner's calls wait for each other here, not in a contest for the versions of one conversation."""
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
@@ -39,7 +38,8 @@ class Settlement(Struct, frozen=True, kw_only=True):
 class Waiting:
     def __init__(self, conversations: Conversations, inbox: Inbox) -> None:
         self._conversations, self._inbox = conversations, inbox
-        self._locks = [asyncio.Lock() for _ in range(_LOCKS)]
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """A partner's calls wait for each other here, not in a contest for the versions of one conversation."""
 
     async def take(self, partner: Helpdesk, raw: bytes) -> Settlement:
         """Keep a message and give it its effect.
@@ -47,7 +47,7 @@ class Waiting:
         Each call is a message of its own. That a repetition has no second effect follows from what it says.
         Raises ``TooLarge``, and ``StoreUnavailable``, ``StaleVersion`` when it may be asked again.
         """
-        async with self._locks[hash(partner.name) % _LOCKS]:
+        async with self._locks.setdefault(partner.name, asyncio.Lock()):
             return await self._take(partner, raw)
 
     async def _take(self, partner: Helpdesk, raw: bytes) -> Settlement:

@@ -181,6 +181,24 @@ async def test_a_call_repeated_because_its_answer_was_lost_has_one_effect(partne
     assert len(await events_of(services, Ticket.Commented)) == 1
 
 
+async def test_a_partner_with_many_calls_keeps_no_other_waiting(connect, ours):
+    # Names that fall together where partners share a number of places by the hashes of their names.
+    names = (f"ngi_{number}" for number in range(10_000))
+    other = next(each for each in names if hash(each) % 61 == hash("ngi_cz") % 61)
+    busy, calm = await connect(), await connect(other)
+    number, theirs = await ours(), await ours(to=other)
+    calls = [
+        asyncio.ensure_future(
+            busy.call("TicketModify", GHD_Request_ID=number, GHD_Public_Diary=f"entry {n}", **BY)
+        )
+        for n in range(60)
+    ]
+    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    await calm.call("TicketModify", GHD_Request_ID=theirs, GHD_Public_Diary="One word.", **BY)
+    assert sum(each.done() for each in calls) < 40
+    await asyncio.gather(*calls)
+
+
 async def test_states_that_agreed_rules_hold_back_are_no_fault_and_change_nothing(
     partner, services, ours, stranger
 ):
