@@ -18,7 +18,7 @@ from adapters.tasks import end
 from api.bootstrap import Services
 from api.correcting import Correcting, corrections
 from api.retranslating import Differing, through_draft
-from api.retranslation_runs import Run, changed, listable, run_of
+from api.retranslation_progress import AT_ONCE, Run, changed, in_line, listable, run_of
 from api.retranslation_views import RetranslatedTicket, ticket_view
 from domain import clock
 from domain.errors import Forbidden, NotNow, Refused, StoreUnavailable
@@ -30,21 +30,19 @@ _LOOK_S: Final = 1.0
 _SAVED_EVERY_S: Final = 0.5
 _AGAIN_S: Final = 2.0
 """After the database was away."""
-_AT_ONCE: Final = 2
-"""Runs that read the log at the same time; others wait for their turn."""
 
 
 class Driver:
     def __init__(self, services: Services) -> None:
         self._services, self._kept = services, Retranslations(services.store)
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on with every run that is not over, and with new ones, until ``stop`` is set."""
         try:
             while not stop.is_set():
-                for kept in await self._kept.running():
+                for kept in in_line(await self._kept.running()):
                     key = kept.helpdesk, kept.number
                     if key not in self._tasks:
                         name = f"retranslation {kept.helpdesk}/{kept.number}"

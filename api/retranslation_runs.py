@@ -1,21 +1,18 @@
 """Runs of a partner's past through a mapping, as requests and pages see them: begin one, follow it, read what it found.
 
 One at a time of each partner, and the last one is kept. It is carried on by ``api.retranslation_driver`` in one
-process, after a restart from where it stopped. Texts of tickets are not kept here: what is erased there stays erased.
+process, after a restart from where it stopped.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from adapters.store.retranslations import Kept, Retranslations
 from api.bootstrap import Services
 from api.correcting import must_be_published
-from api.retranslating import Summary
+from api.retranslation_progress import Run, RunView, place_in_line, run_of, view_of
 from api.retranslation_views import RetranslatedTicket
 from domain import clock
 from domain.errors import EntryNotFound, NotNow
@@ -23,71 +20,6 @@ from domain.rights import Actor, Right, require
 from domain.words import Tables, complete
 from projections.paging import Page, checked_limit, page_of, read_cursor
 from replay.retranslate import BEGINNING
-
-TICKETS_MAX: Final = 10_000
-"""So many tickets of a run are listed; all are counted."""
-
-
-class Run(Struct, kw_only=True):
-    """How it goes. Kept while it runs, so that it goes on after a crash."""
-
-    draft: Tables | None
-    """None: it is about the mapping in force, and about corrections."""
-    apply: bool
-    """Tickets are put right; otherwise nothing is changed."""
-    mapping: str
-    version: int
-    """Published, when it began."""
-    actor: str
-    person: UUID | None
-    begun_at: datetime
-    received: int
-    """Messages, when it began."""
-    ended_at: datetime | None = None
-    worked_s: float = 0
-    summary: Summary = msgspec.field(default_factory=Summary)
-    corrected: int = 0
-    refused: int = 0
-    listed: int = 0
-    unlisted: int = 0
-    error: str = ""
-
-
-class RunView(Struct, frozen=True, kw_only=True):
-    """A run of a partner's past through a mapping."""
-
-    helpdesk: str
-    number: int
-    kind: str
-    """``draft``: what would differ. ``plan``: what corrections would do. ``corrections``: they are done."""
-    state: str
-    """``running``, ``done``, ``cancelled`` or ``failed``."""
-    mapping: str
-    by: str
-    begun_at: datetime
-    ended_at: datetime | None
-    received: int
-    """Messages that there were in all when it began."""
-    messages: int
-    """Read so far, of those that ever got an outcome."""
-    conversations: int
-    erased: int
-    differing_messages: int
-    differing_tickets: int
-    correctable: int
-    """Tickets that can be put right."""
-    left: int
-    """Tickets of which something is left to a person."""
-    corrected: int
-    refused: int
-    """Tickets that could not be put right after all."""
-    unlisted: int
-    """Tickets beyond those that are listed."""
-    cursor: UUID
-    """The conversation up to which it came."""
-    remaining_s: float | None
-    """About so long it takes still; null where nobody can tell."""
-    error: str
 
 
 class _After(Struct, frozen=True):
@@ -136,17 +68,18 @@ class RetranslationRuns:
             begun_at=clock.now(),
             received=received,
         )
-        number = await self._kept.begin(helpdesk, msgspec.json.encode(run))
+        encoded = msgspec.json.encode(run)
+        number = await self._kept.begin(helpdesk, encoded)
         if number is None:
             raise NotNow(f"a run with {helpdesk} is going on; wait for its end, or cancel it")
-        return _view(helpdesk, number, run, running=True)
+        return await self._view(Kept(helpdesk, number, running=True, run=encoded))
 
     async def last(self, actor: Actor, helpdesk: str) -> RunView | None:
         """Raises ``Forbidden``, ``EntryNotFound``."""
         require(actor, Right.AUDIT)
         await self._services.exchange.conversations.known_partner(helpdesk)
         kept = await self._kept.last(helpdesk)
-        return None if kept is None else view_of(kept)
+        return None if kept is None else await self._view(kept)
 
     async def one(self, actor: Actor, helpdesk: str, number: int) -> RunView:
         """Raises ``Forbidden``, ``EntryNotFound``: also where a later one has taken its place."""
@@ -186,57 +119,6 @@ class RetranslationRuns:
         found = [msgspec.json.decode(row, type=RetranslatedTicket) for _, row in rows]
         return page_of(found, limit, lambda each: _After(each.exchange))
 
-
-def run_of(kept: Kept) -> Run:
-    return msgspec.json.decode(kept.run, type=Run)
-
-
-def view_of(kept: Kept) -> RunView:
-    return _view(kept.helpdesk, kept.number, run_of(kept), running=kept.running)
-
-
-def _view(helpdesk: str, number: int, run: Run, *, running: bool) -> RunView:
-    summary = run.summary
-    ended = "cancelled" if run.ended_at is None else "failed" if run.error else "done"
-    kind = "draft" if run.draft is not None else "corrections" if run.apply else "plan"
-    missing = max(run.received - summary.messages, 0)
-    return RunView(
-        helpdesk=helpdesk,
-        number=number,
-        kind=kind,
-        state="running" if running else ended,
-        mapping=run.mapping,
-        by=run.actor,
-        begun_at=run.begun_at,
-        ended_at=run.ended_at,
-        received=run.received,
-        messages=summary.messages,
-        conversations=summary.conversations,
-        erased=summary.erased,
-        differing_messages=summary.differing_messages,
-        differing_tickets=summary.differing_conversations,
-        correctable=summary.correctable,
-        left=summary.left,
-        corrected=run.corrected,
-        refused=run.refused,
-        unlisted=run.unlisted,
-        cursor=summary.cursor,
-        remaining_s=round(run.worked_s * missing / summary.messages, 1)
-        if running and summary.messages
-        else None,
-        error=run.error,
-    )
-
-
-def changed(kept: Kept, run: Run, *, running: bool) -> Kept:
-    """The same run, further on."""
-    return structs.replace(kept, run=msgspec.json.encode(run), running=running)
-
-
-def listable(run: Run, found: Sequence[RetranslatedTicket]) -> list[tuple[UUID, bytes]]:
-    """As many as may be listed still; counts them."""
-    rows = [(each.exchange, msgspec.json.encode(each)) for each in found]
-    rows = rows[: max(TICKETS_MAX - run.listed, 0)]
-    run.listed += len(rows)
-    run.unlisted += len(found) - len(rows)
-    return rows
+    async def _view(self, kept: Kept) -> RunView:
+        running = await self._kept.running() if kept.running else []
+        return view_of(kept, place_in_line(kept, running))

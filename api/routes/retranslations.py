@@ -9,7 +9,8 @@ from api.dependencies import Cursor, Limit, Reader, Visit, Writer, answer
 from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
-from api.retranslation_runs import RetranslationRuns, RunView
+from api.retranslation_progress import RunView
+from api.retranslation_runs import RetranslationRuns
 from api.retranslation_views import RetranslatedTicket
 from api.routes.mappings import STATES, Name, TablesGiven
 from domain.errors import EntryNotFound

@@ -9,10 +9,12 @@ from api import retranslation_driver
 from api.bootstrap import Services, running
 from api.settings import Environment, Settings
 from domain import commands as c
+from domain.helpdesk import Helpdesk
+from domain.identifiers import named_id
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.words import Tables
-from tests.exchange_scenarios import RULE, by_test
+from tests.exchange_scenarios import RULE, by_test, mail
 from tests.integration.conftest import Client, SignIn
 from tests.numbered_desk import DRAFT, hear, numbered_desk, opened
 
@@ -189,6 +191,39 @@ async def test_a_run_goes_on_where_it_was_after_a_restart_and_others_wait_for_it
     assert {each["number"]: each["fields"][0]["outcome"] for each in listed} == dict.fromkeys(
         numbers, "changed"
     )
+
+
+async def test_a_run_that_waits_for_those_with_other_partners_says_how_many_come_first(
+    services: Services, desk: None, sign_in: SignIn
+):
+    admin = await sign_in("admin")
+    await services.workers.stop()  # nothing goes on by itself
+    partners = ["osg", "second", "third", "fourth"]
+    for name in partners:
+        if name != "osg":
+            with by_test():
+                helpdesk = Helpdesk(named_id(Helpdesk.KIND, name))
+                helpdesk.register(name, "osg_mail", address="a@osg.test", sender=f"{name}@osg.test")
+                await services.ledger.save(helpdesk)
+        partner = await services.exchange.conversations.known_partner(name)
+        await services.exchange.inbox.receive(partner, mail("ISSUE=1", Status="1"), "<1@osg.test>")
+        await admin.post(f"/api/v1/helpdesks/{name}/retranslations", json={"draft": given(DRAFT)})
+
+    async def places() -> list[int]:
+        paths = [f"/api/v1/helpdesks/{name}/retranslation" for name in partners]
+        return [(await admin.get(path)).json()["place_in_line"] for path in paths]
+
+    assert await places() == [0, 0, 1, 2]
+    assert "number 2 in line" in (await admin.get("/exchange/mapping?helpdesk=fourth")).text
+    await admin.post("/api/v1/helpdesks/second/retranslations/1/cancel")
+    assert await places() == [0, 0, 0, 1]
+    stop = asyncio.Event()
+    driving = asyncio.create_task(retranslation_driver.Driver(services).run(stop))
+    for name in partners:
+        await over(admin, f"/api/v1/helpdesks/{name}/retranslation")
+    stop.set()
+    await driving
+    assert await places() == [0, 0, 0, 0]
 
 
 async def test_a_run_is_cancelled_and_one_of_an_older_publication_ends(

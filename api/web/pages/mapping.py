@@ -8,7 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from adapters.kit.mappings import BYTES_MAX, InForce, read_tables
 from api.commanding import Caller
-from api.retranslation_runs import RetranslationRuns, RunView
+from api.retranslation_progress import RunView
+from api.retranslation_runs import RetranslationRuns
 from api.retranslation_views import RetranslatedTicket
 from api.web.pages.operating import as_caller, for_writing, may_write
 from api.web.pages.reader import Reader, services_of
