@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import ssl
 import tempfile
 from contextlib import asynccontextmanager
@@ -109,6 +110,22 @@ async def test_what_waits_is_taken_in_order_and_what_comes_later_at_once(ours, i
         assert (health.state, health.failures, health.refused) == ("open", 0, 0)
     assert await there(imap, "INBOX") == []
     assert (await there(imap, "Done"))[:61] == first, "byte for byte"
+
+
+async def test_a_mailbox_whose_server_says_nothing_keeps_no_other_waiting(ours, imap):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        slow = fetcher_of(ours, imap, url=f"imap+plaintext://other%40hub.test@127.0.0.1:{port}/")
+        stop = asyncio.Event()
+        waiting = asyncio.create_task(slow.run(stop))
+        await until(lambda: slow.health.state == "connecting")
+        await put(imap, *(news(number) for number in range(1, 21)))
+        async with emptied(fetcher_of(ours, imap)) as health:
+            await until(lambda: health.taken == 20)
+            assert (slow.health.state, slow.health.failures) == ("connecting", 0), "it still waits"
+        await ours.wait_for(Ticket.Opened, 20, seconds=SECONDS)
+        waiting.cancel()
+        await asyncio.wait([waiting])
 
 
 @pytest.mark.parametrize("scheme", ["imap", "imap+plaintext"])
