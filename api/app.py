@@ -9,7 +9,7 @@ from api.attachments import FORM_BYTES_MAX
 from api.bootstrap import Services
 from api.documentation import PROBLEMS
 from api.edge import Edge, Measures
-from api.routes import ROUTERS, health, metrics, session, soap
+from api.routes import ROUTERS, health, metrics, session, soap, webhooks
 
 PREFIX: Final = "/api/v1"
 TAGS: Final = {
@@ -42,6 +42,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.measures = Measures(services.settings.environment.value)
     problems.install(app)
     documentation.install(app, TAGS)
+    app.router.routes.append(webhooks.straight(PREFIX))
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=PROBLEMS)
     app.include_router(session.router, responses=PROBLEMS)

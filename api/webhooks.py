@@ -70,8 +70,8 @@ class WebhookDoor:
         await self._must_be_believed(partner.name, headers, body)
         self._measure.must_keep(helpdesk)
         await self._doors.admit(partner)
-        raw = kept.received(target, headers, body)
-        envelope = kept.taken_apart(raw).envelope()
+        message = kept.received(target, headers, body)
+        envelope, raw = message.envelope(), kept.written(message)
         received = await self._exchange.inbox.take(
             partner, raw, envelope.id, kept.instant(envelope.time)
         )

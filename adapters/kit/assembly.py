@@ -98,9 +98,14 @@ def assemble(
     all others. Addresses in private networks are refused unless ``allow_private``. ``reply_keys`` sign the
     addresses for answers; without them none are given out. ``linked`` lists what can be compared with partners.
     """
+    places: dict[str, tuple[Helpdesk, int, Place]] = {}
 
     def place(partner: Helpdesk) -> Place:
-        return installation.place(partner, adapters[partner.adapter])
+        known = places.get(partner.name)
+        if known is None or known[0] is not partner or known[1] != partner.version:
+            found = installation.place(partner, adapters[partner.adapter])
+            known = places[partner.name] = partner, partner.version, found
+        return known[2]
 
     conversations = Conversations(ledger, adapters, place, installation.environment)
     inbox = Inbox(conversations)

@@ -1,6 +1,7 @@
 """Texts from everywhere: bytes that are not what they say, and texts longer than partners take."""
 
 import codecs
+import re
 from typing import Final
 
 _CUT: Final = "\n[...] cut here"
@@ -32,16 +33,15 @@ def decode(body: bytes, charset: str = "") -> str:
     return body.decode("utf-8", "one-by-one").removeprefix("\ufeff")
 
 
+_UNSTORABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
 def storable(text: str) -> str:
     """The text with what no database and no XML can hold made visible, and with plain line ends."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.isprintable():
         return text
-    return "".join(
-        char if char in "\n\t" or not (char < " " or "\ud800" <= char <= "\udfff" or char in "\ufffe\uffff")
-        else "\ufffd"
-        for char in text
-    )  # fmt: skip
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def line(text: str, limit: int) -> str:

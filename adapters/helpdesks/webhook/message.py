@@ -5,6 +5,7 @@ CloudEvents come in two modes: the whole event as body (structured), or its attr
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ STRUCTURED: Final = "application/cloudevents+json"
 BYTES_MAX: Final = 8_000_000
 """A file of four million bytes fits in."""
 _HEAD_BYTES_MAX: Final = 16_384
+_HEAD_MOST: Final = _HEAD_BYTES_MAX - 64
 _KEPT: Final = frozenset({"content-type", ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER})
 _END: Final = b"\r\n\r\n"
 
@@ -45,6 +47,9 @@ class Message(Struct, frozen=True):
 
     def envelope(self) -> Envelope:
         """What makes it an event. Raises ``Malformed``: whoever sends is told."""
+        if self._kind == STRUCTURED:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return _ENVELOPE.decode(self.body)
         try:
             found = msgspec.convert(self._plain(), Envelope)
         except (msgspec.ValidationError, Unreadable) as error:
@@ -55,6 +60,11 @@ class Message(Struct, frozen=True):
 
     def event(self) -> TicketEvent | Ignored:
         """The event. Raises ``Unreadable`` where it breaks the format."""
+        if self._kind == STRUCTURED:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                event = _EVENT.decode(self.body)
+                if event.type == TYPE_PREFIX + event.data.change and event.data.change in CHANGES:
+                    return event
         plain = self._plain()
         kind = str(plain.get("type", ""))
         if not kind.startswith(TYPE_PREFIX):
@@ -93,12 +103,21 @@ def _json(body: bytes) -> Any:
         raise Unreadable(f"the body is not JSON: {error}"[:500]) from error
 
 
-def received(target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A request to be kept. ``headers``: names in lower case."""
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
+_EVENT: Final = msgspec.json.Decoder(TicketEvent)
+"""Where all is well; what is wrong with others is found out step by step."""
+
+
+def received(target: str, headers: Mapping[str, str], body: bytes) -> Message:
+    """A request, as far as it is kept. ``headers``: names in lower case. Raises ``Unreadable``."""
     kept = {
         name: value for name, value in headers.items() if name in _KEPT or name.startswith("ce-")
     }
-    return written(Message(target, kept, body))
+    if len(target) + sum(len(name) + len(value) + 4 for name, value in kept.items()) > _HEAD_MOST:
+        raise Unreadable(f"its headers are longer than {_HEAD_MOST} characters")
+    if len(body) > BYTES_MAX - _HEAD_BYTES_MAX:
+        raise Unreadable(f"the body has {len(body)} bytes, too many to be read")
+    return Message(target, kept, body)
 
 
 def written(message: Message) -> bytes:
