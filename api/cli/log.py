@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.common import Json, as_operator, harmless, print_json, run, settings_of, shown
+from api.cli.common import (
+    Json,
+    as_operator,
+    harmless,
+    print_json,
+    projecting,
+    run,
+    settings_of,
+    shown,
+)
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -51,9 +60,10 @@ def restored(
                 with as_operator():
                     loss = await restoring.leave_out(services, loss)
         since = None if dry_run else loss.recorded_at
-        return loss, await restoring.partners_then(services, since)
+        async with projecting(services):  # only now: what is said must not depend on them
+            return loss, await restoring.partners_then(services, since)
 
-    loss, partners = run(context, do, work=True)
+    loss, partners = run(context, do)
     if json:
         print_json({"loss": loss, "partners": partners})
         return

@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 import pytest
 
+from api import restoring
 from api.auth import Scope
 from api.bootstrap import Services
 from api.cli.serving import _listening, _server
@@ -275,6 +276,26 @@ async def test_a_reader_that_falls_out_of_the_ring_is_told_so(services, address,
         reader = Reader()
         await follow(osg, reader, 602)  # and comes again
         assert reader.mark.sequence == 602
+
+
+async def test_a_stream_that_meets_a_loss_of_ours_goes_on_behind_it(services, address):
+    async with partner(services, address, "osg") as osg:
+        await begin(services.ledger, "osg", 1)
+        await current(services)
+        reader, waiting = Reader(), Reader()
+        await pull(osg, waiting)
+        following = asyncio.create_task(follow(osg, reader, 99))
+        asked = asyncio.create_task(pull(osg, waiting, wait=10))
+        await asyncio.sleep(0.3)
+        with by():
+            await restoring.leave_out(services, await restoring.planned(services))
+        assert await asyncio.wait_for(following, 10) == ["dropped"]
+        await asyncio.wait_for(asked, 10)
+        await follow(osg, reader, 3, **resuming(reader))
+        assert (
+            reader.topics == waiting.topics == ["exchange.opened", "ticket.opened", "log.restored"]
+        )
+        assert reader.mark == waiting.mark
 
 
 async def test_a_reader_that_takes_nothing_is_let_go(services, address, monkeypatch):
