@@ -118,6 +118,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     """Their word, in which their unit is named."""
     messages: frozenset[str] | None = None
     """Our messages that had their effect there, by ``News.message_id``; None where theirs cannot tell."""
+    version: int = 0
+    """Of theirs, where they count their changes and tell the number with each; else 0."""
     quiet: bool = True
     """Nothing is under way or parked at theirs, as far as it says: else what differs may be because of that."""
     doubled: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.kit.carriers import Seen
 from adapters.kit.reused import ANOTHER, given_again
@@ -56,6 +56,8 @@ class Ours(Struct, frozen=True, kw_only=True):
     unit: str
     remote_state: str = ""
     """The partner's exact word for the state, as it last told us."""
+    heard_version: int = 0
+    """Of theirs, as the last message said that we understood; 0 where it did not."""
     told: Mapping[str, int]
     """Our messages that the partner took, by identifier: the position of the event that each tells of."""
     heard: frozenset[str] = frozenset()
@@ -86,7 +88,13 @@ def differences(ours: Ours, seen: Seen, words: Words) -> list[Difference]:
     found += _state(ours, seen, words)
     if ours.everything:
         found += [*_priority(ours, seen, words), *_unit(ours, seen, words)]
-    return found
+    if seen.version <= ours.heard_version:
+        return found
+    # They went on since we last heard of them. To tell our value again could undo that: was it we who forgot?
+    return [
+        structs.replace(each, repair=Repair.NONE) if each.repair is Repair.TELL else each
+        for each in found
+    ]
 
 
 def _link(ours: Ours, seen: Seen) -> Difference | None:

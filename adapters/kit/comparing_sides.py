@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from adapters.kit.comparing import Ours
+from adapters.kit.contract import Reading, Unreadable
 from adapters.kit.conversations import Conversations
 from adapters.kit.repairing import last_change, sent_messages
 from domain import clock, disclosure
@@ -49,12 +50,26 @@ async def our_side(
         priority=ticket.priority,
         unit=ticket.unit,
         remote_state=exchange.remote_state,
+        heard_version=await _heard_version(conversations, exchange, partner),
         told=told,
         heard=frozenset(heard),
         units=partner.units,
         everything=partner.policy is Policy.FULL,
         quiet=not exchange.messages and exchange.decided_until >= about[-1].position,
     )
+
+
+async def _heard_version(
+    conversations: Conversations, exchange: Exchange, partner: Helpdesk
+) -> int:
+    [raw] = await conversations.bodies(exchange.heard)
+    if raw is None:
+        return 0
+    try:
+        reading = conversations.adapters[partner.adapter].read(raw)
+    except Unreadable:
+        return 0
+    return reading.version if isinstance(reading, Reading) else 0
 
 
 def _positions_since(history: Sequence[Recorded], since: datetime) -> set[int]:

@@ -69,6 +69,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     """Our ticket, as the partner believes: the exchange checks whether it is exchanged with it."""
     opened_at: datetime | None = None
     """When the partner's ticket was made, by its clock, where the message says: with another one it is another ticket."""
+    version: int = 0
+    """Of the partner's ticket, where it counts its changes."""
     number_opened_at: datetime | None = None
     """When ours was made, as the partner was told, where the message says."""
     opens: bool = False

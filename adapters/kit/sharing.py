@@ -48,7 +48,7 @@ class SharedTicket(Agreed, frozen=True, kw_only=True):
     opened_at: datetime
     """When ours was made. With another one it is another ticket, whatever its id."""
     version: int
-    """Grows with every change."""
+    """Grows with every change, the same as in events."""
     settled: bool
     """Nothing is under way or parked, either way: else the fields may differ because of that."""
     taken: list[str] | None
@@ -89,7 +89,7 @@ async def of_conversation(
         id=ours,
         yours=exchange.external_id,
         opened_at=ticket.opened_at,
-        version=ticket.version,
+        version=about[-1].position,
         settled=not exchange.messages and exchange.decided_until >= about[-1].position,
         taken=_taken(history),
         digest=digest(agreed),

@@ -95,12 +95,17 @@ async def test_a_hub_restored_from_an_old_backup_gets_everything_again_and_nothi
     async with pair(database, other) as hubs:
         old = [await hubs.ours.open_ticket("ROC_US", subject=f"old {n}") for n in range(3)]
         there = {number: await hubs.number_there(number) for number in old}
+        await hubs.ours.execute(c.StartWork(number=old[1]))
+        await hubs.theirs.wait_for(Ticket.WorkStarted)
+        await hubs.number_there(old[1])
     backup = copied(other, "hub_backup")
 
     async with pair(database, other) as hubs:
         ours, theirs = hubs.ours, hubs.theirs
         await ours.execute(c.Comment(number=old[0], text="after the backup"))
         await theirs.wait_for(Ticket.Commented)
+        await theirs.execute(c.StartWork(number=there[old[2]], note="Begun."))
+        await ours.wait_for(Ticket.WorkStarted, 2)
         await theirs.execute(c.Solve(number=there[old[1]], solution="By them."))
         await ours.wait_for(Ticket.Solved)
         lost = await ours.open_ticket("ROC_US", subject="lost there")
@@ -124,6 +129,12 @@ async def test_a_hub_restored_from_an_old_backup_gets_everything_again_and_nothi
         await ours.execute(c.Comment(number=lost, text="about what they lost"))
         await ours.settled("osg", lost)
 
+        # Who forgot does not undo what the other remembers.
+        await compared(theirs, "ggus", repair=True)
+        await hubs.number_there(old[1])
+        ticket = await ours.ledger.ticket(old[1])
+        assert (ticket.status, ticket.version) == (Status.SOLVED, 4)
+
         page = await compared(ours, "osg", repair=True)
         assert {each[0] for each in diverging(page)} >= {"ticket", "messages", "state"}
         await ours.wait_for(Exchange.Unlinked, 2)
@@ -134,6 +145,7 @@ async def test_a_hub_restored_from_an_old_backup_gets_everything_again_and_nothi
         assert (here.compared, beyond.compared) == (6, 6)
 
         assert (await theirs.ledger.ticket(there[old[1]])).status is Status.SOLVED
+        assert (await theirs.ledger.ticket(there[old[2]])).status is Status.IN_PROGRESS
         subjects = await theirs.texts(Ticket.Opened, "subject")
         assert sorted(subjects) == sorted([
             "old 0", "old 1", "old 2", "nothing to do with GGUS", "a new one for GGUS",

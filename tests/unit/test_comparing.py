@@ -157,6 +157,27 @@ def test_a_stage_that_they_had_reached_is_told_again():
     assert [each.repair for each in found(side, seen(state="new"))] == [Repair.TELL]
 
 
+def test_who_may_have_forgotten_something_tells_no_value_again():
+    """A version higher than the one that was heard: they went on, or we were restored from a backup."""
+    side = ours(heard=frozenset({"priority"}), remote_state="open", heard_version=7)
+    lost = {"state": "new", "priority": "10", "messages": frozenset({"<m1>"})}
+    told = [Repair.REPEAT, Repair.TELL, Repair.TELL]
+    for version, repairs in (
+        (0, told),
+        (5, told),
+        (7, told),
+        (8, [Repair.REPEAT, Repair.NONE, Repair.NONE]),
+    ):
+        assert [each.repair for each in found(side, seen(**lost, version=version))] == repairs
+
+
+def test_while_something_is_under_way_at_theirs_only_the_link_is_judged():
+    assert found(ours(), seen(state="resolved", quiet=False)) == []
+    assert found(ours(), seen(number=0, quiet=False)) == []
+    [lost] = found(ours(), seen(gone=True, state="", quiet=False))
+    assert lost.repair is Repair.CREATE
+
+
 def test_of_a_conversation_that_is_under_way_only_the_link_is_judged():
     assert found(ours(quiet=False), seen(state="resolved", messages=frozenset(), number=0)) == []
     assert [each.field for each in found(ours(quiet=False), seen(gone=True, state=""))] == [

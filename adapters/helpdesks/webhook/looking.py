@@ -35,6 +35,7 @@ class TheirTicket(Struct, frozen=True, kw_only=True):
     """It was merged: the partner goes on with this one."""
     deleted: bool = False
     """By somebody who knew why."""
+    version: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     settled: bool = True
     state: Name = ""
     unit: Name = ""
@@ -112,6 +113,7 @@ class WebhookObserver:
             priority=theirs.priority,
             unit=theirs.unit,
             messages=None if taken is None else frozenset(f"<{each}>" for each in taken),
+            version=theirs.version,
             quiet=theirs.settled,
         )
 

@@ -63,6 +63,7 @@ class Webhook:
             number=named(data.yours)[1],
             opened_at=instant(data.ticket.opened_at),
             number_opened_at=instant(data.yours_opened_at),
+            version=data.ticket.version,
             opens=data.change == "opened",
             state=line(data.ticket.state, NAME_CHARACTERS_MAX),
             submitter=Contact(
