@@ -66,6 +66,10 @@ async def planned(
     Raises ``Invalid``.
     """
     end = await end_of(services.store)
+    if end.recorded_at is None and (until_position is None or until_number is None):
+        raise Invalid(
+            "the log is empty, so nobody can reckon what it gave out: say how much it was"
+        )
     since = clock.now() - end.recorded_at if end.recorded_at else timedelta()
     loss = Loss(
         position=0,

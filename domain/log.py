@@ -27,8 +27,12 @@ class Log(Aggregate):
 
     def __init__(self, originator_id: UUID) -> None:
         super().__init__(originator_id)
-        self.lost = 0
-        """Positions that were left out, all in all."""
+        self.numbers: tuple[tuple[int, int], ...] = ()
+        """Numbers of tickets that were left out, after the one and up to the other."""
+
+    def left_out(self, number: int) -> bool:
+        """Whether a ticket with this number was lost, if there was one."""
+        return any(after < number <= until for after, until in self.numbers)
 
     class Restored(Event, tag="log.restored", frozen=True, kw_only=True, gc=False):
         """The log was restored without its last events. What they were given is given to nothing else."""
@@ -73,7 +77,7 @@ class Log(Aggregate):
 
     @mutates(Restored)
     def _restored(self, event: Restored) -> None:
-        self.lost += event.lost
+        self.numbers = (*self.numbers, (event.numbers_after, event.numbers_until))
 
 
 LOG_ID: Final = named_id(Log.KIND, "log")

@@ -12,6 +12,7 @@ from domain.disclosure import heard
 from domain.errors import AlreadyClaimed
 from domain.exchange import LOOP, Exchange
 from domain.helpdesk import Helpdesk
+from domain.log import LOG_ID, Log
 from domain.vocabulary import TPM
 
 
@@ -73,7 +74,8 @@ class Admission:
             return Verdict(
                 kind="refused",
                 code="not-exchanged",
-                detail=f"ticket {reading.number} is not exchanged with {exchange.helpdesk}",
+                detail=f"ticket {reading.number} is not exchanged with {exchange.helpdesk}"
+                f"{await self._lost(reading.number)}",
             )
         numbers = reading.number and reading.number != exchange.number
         externals = (
@@ -107,6 +109,12 @@ class Admission:
             return None
         detail = f"{reading.number} is another ticket here now: made at {made_at}, not {told}"
         return Verdict(kind="refused", code=ANOTHER, detail=detail)
+
+    async def _lost(self, number: int) -> str:
+        """What an operator must know of it where our log lost its end."""
+        log = await self._ledger.load(Log, LOG_ID)
+        lost = log is not None and log.left_out(number)
+        return ": it was lost when our log was restored" if lost else ""
 
     async def permitted(self, asked: Asked) -> tuple[list[c.Command], list[str]]:
         """What the policy and the directory let through, and what not."""

@@ -274,6 +274,8 @@ async def test_a_partner_that_was_registered_after_the_backup_gets_no_sequence_t
         async with run(restored) as services:
             for _ in range(2):  # lost again, before it was registered again
                 await said(services)
+            await current(services)
+        async with run(restored) as services:
             await services.ledger.save(helpdesk("egi"))
             await opened(services, "egi")
             await current(services)
@@ -310,6 +312,13 @@ async def test_an_auditor_reads_what_was_lost(services, sign_in):
     assert [each["until"] - each["after"] for each in told_of] == [loss.until - loss.after]
     assert (await (await sign_in()).get("/api/v1/losses")).status_code == 403
     assert {each.state for each in await services.ask(health.status)} <= {"current", "catching up"}
+
+
+async def test_what_an_empty_log_gave_out_must_be_said(database, run):
+    async with run(database) as services:
+        with pytest.raises(Invalid, match="empty"):
+            await restoring.planned(services)
+        assert (await said(services, 5_000, 300)).position == 5_001
 
 
 async def test_a_log_that_goes_on_meanwhile_is_left_alone(database):

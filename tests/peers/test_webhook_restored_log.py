@@ -88,4 +88,6 @@ async def test_after_a_loss_nothing_is_taken_for_what_was_lost(database, more_da
                 await theirs.execute(c.Comment(number=lost_there.number, text="about the lost one"))
                 [refused] = await ours.wait_for(Exchange.MessageRefused)
                 assert refused.code == "not-exchanged"
+                said = await ours.text(refused.detail)
+                assert said.endswith("it was lost when our log was restored")
             assert (await verify(restored)).ok
