@@ -20,6 +20,7 @@ from domain.lifecycle import Status
 from domain.reply_keys import ReplyKeys
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
+from tests.couriers import Crash
 from tests.exchange_scenarios import RULE, Mailbox, Patience, by_test, hub
 from tests.mail_people import LIST, SUPPORTER, bounce_of, join, read, reply_to
 from tests.serving import told
@@ -298,10 +299,6 @@ async def test_a_reply_that_was_kept_but_not_applied_is_applied_after_a_restart(
         await ours.wait_for(Ticket.Commented)
         assert len(await ours.events(Ticket.Solved)) == 1
         assert len(mailbox.mails) == 1
-
-
-class Crash(BaseException):
-    """Ends the work at once, as a kill would: nothing catches it."""
 
 
 @pytest.mark.parametrize("step", ["apply_message", "take_back"])

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -16,8 +16,7 @@ from adapters.helpdesks.jira.poller import JiraPoller
 from adapters.helpdesks.jira.session import LONG_PAGE, Session, Terms
 from adapters.helpdesks.jira.words import WORDS
 from adapters.kit.answers import instant
-from adapters.kit.carriers import Delivered, Parcel, Seen
-from adapters.kit.http import Api
+from adapters.kit.carriers import Parcel, Seen
 from adapters.kit.retry import Undelivered
 from domain import clock
 from domain import commands as c
@@ -26,6 +25,7 @@ from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Priority, Visibility
 from domain.words import Table, Tables
+from tests.couriers import everything, killed_after, patiently
 from tests.desk_scenarios import DESK, desk_hub
 from tests.standins.jira import AGENT, BRIDGE, CUSTOMER, SERVICE, TOKEN, Jira
 from tests.standins.server import Fault
@@ -95,10 +95,6 @@ def opening(number: int, **more) -> Parcel:
     }
     page = f"https://hub.test/tickets/{number}"
     return message(number, f"open{number}", create=create, page=page)
-
-
-async def everything(_: str, opened_at: datetime | None = None) -> bool:
-    return True
 
 
 async def test_a_ticket_goes_to_their_unit_is_discussed_solved_and_reopened(database, jira):
@@ -326,39 +322,21 @@ async def test_a_lost_push_loses_nothing_and_a_hint_saves_the_wait(database, jir
         await ours.heard(Ticket.Commented, 2)
 
 
-class Crash(BaseException):
-    """Ends the work at once, as a kill would: nothing catches it."""
-
-
 async def test_a_crash_between_any_two_steps_creates_and_writes_nothing_twice(jira, monkeypatch):
     jira.index_lag_s = 0.2
-    honest = Api.call
-    step, crashed = 0, True
-    while crashed:
-        step, crashed = step + 1, False
-        number, left = next(_numbers), step
+    for step in itertools.count(1):
+        number = next(_numbers)
         parcel = opening(number)
         end = message(number, "end", text="The end.", set={"status": "Done", "priority": "High"})
-
-        async def crashing(self, method, *about, **more):
-            nonlocal left
-            answer = await honest(self, method, *about, **more)
-            left -= 1
-            if left == 0:
-                raise Crash
-            return answer
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Api, "call", crashing)
-            try:
-                await _open_and_finish(jira, parcel, end)
-            except Crash:
-                crashed = True
+        with killed_after(step, monkeypatch) as killed:
+            await _open_and_finish(jira, parcel, end)
         theirs = await _open_and_finish(jira, parcel, end)
         assert jira.of(f"GGUS-{number}") == [theirs], step
         assert jira.texts(theirs) == ["The end."], step
         issue = jira.issues[theirs]
         assert (issue["status"], issue["priority"]) == ("Done", "High"), step
+        if not killed.was:
+            break
     assert len(jira.issues) == step
     assert step > 8
 
@@ -367,19 +345,9 @@ async def _open_and_finish(jira: Jira, parcel: Parcel, end: Parcel) -> str:
     """As a fresh process would, with as much patience as the exchange has."""
     async with session_of(jira) as session:
         courier = JiraCourier(session, WORDS, settle_s=0.4)
-        theirs = (await _patiently(courier, parcel)).external_id
-        await _patiently(courier, Parcel(raw=end.raw, external_id=theirs))
+        theirs = (await patiently(courier, parcel)).external_id
+        await patiently(courier, Parcel(raw=end.raw, external_id=theirs))
         return theirs
-
-
-async def _patiently(courier: JiraCourier, parcel: Parcel) -> Delivered:
-    while True:
-        try:
-            return await courier.deliver(parcel)
-        except Undelivered as failure:
-            if failure.code != "settling":
-                raise
-            await asyncio.sleep(failure.retry_after_s or 0)
 
 
 async def test_a_doubled_issue_is_taken_back(jira):

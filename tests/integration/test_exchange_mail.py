@@ -18,6 +18,7 @@ from domain.identifiers import named_id
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
+from tests.couriers import Crash
 from tests.exchange_scenarios import RULE, SENDER, Mailbox, Patience, by_test, hub, mail
 
 
@@ -154,10 +155,6 @@ async def test_what_was_recorded_but_not_applied_is_applied_after_a_restart(data
         ours.work()
         await ours.wait_for(Exchange.Applied)
         assert len(await ours.events(Ticket.Opened)) == 1
-
-
-class Crash(BaseException):
-    """Ends the work at once, as a kill would: nothing catches it."""
 
 
 async def test_a_crash_between_sending_and_receipt_sends_the_same_mail_again(

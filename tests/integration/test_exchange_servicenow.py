@@ -23,6 +23,7 @@ from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Priority, Visibility
 from domain.words import Table
+from tests.couriers import everything
 from tests.desk_scenarios import desk_hub
 from tests.standins.server import Fault
 from tests.standins.servicenow import ACCOUNT, AGENT, CALLER, PASSWORD, TOKEN, ServiceNow
@@ -67,10 +68,6 @@ def message(number: int, event: str, external_id: str = "", **more) -> Parcel:
 def opening(number: int) -> Parcel:
     columns = {"short_description": "Transfers fail", "correlation_id": f"GGUS-{number}"}
     return message(number, f"open{number}", create=True, set=columns)
-
-
-async def everything(_: str, opened_at: datetime | None = None) -> bool:
-    return True
 
 
 async def test_a_ticket_goes_to_their_unit_is_discussed_solved_and_reopened(database, site):

@@ -15,15 +15,14 @@ from adapters.helpdesks.zammad.observer import ZammadObserver
 from adapters.helpdesks.zammad.poller import ZammadPoller
 from adapters.helpdesks.zammad.session import PAGE, Session, Terms
 from adapters.helpdesks.zammad.words import WORDS
-from adapters.kit.carriers import Delivered, Parcel, Seen
-from adapters.kit.http import Api
-from adapters.kit.retry import Undelivered
+from adapters.kit.carriers import Parcel, Seen
 from domain import clock
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Priority, Visibility
+from tests.couriers import everything, killed_after, patiently
 from tests.desk_scenarios import DESK, DeskHub, desk_hub
 from tests.standins.server import Fault
 from tests.standins.zammad import AGENT, BRIDGE, CUSTOMER, SYSTEM, TOKEN, Zammad
@@ -66,10 +65,6 @@ def message(number: int, event: str, external_id: str = "", **more) -> Parcel:
 def opening(number: int, **more) -> Parcel:
     create = {"group": "ROC_DE", "title": "Transfers fail", "priority": "1 low", **more}
     return message(number, f"open{number}", create=create)
-
-
-async def everything(_: str, opened_at: datetime | None = None) -> bool:
-    return True
 
 
 async def test_a_ticket_goes_to_their_unit_is_discussed_solved_and_reopened(database, zammad):
@@ -297,39 +292,21 @@ async def _hinted(ours: DeskHub, count: int) -> None:
     await ours.heard(Ticket.Commented, count)
 
 
-class Crash(BaseException):
-    """Ends the work at once, as a kill would: nothing catches it."""
-
-
 async def test_a_crash_between_any_two_steps_creates_and_writes_nothing_twice(zammad, monkeypatch):
     zammad.index_lag_s = 0.2
-    honest = Api.call
-    step, crashed = 0, True
-    while crashed:
-        step, crashed = step + 1, False
-        number, left = next(_numbers), step
+    for step in itertools.count(1):
+        number = next(_numbers)
         parcel = opening(number)
         end = message(number, "end", text="The end.", set={"state": "closed", "priority": "3 high"})
-
-        async def crashing(self, method, *about, **more):
-            nonlocal left
-            answer = await honest(self, method, *about, **more)
-            left -= 1
-            if left == 0:
-                raise Crash
-            return answer
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Api, "call", crashing)
-            try:
-                await _open_and_close(zammad, parcel, end)
-            except Crash:
-                crashed = True
+        with killed_after(step, monkeypatch) as killed:
+            await _open_and_close(zammad, parcel, end)
         theirs = int(await _open_and_close(zammad, parcel, end))
         assert [each["id"] for each in zammad.of(f"GGUS-{number}")] == [theirs], step
         assert zammad.texts(theirs) == ["some text", "The end."], step
         ticket = zammad.tickets[theirs]
         assert (ticket["state"], ticket["priority"]) == ("closed", "3 high"), step
+        if not killed.was:
+            break
     assert step > 6
 
 
@@ -337,19 +314,9 @@ async def _open_and_close(zammad: Zammad, parcel: Parcel, end: Parcel) -> str:
     """As a fresh process would, with as much patience as the exchange has."""
     async with session_of(zammad) as session:
         courier = ZammadCourier(session, WORDS, settle_s=0.4)
-        theirs = (await _patiently(courier, parcel)).external_id
-        await _patiently(courier, Parcel(raw=end.raw, external_id=theirs))
+        theirs = (await patiently(courier, parcel)).external_id
+        await patiently(courier, Parcel(raw=end.raw, external_id=theirs))
         return theirs
-
-
-async def _patiently(courier: ZammadCourier, parcel: Parcel) -> Delivered:
-    while True:
-        try:
-            return await courier.deliver(parcel)
-        except Undelivered as failure:
-            if failure.code != "settling":
-                raise
-            await asyncio.sleep(failure.retry_after_s or 0)
 
 
 async def test_a_doubled_ticket_is_taken_back(zammad):

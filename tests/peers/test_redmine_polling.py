@@ -18,6 +18,7 @@ from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import InterfaceState
 from domain.ticket import Ticket
+from tests.couriers import everything
 from tests.peers.proxy import Proxy
 from tests.peers.redmine_scenarios import Desk, redmine_hub, session_of
 
@@ -37,10 +38,6 @@ async def session(redmine):
 @pytest.fixture
 async def poller(session):
     return RedminePoller(session, "T", WORDS)
-
-
-async def everything(_: str, opened_at: datetime | None = None) -> bool:
-    return True
 
 
 async def nothing(_: str, opened_at: datetime | None = None) -> bool:

@@ -14,10 +14,10 @@ from adapters.helpdesks.redmine.session import Session
 from adapters.helpdesks.redmine.terms import Terms
 from adapters.helpdesks.redmine.words import WORDS
 from adapters.kit.carriers import Delivered, Parcel
-from adapters.kit.http import Api
 from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.exchange import Exchange
+from tests.couriers import killed_after
 from tests.exchange_scenarios import RULE, by_test
 from tests.peers.proxy import Proxy
 from tests.peers.redmine_scenarios import (
@@ -307,36 +307,17 @@ async def test_the_numbers_of_custom_fields_are_read_off_an_issue_or_stand_in_th
     assert Terms.of(address_of(redmine.url)).fields == {"ExternalID": 1, "EventID": 4}
 
 
-class Crash(BaseException):
-    """Ends the work at once, as a kill would: nothing catches it."""
-
-
 async def test_a_crash_between_any_two_steps_creates_and_writes_nothing_twice(
     redmine, analyst, monkeypatch
 ):
     """After each call that changes something, and then once more as after a restart."""
-    honest = Api.call
     for step in itertools.count(1):
-        number, left = next(_numbers), step
-
-        async def crashing(self, method, *about, **more):
-            nonlocal left
-            answer = await honest(self, method, *about, **more)
-            left -= method != "GET"
-            if left == 0:
-                raise Crash
-            return answer
-
-        crashed = False
-        with monkeypatch.context() as patch:
-            patch.setattr(Api, "call", crashing)
-            try:
-                await _open_and_solve(redmine, number)
-            except Crash:
-                crashed = True
+        number = next(_numbers)
+        with killed_after(step, monkeypatch, changing=True) as killed:
+            await _open_and_solve(redmine, number)
         theirs = await _open_and_solve(redmine, number)
         await _was_done_once(analyst, number, theirs)
-        if not crashed:
+        if not killed.was:
             break
     assert step == 3, "create, change"
 

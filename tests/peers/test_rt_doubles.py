@@ -10,8 +10,9 @@ import pytest
 from adapters.helpdesks.rt.courier import RtCourier
 from adapters.helpdesks.rt.observer import RtObserver
 from adapters.helpdesks.rt.session import Session, Terms
-from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.carriers import Parcel
 from adapters.kit.retry import Undelivered
+from tests.couriers import patiently
 from tests.peers.proxy import Proxy
 from tests.peers.rt_scenarios import custom, message, opening, session_of
 
@@ -57,18 +58,6 @@ async def arrived(proxy: Proxy, path: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def insist(courier: RtCourier, parcel: Parcel) -> Delivered:
-    """Deliver as the outbox does: again, when it may help."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                return await courier.deliver(parcel)
-            except Undelivered as failure:
-                if failure.code != "settling":
-                    raise
-                await asyncio.sleep(failure.retry_after_s or 0)
-
-
 @pytest.mark.parametrize("public", [True, False])
 async def test_a_text_that_arrives_while_we_wait_is_not_written_again(
     request_tracker, session, courier, supporter, public
@@ -94,7 +83,7 @@ async def test_after_a_while_a_text_that_did_not_arrive_is_written(session, cour
     number = next(_numbers)
     theirs = (await courier.deliver(opening(number))).external_id
     text = message(number, "n", external_id=theirs, decided_at="2026-03-02T09:30:00+00:00")
-    await insist(RtCourier(session, settle_s=0.5), text)
+    await patiently(RtCourier(session, settle_s=0.5), text)
     assert await supporter.texts(theirs, "Correspond") == ["some text"]
 
 

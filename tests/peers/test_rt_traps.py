@@ -10,13 +10,13 @@ import pytest
 from adapters.helpdesks.rt.courier import RtCourier
 from adapters.helpdesks.rt.mapping import Rt
 from adapters.helpdesks.rt.poller import RtPoller
-from adapters.kit.http import Api
 from adapters.kit.retry import Undelivered
 from adapters.store.secrets import HelpdeskSecrets
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import InterfaceState
 from domain.ticket import Ticket
+from tests.couriers import everything, killed_after
 from tests.exchange_scenarios import RULE, by_test
 from tests.peers.rt_scenarios import Desk, custom, message, opening, rt_hub, session_of
 
@@ -33,10 +33,6 @@ async def session(request_tracker):
 @pytest.fixture
 async def courier(session):
     return RtCourier(session, settle_s=0)
-
-
-async def everything(_: str, opened_at: datetime | None = None) -> bool:
-    return True
 
 
 async def holders(desk: Desk, number: int) -> list[int]:
@@ -147,10 +143,6 @@ async def test_what_somebody_changed_there_meanwhile_keeps_the_last_word(courier
     assert len(await supporter.texts(theirs, "Correspond")) == 1
 
 
-class Crash(BaseException):
-    """Ends the work at once, as a kill would: nothing catches it."""
-
-
 async def test_a_crash_between_any_two_steps_creates_and_writes_nothing_twice(
     request_tracker, supporter, monkeypatch
 ):
@@ -158,32 +150,17 @@ async def test_a_crash_between_any_two_steps_creates_and_writes_nothing_twice(
 
     A crash after a call that only asks leaves RT as the one after the change before it.
     """
-    honest = Api.call
     for step in itertools.count(1):
-        number, left = next(_numbers), step
-
-        async def crashing(self, method, *about, **more):
-            nonlocal left
-            answer = await honest(self, method, *about, **more)
-            left -= method != "GET"
-            if left == 0:
-                raise Crash
-            return answer
-
-        crashed = False
-        with monkeypatch.context() as patch:
-            patch.setattr(Api, "call", crashing)
-            try:
-                await _open_and_solve(request_tracker, number)
-            except Crash:
-                crashed = True
+        number = next(_numbers)
+        with killed_after(step, monkeypatch, changing=True) as killed:
+            await _open_and_solve(request_tracker, number)
         theirs = await _open_and_solve(request_tracker, number)
         assert await holders(supporter, number) == [int(theirs)], step
         assert await supporter.found(f"Subject = 'crash {number}'") == [int(theirs)], step
         assert await supporter.texts(theirs, "Correspond") == ["The end."], step
         ticket = await supporter.ticket(theirs)
         assert (ticket["Status"], ticket["Priority"]) == ("resolved", "70"), step
-        if not crashed:
+        if not killed.was:
             break
     assert step > 4, "log in, create, write, change"
 
