@@ -7,6 +7,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -20,9 +21,10 @@ from api.moments import POSITION_MAX
 from api.problems import BadRequest, NotYet, ScopeMissing
 from domain.commands import Command
 from domain.errors import Forbidden
-from domain.identifiers import NUMBER_MAX
+from domain.identifiers import NUMBER_MAX, random_id
 from domain.ledger import Ledger
 from domain.lifecycle import Action
+from domain.provenance import Provenance, acting
 from domain.rights import PERMITTED, Actor, Right, Role, require
 
 COOKIE: Final = "ticketledger_session"
@@ -95,6 +97,10 @@ class Desk(Visit, frozen=True, gc=False):
     correlation_id: str
     key: str | None
     expected_version: int | None
+
+    def acting(self) -> AbstractContextManager[None]:
+        """A block in which what happens is the caller's doing."""
+        return acting(Provenance(self.actor.name, random_id(), self.correlation_id))
 
     async def carry_out(
         self, command: Command, status: int = 200, *, said: bytes | None = None

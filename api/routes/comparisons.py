@@ -17,8 +17,6 @@ from api.direct import DirectRoute
 from api.documentation import answers
 from api.pagination import Listing, listing
 from domain.errors import EntryNotFound
-from domain.identifiers import random_id
-from domain.provenance import Provenance, acting
 from projections.divergences import DivergingView, diverging
 
 router = APIRouter(tags=["exchange"], route_class=DirectRoute)
@@ -65,7 +63,7 @@ class SettledAnswer(Struct, frozen=True):
 )
 async def compare_tickets(name: Name, body: Comparing, desk: Writer) -> Response:
     """Look at the next ``limit`` linked tickets on both sides. What differs is looked at twice and recorded."""
-    with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
+    with desk.acting():
         page = await compare(
             desk.services, desk.actor, name, repair=body.repair, after=body.after, limit=body.limit
         )
@@ -115,7 +113,7 @@ async def divergences(
 )
 async def settle(exchange: ExchangeId, field: FieldName, body: Settling, desk: Writer) -> Response:
     """Ours is told the partner. Theirs is taken, or where our ticket has no such value, let be."""
-    with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
+    with desk.acting():
         receipt = await desk.services.exchange.repairing.settle(
             desk.actor, exchange, field, ours=body.wins == "ours", reason=body.reason
         )

@@ -14,8 +14,6 @@ from api.direct import DirectRoute
 from api.documentation import COMMAND_HEADERS, answers
 from api.pagination import Listing, listing
 from domain.conflicts import Side
-from domain.identifiers import random_id
-from domain.provenance import Provenance, acting
 from projections.conflicts import ConflictingView, conflicting
 
 router = APIRouter(tags=["exchange"], route_class=DirectRoute)
@@ -91,7 +89,7 @@ async def resolve(
     exchange: ExchangeId, field: FieldName, body: Resolving, desk: Writer
 ) -> Response:
     """Confirms what the rule decided, or overrules it: then the ticket changes, and the partner is told."""
-    with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
+    with desk.acting():
         receipt = await desk.services.exchange.overruling.resolve(
             desk.actor, exchange, field, Side(body.wins), body.reason
         )
@@ -106,7 +104,7 @@ async def resolve(
 )
 async def set_ownership(name: Name, body: Ownership, desk: Writer) -> Response:
     """Whose value holds when both sides change a field; with ``ours only`` the partner does not change it at all."""
-    with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
+    with desk.acting():
         entry, receipt = await desk.services.exchange.overruling.set_ownership(
             desk.actor, name, body.owners, expected_version=desk.expected_version
         )

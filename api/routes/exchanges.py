@@ -1,7 +1,7 @@
 """The exchange with partner helpdesks: the board, what is parked, and what an operator can do about it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
@@ -18,8 +18,6 @@ from api.outcomes import MessageOutcome
 from api.pagination import Listing, listing
 from api.repair import Choice, Repaired, repair
 from domain.exchange import Direction
-from domain.identifiers import random_id
-from domain.provenance import Provenance, acting
 from domain.rights import Right
 from domain.store import Receipt
 from projections.exchanges import ExchangeView, MessageView, board, messages, parked
@@ -126,7 +124,7 @@ async def repair_parked(body: Repair, desk: Writer) -> Response:
     choice = Choice(
         helpdesk=body.helpdesk, code=body.code, direction=body.direction, until=body.until
     )
-    with _acting(desk):
+    with desk.acting():
         done = await repair(
             desk.services,
             desk.actor,
@@ -212,7 +210,7 @@ async def preview(exchange: ExchangeId, reference: Reference, visit: Reader) -> 
 )
 async def send(number: Number, body: Sending, desk: Writer) -> Response:
     """Begin to exchange the ticket with a partner, whatever unit has it."""
-    with _acting(desk):
+    with desk.acting():
         exchange, receipt = await desk.services.exchange.by_hand.send(
             desk.actor, number, body.helpdesk
         )
@@ -242,15 +240,11 @@ async def skip(exchange: ExchangeId, reference: Reference, desk: Writer) -> Resp
 
 
 async def _resume(desk: Desk, exchange: UUID, reference: int, *, skip: bool) -> Response:
-    with _acting(desk):
+    with desk.acting():
         receipt = await desk.services.exchange.by_hand.resume(
             desk.actor, exchange, reference, skip=skip
         )
     return _accepted(exchange, receipt)
-
-
-def _acting(desk: Desk) -> Any:
-    return acting(Provenance(desk.actor.name, random_id(), desk.correlation_id))
 
 
 def _accepted(exchange: UUID, receipt: Receipt) -> Response:

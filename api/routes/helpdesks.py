@@ -16,8 +16,6 @@ from api.documentation import COMMAND_HEADERS, answers
 from api.pagination import Listing, listing
 from api.partners import PartnerStatus, partner, partners
 from domain.helpdesk import InterfaceState
-from domain.identifiers import random_id
-from domain.provenance import Provenance, acting
 from domain.rights import Right, require
 
 router = APIRouter(prefix="/helpdesks", tags=["exchange"], route_class=DirectRoute)
@@ -80,7 +78,7 @@ async def set_interface(name: Name, body: InterfaceChange, desk: Writer) -> Resp
     by_hand = desk.services.exchange.by_hand
     before = await by_hand.registered(name)
     reason = await agreed(desk.services, before, body.state, body.reason, unproved=body.unproved)
-    with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
+    with desk.acting():
         entry, receipt = await by_hand.set_interface(
             desk.actor, name, body.state, reason, expected_version=desk.expected_version
         )

@@ -13,8 +13,6 @@ from adapters.kit.round_trip import RoundTrip
 from api.dependencies import Reader, Writer, answer
 from api.direct import DirectRoute
 from api.documentation import COMMAND_HEADERS, answers
-from domain.identifiers import random_id
-from domain.provenance import Provenance, acting
 from domain.vocabulary import NAME_CHARACTERS_MAX, TEXT_CHARACTERS_MAX
 from domain.words import WORDS_MAX, Tables
 
@@ -102,7 +100,7 @@ async def publish(name: Name, body: Publication, desk: Writer) -> Response:
 
     Parked messages are not touched: retry them to have them read with the new words.
     """
-    with acting(Provenance(desk.actor.name, random_id(), desk.correlation_id)):
+    with desk.acting():
         found, receipt = await desk.services.exchange.mappings.publish(
             desk.actor, name, body.tables(), reason=body.reason, expected=desk.expected_version
         )
