@@ -4,6 +4,7 @@ Done once, before the service writes again. Whatever breaks it off, doing it aga
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -127,9 +128,7 @@ async def partners_then(services: Services, since: datetime | None) -> list[Part
             why = f"{failure.code}: {failure}"
         tickets: list[LinkedTicket] = []
         if not compared:
-            tickets = await services.ask(
-                lambda connection, of=name: exchanged.linked_tickets(connection, of)  # type: ignore[misc]
-            )
+            tickets = await services.ask(partial(exchanged.linked_tickets, helpdesk=name))
         elif since is not None:
             await exchange.comparison.begin(name, since)
         found.append(

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.store.connection import service_conninfo
-from adapters.store.leaving_out import end_of, leave_out_positions
+from adapters.store.leaving_out import end_of, leave_out_numbers, leave_out_positions
 from api import restoring
 from api.bootstrap import Services, running
 from api.settings import Environment, Settings
@@ -293,6 +293,8 @@ async def test_a_partner_that_was_registered_after_the_backup_gets_no_sequence_t
 
 async def test_an_operator_who_knows_more_says_so(database, run):
     async with run(database) as services:
+        with pytest.raises(Invalid, match="empty"):
+            await restoring.planned(services)
         with by_test():
             await services.ledger.execute(c.OpenTicket(subject="one"), actor=RULE)
         head = await services.store.head()
@@ -305,6 +307,24 @@ async def test_an_operator_who_knows_more_says_so(database, run):
         assert await services.store.head() == 2001
 
 
+async def test_what_broke_off_is_done_again(database, run):
+    async with run(database) as services:
+        with by_test():
+            await services.ledger.execute(c.OpenTicket(subject="one"), actor=RULE)
+        await leave_out_numbers(services.store, 400)  # and then the power failed
+        loss = await said(services, 5_000)
+        assert loss.numbers_after == 400
+        assert await restoring.said_just_now(services) == loss
+        assert loss.recorded_at is not None
+        comparison = services.exchange.comparison
+        await comparison.begin("osg", loss.recorded_at)
+        begun = await comparison.progress("osg")
+        assert begun is not None
+        assert begun.ended_at is None
+        await comparison.begin("osg", loss.recorded_at)
+        assert await comparison.progress("osg") == begun
+
+
 async def test_an_auditor_reads_what_was_lost(services, sign_in):
     loss = await said(services)
     auditor = await sign_in("auditor")
@@ -312,13 +332,6 @@ async def test_an_auditor_reads_what_was_lost(services, sign_in):
     assert [each["until"] - each["after"] for each in told_of] == [loss.until - loss.after]
     assert (await (await sign_in()).get("/api/v1/losses")).status_code == 403
     assert {each.state for each in await services.ask(health.status)} <= {"current", "catching up"}
-
-
-async def test_what_an_empty_log_gave_out_must_be_said(database, run):
-    async with run(database) as services:
-        with pytest.raises(Invalid, match="empty"):
-            await restoring.planned(services)
-        assert (await said(services, 5_000, 300)).position == 5_001
 
 
 async def test_a_log_that_goes_on_meanwhile_is_left_alone(database):
