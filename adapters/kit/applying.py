@@ -28,6 +28,7 @@ from adapters.kit.verdicts import Effect, TellAgain, Verdict, failed
 from domain import commands as c
 from domain.aggregate import Aggregate, Event
 from domain.conflicts import Clash, Side
+from domain.content import Content
 from domain.directory import Person, identity_key
 from domain.errors import AlreadyClaimed, NothingToDo, Refused, StaleVersion, StoreUnavailable
 from domain.exchange import Exchange, Message
@@ -242,9 +243,11 @@ class Application:
 
         opening = isinstance(first, c.OpenTicket)
         before: list[Event] = []
+        written: list[Content] = []
 
         async def together(ticket: Ticket) -> Sequence[Aggregate]:
             self._decided = exchange = await self._conversation()
+            written[:] = ticket.pending_contents
             before[:] = exchange.collect_events()
             if self._message.reference not in exchange.messages:
                 raise Settled
@@ -280,6 +283,8 @@ class Application:
                 )
                 assert self._decided is not None
                 self._conversations.recent.keep(self._decided)
+        for each in written:
+            self._conversations.recent.remember_content(each.id, each.body)
         self.receipt = outcome.receipt
 
     async def _conversation(self) -> Exchange:

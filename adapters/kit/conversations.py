@@ -130,12 +130,12 @@ class Conversations:
         return Exchange(random_id()) if stream is None else await self.kept_or_load(stream)
 
     async def bodies(self, *sealed: Sealed | None) -> list[bytes | None]:
-        """The bytes of messages; None for what was erased."""
+        """The bytes of messages and texts; None for what was erased."""
         known = {each.id: self.recent.body(each) for each in sealed if each}
         wanted = [id_ for id_, body in known.items() if body is None]
         found = await self.ledger.store.contents(wanted) if wanted else {}
-        read = {id_: content.body for id_, content in found.items()}
-        return [(known[each.id] or read.get(each.id)) if each else None for each in sealed]
+        known |= {id_: content.body for id_, content in found.items()}
+        return [known[each.id] if each else None for each in sealed]
 
     def alone(self, stream: UUID) -> asyncio.Lock:
         """One decision about a conversation at a time in this process: conflicts are left to other processes.

@@ -8,9 +8,9 @@ has not seen a mail of ours can name one.
 import re
 from email.headerregistry import BaseHeader, HeaderRegistry
 from email.message import EmailMessage, Message
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -24,6 +24,9 @@ _NAMED: Final = re.compile(r"([^\s:<>()\[\]]{1,40})-Ticket-ID:\s{0,3}#\d{1,9}\b"
 _MARK: Final = re.compile(r"\S{0,40}-Ticket-ID:\s{0,3}#\d{1,9}", re.IGNORECASE)
 _OURS: Final = re.compile(r"<([0-9a-f]{32})(?:\.(\d{1,18}))?@([^<>\s@]{1,255})>")
 _REFERENCES_MAX: Final = 50
+_EACH: Final = frozenset({"Date", "Message-ID", "Subject", "In-Reply-To", "References", "Reply-To"})
+"""Headers that are hardly ever the same in two mails."""
+_USUAL_MAX: Final = 500
 
 ENVIRONMENT: Final = "X-Ticket-Environment"
 """Stands in mails of installations that are not the real one."""
@@ -39,17 +42,42 @@ CHANGED: Final = "X-Ticket-Changed"
 crosses a change of the other side must not undo it."""
 
 
+class _Header(BaseHeader):
+    """A header that is folded once."""
+
+    _folded = ""
+
+    def fold(self, *, policy: Policy) -> str:
+        if not self._folded:
+            self._folded = super().fold(policy=policy)
+        return self._folded
+
+
 class _Headers(HeaderRegistry):
-    """The library's, which makes a class for each header each time one is set: here it is made once."""
+    """The library's, which makes a class for each header each time one is set: here it is made once.
+
+    What stands in mail after mail is taken apart and folded once, too: that is most of what a mail costs.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(base_class=_Header)
         self._made: dict[str, type[BaseHeader]] = {}
+        self._usual: dict[tuple[str, str], BaseHeader] = {}
 
     def __getitem__(self, name: str) -> type[BaseHeader]:
         if name not in self._made:
             self._made[name] = super().__getitem__(name)
         return self._made[name]
+
+    def __call__(self, name: str, value: Any) -> BaseHeader:
+        if name in _EACH:
+            return super().__call__(name, value)
+        known = self._usual.get((name, value))
+        if known is None:
+            if len(self._usual) >= _USUAL_MAX:
+                self._usual.clear()
+            known = self._usual[name, value] = super().__call__(name, value)
+        return known
 
 
 _POLICY: Final = SMTP.clone(header_factory=_Headers())

@@ -13,7 +13,7 @@ from domain.content import Sealed
 from domain.exchange import Direction, Exchange, Message
 
 _CONVERSATIONS_MAX: Final = 2_000
-_BODIES_MAX: Final = 256
+_BODIES_MAX: Final = 512
 _BYTES_MAX: Final = 32 << 10
 """Longer messages are read again: they are rare, and memory is not for them."""
 _BODY_S: Final = 10.0
@@ -79,12 +79,17 @@ class Recent:
 
     def remember(self, message: Message, body: bytes) -> None:
         """What was just stored as the bytes of this message."""
-        if message.raw is not None and len(body) <= _BYTES_MAX:
-            self._bodies[message.raw.id] = monotonic() + _BODY_S, body
+        if message.raw is not None:
+            self.remember_content(message.raw.id, body)
+
+    def remember_content(self, id_: UUID, body: bytes) -> None:
+        """What was just stored under this identifier."""
+        if len(body) <= _BYTES_MAX:
+            self._bodies[id_] = monotonic() + _BODY_S, body
             if len(self._bodies) > _BODIES_MAX:
                 self._bodies.popitem(last=False)
 
     def body(self, sealed: Sealed) -> bytes | None:
-        """The bytes of a message; None where they must be read."""
+        """The bytes of a message or a text; None where they must be read."""
         until, body = self._bodies.get(sealed.id, (0.0, b""))
         return body if until > monotonic() else None

@@ -1,14 +1,15 @@
 """What a partner is told, written down: all that an adapter may need of an event, and the message it makes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
+from uuid import UUID
 
 import structlog
 from msgspec import structs
 
 from adapters.kit.clashing import mark_of, said_as
-from adapters.kit.contract import Adapter, Ignored, News
+from adapters.kit.contract import NOTHING_SEEN, Adapter, Ignored, News
 from adapters.kit.conversations import Conversations
 from adapters.kit.hops import hop
 from adapters.kit.reply_addresses import ReplyAddresses
@@ -26,6 +27,8 @@ from domain.vocabulary import Visibility
 log = structlog.get_logger()
 
 _END: Final = 2**63 - 1
+_BEGINNING: Final = 3
+"""Before the third event of a conversation nothing can have been heard: it is opened, and a message received."""
 _DETAIL_CHARACTERS_MAX: Final = 1_000
 
 
@@ -110,7 +113,7 @@ class Writer:
         event = cause.event if about_ticket else history[0].event
         entries = [_entry(each.event, ticket) for each in history] if whole else []
         wanted = [*_sealed(event), ticket.subject, ticket.description, ticket.solution, *entries]
-        found = await self._ledger.store.contents([each.id for each in wanted if each])
+        texts = await self._texts([each for each in wanted if each])
         file = [event.file.id] if isinstance(event, Ticket.Attached) and not whole else []
         files = await self._ledger.store.contents(file)
         place = self._conversations.place(partner)
@@ -121,17 +124,17 @@ class Writer:
             event=event,
             ticket=ticket,
             position=history[-1].position,
-            texts={id_: content.text() for id_, content in found.items()},
+            texts=texts,
             files={id_: content.body for id_, content in files.items()},
             whole=whole,
-            diary=[found[each.id].text() for each in entries if each and each.id in found],
+            diary=[texts[each.id] for each in entries if each and each.id in texts],
             external_id=exchange.external_id,
             external_reference=exchange.external_reference,
             opened_at=exchange.opened_at,
             theirs=exchange.theirs,
             message_id=f"<{exchange.id.hex}.{cause.position}@{domain}>",
             at=cause.recorded_at,
-            seen="" if whole else await self._seen(exchange, cause.position),
+            seen="" if whole else await self._seen_by_then(exchange, cause),
             hops=tuple(each for each in way if each not in exchange.lost),
             place=place,
             reply_address=await self._addresses.address(partner.name, ticket.number),
@@ -150,6 +153,21 @@ class Writer:
                 case _:
                     pass
         return positions[-1]
+
+    async def _texts(self, sealed: Sequence[Sealed]) -> dict[UUID, str]:
+        """Those that are there."""
+        bodies = await self._conversations.bodies(*sealed)
+        return {
+            each.id: body.decode("utf-8", "replace")
+            for each, body in zip(sealed, bodies, strict=True)
+            if body is not None
+        }
+
+    async def _seen_by_then(self, exchange: Exchange, cause: Recorded) -> str:
+        event = cause.event
+        if event.originator_id == exchange.id and event.originator_version <= _BEGINNING:
+            return NOTHING_SEEN
+        return await self._seen(exchange, cause.position)
 
     async def _seen(self, exchange: Exchange, position: int) -> str:
         """The partner's last message that had been heard when the event happened."""
