@@ -71,7 +71,7 @@ def walk(stream: UUID, rows: Iterable[Row]) -> Walked:
     received: dict[int, Exchange.MessageReceived] = {}
     decided: dict[int, Decided] = {}
     learned, word = None, ""
-    for position, state in rows:
+    for _, position, state in rows:
         event = decode(state)
         if isinstance(event, Exchange.MessageReceived):
             received[event.originator_version] = event

@@ -27,7 +27,7 @@ CONVERSATIONS: Final = """
 """
 
 BEGINNING: Final = UUID(int=0)
-_LISTED: Final = 10_000
+_LISTED: Final = 50_000
 _PAGE_MESSAGES: Final = 1_000
 
 

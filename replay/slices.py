@@ -4,7 +4,8 @@ import asyncio
 from time import monotonic
 from typing import Final
 
-_SLICE_S: Final = 0.002
+_SLICE_S: Final = 0.0005
+"""Short, because a page that is fetched meanwhile comes in pieces, and each needs a turn."""
 
 
 class Slices:

@@ -10,8 +10,8 @@ from domain.aggregate import Event
 
 Ask = Callable[[LiteralString, Sequence[Any]], Awaitable[list[tuple[Any, ...]]]]
 """Puts one statement to the database."""
-Row = tuple[int, bytes]
-"""The position of an event, and the event as it is stored."""
+Row = tuple[int, int, bytes]
+"""Of which of the streams an event is, counted from 1; its position; the event as it is stored."""
 
 EVENTS: Final = """
     SELECT place, position, state FROM unnest(%b::uuid[]) WITH ORDINALITY AS asked (id, place)
@@ -29,6 +29,7 @@ class Placed(Struct, frozen=True, gc=False):
 async def streams(ask: Ask, wanted: Sequence[UUID]) -> list[list[Row]]:
     """The events of each, in order of version; empty for a stream that is not there."""
     found: list[list[Row]] = [[] for _ in wanted]
-    for place, position, state in await ask(EVENTS, [wanted]) if wanted else ():
-        found[place - 1].append((position, state))
+    rows: Any = await ask(EVENTS, [wanted]) if wanted else ()
+    for row in rows:
+        found[row[0] - 1].append(row)
     return found

@@ -61,7 +61,7 @@ class History:
 
     def _decoded(self) -> Placed | None:
         row = next(self._rows, None)
-        return None if row is None else Placed(row[0], decode(row[1]))
+        return None if row is None else Placed(row[1], decode(row[2]))
 
 
 _MOVES: Final = (

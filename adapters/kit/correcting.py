@@ -203,7 +203,10 @@ def state_correction(
 
 def decides(commands: Sequence[c.Command]) -> bool:
     """Whether they touch a field beside the state."""
-    return any(isinstance(each, c.OpenTicket | c.Assign | c.Reclassify) for each in commands)
+    return any(isinstance(each, _DECIDING) for each in commands)
+
+
+_DECIDING: Final = (c.OpenTicket, c.Assign, c.Reclassify)
 
 
 def means_otherwise(before: Words, after: Words, remote_state: str) -> bool:
