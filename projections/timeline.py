@@ -29,6 +29,7 @@ from projections.timeline_entries import (
     Unresolved,
     grouped,
     resolved,
+    skipped,
     visibility_of,
 )
 
@@ -122,9 +123,10 @@ async def latest(
     until = as_of if isinstance(as_of, int) else _ALWAYS
     rows = await (await connection.execute(STREAMS, [streams, until])).fetchall()
     reading = _Reading(connection, as_of, internal=internal)
-    entries = grouped(reading.chosen(rows))
-    chosen = entries if most is None else entries[-most:]
-    return await resolved(connection, chosen), len(entries) - len(chosen)
+    found = reading.chosen(rows)
+    earlier = 0 if most is None else max(len(found) - most, 0)
+    chosen = grouped(found[earlier:], skipped(found[:earlier]))
+    return await resolved(connection, chosen), earlier
 
 
 async def _streams(

@@ -131,13 +131,23 @@ BEGINNING: Final = Since()
 def grouped(events: Iterable[Read], before: Since = BEGINNING) -> list[Unresolved]:
     """The entries of events in the order of the log; the first may belong to the group of those ``before``."""
     entries: list[Unresolved] = []
-    kind_before, group = before.kind, before.group
     for position, recorded_at, event in events:
-        kind = (Kind.EXCHANGE if type(event) in Exchange.mutators else _kind(event)).value
-        if kind != kind_before:
-            kind_before, group = kind, position
-        entries.append(_entry(position, recorded_at, event, kind, group))
+        before = _group(before, position, event)
+        entries.append(_entry(position, recorded_at, event, before))
     return entries
+
+
+def skipped(events: Iterable[Read]) -> Since:
+    """The group in which events end that are not shown."""
+    since = BEGINNING
+    for position, _, event in events:
+        since = _group(since, position, event)
+    return since
+
+
+def _group(before: Since, position: int, event: Event) -> Since:
+    kind = (Kind.EXCHANGE if type(event) in Exchange.mutators else _kind(event)).value
+    return before if kind == before.kind else Since(kind, position)
 
 
 async def resolved(connection: AsyncConnection[Any], entries: Sequence[Unresolved]) -> list[Entry]:
@@ -160,14 +170,14 @@ def _kind(event: Event) -> Kind:
     return KIND.get(type(event), Kind.OTHER)
 
 
-def _entry(position: int, recorded_at: datetime, event: Event, kind: str, group: int) -> Unresolved:
+def _entry(position: int, recorded_at: datetime, event: Event, since: Since) -> Unresolved:
     everything = said(event)
     sealed = {name: value for name, value in everything.items() if isinstance(value, Sealed)}
     fields = {name: value for name, value in everything.items() if name not in sealed}
     entry = Entry(
         position=position, version=event.originator_version, stream=event.originator_id,
         occurred_at=event.occurred_at, recorded_at=recorded_at, topic=topic_of(event),
-        actor=event.provenance.actor, kind=kind, visibility=visibility_of(event), group=group,
+        actor=event.provenance.actor, kind=since.kind, visibility=visibility_of(event), group=since.group,
         fields=fields, contents={name: each.id for name, each in sealed.items()},
         correlation_id=event.provenance.correlation_id,
         causation_id=event.provenance.causation_id,
