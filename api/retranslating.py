@@ -1,49 +1,29 @@
-"""A partner's past through another mapping: what would differ, message by message and ticket by ticket."""
+"""A partner's past through another mapping: what would differ, and what would put its tickets right."""
 
-from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, structs
 
-from adapters.kit.contract import Adapter, Before, Place, Reading
 from adapters.kit.correcting import (
     UNIT,
     Changed,
     Correction,
     Heard,
-    Readings,
     Since,
-    decides,
     left,
     means_otherwise,
     state_correction,
 )
-from adapters.kit.translating import Translation, read, translate
 from api.bootstrap import Services
+from api.judging import Difference, Judging
 from api.mapping_publications import Publication, publications
-from domain.commands import Command
 from domain.conflicts import Owner, owners
-from domain.disclosure import heard
 from domain.helpdesk import Helpdesk
 from domain.rights import Actor, Right, require
 from domain.words import Tables, Words, complete
-from replay.retranslate import BEGINNING, Case, Conversation, Told, retranslate
+from replay.retranslate import BEGINNING, Conversation, Told, retranslate
 from replay.streams import Placed
-from replay.walking import Kept
-
-_READINGS_KEPT: Final = 4
-"""A message, those that it is compared with, and one to spare."""
-_EFFECTIVE: Final = frozenset({"applied", "ignored"})
-"""Outcomes of messages that stand as they were read; parked ones are tried again instead."""
-
-
-class Difference(Struct, frozen=True):
-    """One message, read with the words of then and with those of the draft."""
-
-    then: Translation
-    now: Translation
 
 
 class Differing(Struct, frozen=True, kw_only=True):
@@ -87,19 +67,14 @@ class Retranslation:
         """``then``: what was in force, in order of position, from position 0. ``mapping``: the name of ``now``."""
         conversations = services.exchange.conversations
         self._services, self._partner = services, partner
-        self._adapter: Adapter = conversations.adapters[partner.adapter]
-        self._place: Place = conversations.place(partner)
-        self._then, self._now = then, structs.replace(self._place, words=now, mapping=mapping)
-        self._positions = [each.position for each in then]
-        self._causes = frozenset(f"event:{each}" for each in self._positions if each)
+        place = structs.replace(conversations.place(partner), words=now, mapping=mapping)
+        adapter = conversations.adapters[partner.adapter]
+        self._judging = Judging(adapter, partner.policy, then, place)
+        self._now = now
+        self._causes = frozenset(f"event:{each.position}" for each in then if each.position)
         agreed = owners(partner.ownership).items()
         self._denied = frozenset(field for field, owner in agreed if owner is Owner.OURS_ONLY)
         self._why = f"The mapping of {partner.name} was corrected ({mapping})."
-        self._same = [each.words == now for each in then]
-        self._readings: list[tuple[Kept, Reading | Translation]] = []
-        """The latest ones first."""
-        self._fields = Readings()
-        """Of the conversation that is being judged."""
         self.summary = Summary()
 
     async def differing(self, after: UUID = BEGINNING) -> AsyncIterator[Differing]:
@@ -111,7 +86,7 @@ class Retranslation:
     async def every(self, after: UUID = BEGINNING) -> AsyncIterator[Differing | None]:
         """One by one, None where nothing differs: whoever counts steps can stop at each, and knows the cursor."""
         rows = self._services.store.rows
-        async for each in retranslate(rows, self._partner.name, self._judge, after=after):
+        async for each in retranslate(rows, self._partner.name, self._judging.judge, after=after):
             yield self._counted(each, await self._corrections(each))
 
     def _counted(
@@ -138,10 +113,10 @@ class Retranslation:
         )
 
     async def _corrections(self, each: Conversation[Difference]) -> list[Correction]:
-        fields, self._fields = self._fields, Readings()
+        fields = self._judging.taken()
         ticket, learned = each.ticket, each.learned
         said = learned is not None and means_otherwise(
-            self._at(learned.position).words, self._now.words, each.remote_state
+            self._judging.words_at(learned.position), self._now, each.remote_state
         )
         if ticket is None or not (fields or said):
             return []
@@ -155,9 +130,9 @@ class Retranslation:
         found = [await self._known(fix) for fix in found]
         if learned is not None:
             word, by = each.remote_state, Heard(**structs.asdict(learned))
-            before, now = self._at(by.position).words, self._now.words
+            before = self._judging.words_at(by.position)
             why = f"{self._why} Its state {word!r} means something else."
-            state = state_correction(before, now, word, by, ticket, since, why)
+            state = state_correction(before, self._now, word, by, ticket, since, why)
             found += [state] if state else []
         return found
 
@@ -175,56 +150,6 @@ class Retranslation:
         }
         known = fix.means in possible.get(fix.field, (fix.means,))
         return fix if known else left(fix, "unknown-value")
-
-    def _judge(self, case: Case) -> Difference | None:
-        message, ticket = case.message, self._fields.ticket(case.ticket)
-        then = bisect_right(self._positions, message.position) - 1
-        if self._same[then] and not self._fields:
-            return None  # the same words of the same ticket
-        reading = self._read(case.raw)
-        if isinstance(reading, Translation):
-            return None  # no words were asked
-        before = Before(self._read_again(case.heard), self._read_again(case.told), message.state)
-        place = self._then[then].place
-        old = translate(self._adapter, place, reading, case.ticket, before)
-        new = translate(self._adapter, self._now, reading, ticket, before)
-        same = old == new
-        if same and not self._fields:
-            return None
-        if message.outcome in _EFFECTIVE and (decides(old.commands) or decides(new.commands)):
-            by = Heard(
-                reference=message.reference,
-                message_id=message.message_id,
-                position=message.position,
-                command=message.command,
-            )
-            was, means = self._heard(old), self._heard(new)
-            self._fields.note(by, was, means, case.ticket, message.withheld)
-        return None if same else Difference(old, new)
-
-    def _heard(self, each: Translation) -> list[Command]:
-        """Without what the policy keeps out."""
-        return [command for command in each.commands if heard(command, self._partner.policy)]
-
-    def _at(self, position: int) -> Publication:
-        """What was in force then: a parked message may have been tried again with other words than at first."""
-        return self._then[bisect_right(self._positions, position) - 1]
-
-    def _read(self, kept: Kept) -> Reading | Translation:
-        """Once, as the messages of a conversation are compared with those just before them."""
-        for place, (known, reading) in enumerate(self._readings):
-            if known is kept:
-                if place:
-                    self._readings.insert(0, self._readings.pop(place))
-                return reading
-        reading = read(self._adapter, kept.body)
-        self._readings.insert(0, (kept, reading))
-        del self._readings[_READINGS_KEPT:]
-        return reading
-
-    def _read_again(self, kept: Kept | None) -> Reading | None:
-        found = self._read(kept) if kept else None
-        return found if isinstance(found, Reading) else None
 
 
 def _changed(placed: Placed) -> Changed:
