@@ -36,6 +36,8 @@ class Assign(OnTicket, frozen=True, kw_only=True):
     unit: str = ""
     notified_site: str = ""
     note: str = ""
+    anew: bool = False
+    """Also to the unit that has it: it begins there once more."""
 
 
 class Take(OnTicket, frozen=True, kw_only=True):

@@ -142,6 +142,8 @@ class Conflicting(Aggregate):
         super().__init__(originator_id)
         self.conflicts: dict[str, Conflict] = {}
         """The last one about each field that no operator has looked at."""
+        self.confirmed = False
+        """What holds was said at least once: fields of a ticket that was over may differ until it is reopened."""
 
     class ConflictFound(Event, tag="exchange.conflict-found", frozen=True, kw_only=True, gc=False):
         """Both sides changed a field without having seen the other's change. A rule decided at once."""
@@ -172,6 +174,19 @@ class Conflicting(Aggregate):
         self.conflicts[event.field] = Conflict(
             event.ours, event.theirs, event.rule, event.wins, event.reference
         )
+
+    class Confirmed(Event, tag="exchange.confirmed", frozen=True, kw_only=True, gc=False):
+        """Changes crossed, or the partner asked for what cannot be: it is told what holds."""
+
+        reference: int = 0
+        """Of the message that gave reason to; 0: our ticket was reopened."""
+
+    def confirm(self, reference: int = 0) -> None:
+        self.trigger(Conflicting.Confirmed, reference=reference)
+
+    @mutates(Confirmed)
+    def _confirmed(self, _: Confirmed) -> None:
+        self.confirmed = True
 
     class ConflictResolved(
         Event, tag="exchange.conflict-resolved", frozen=True, kw_only=True, gc=False

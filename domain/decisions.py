@@ -110,7 +110,7 @@ class Decision(Struct, frozen=True):
 
 
 DECISIONS: Final[Mapping[type[c.OnTicket], Decision]] = MappingProxyType({
-    c.Assign: Decision(Action.ASSIGN, lambda t, x, _: t.assign(x.unit, notified_site=x.notified_site, note=x.note)),
+    c.Assign: Decision(Action.ASSIGN, lambda t, x, _: t.assign(x.unit, notified_site=x.notified_site, note=x.note, anew=x.anew)),
     c.Take: Decision(Right.TAKE, _take),
     c.Release: Decision(Right.TAKE, lambda t, _, __: t.release()),
     c.StartWork: Decision(Action.START_WORK, lambda t, x, _: t.start_work(x.note)),

@@ -31,6 +31,8 @@ CROSS_REFERENCE: Final = Verdict(disclosed=True, rule="cross-reference@1")
 """Our number, for a ticket that the partner opened."""
 RESTORED: Final = Verdict(disclosed=True, rule="restored@1")
 """That our last events were lost: every partner may have been told of some of them."""
+CONFIRMED: Final = Verdict(disclosed=True, rule="confirmed@1")
+"""What holds, after changes that crossed: state, unit and priority, and no text."""
 ECHO: Final = Verdict(disclosed=False, rule="echo@1")
 """The partner told us so itself."""
 NO_COUNTERPART: Final = Verdict(disclosed=False, rule="no-counterpart@1")

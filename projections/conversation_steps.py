@@ -54,6 +54,10 @@ def _conflict_found(exchange: ExchangeRow, event: Exchange.ConflictFound) -> Non
     _keep_conflicts(exchange, found)
 
 
+def _nothing(_: ExchangeRow, __: Exchange.Confirmed) -> None:
+    """The message that says what holds is seen by itself."""
+
+
 def _conflict_resolved(exchange: ExchangeRow, event: Exchange.ConflictResolved) -> None:
     _keep_conflicts(exchange, _other_conflicts(exchange, event.field))
 
@@ -189,6 +193,7 @@ ABOUT: Final[MappingProxyType[type[Event], Callable[[ExchangeRow, Any], None]]] 
         Exchange.DivergenceSettled: _converged,
         Exchange.ConflictFound: _conflict_found,
         Exchange.ConflictResolved: _conflict_resolved,
+        Exchange.Confirmed: _nothing,
     })
 )  # fmt: skip
 """Events that are about the conversation as a whole."""

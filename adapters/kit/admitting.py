@@ -2,6 +2,7 @@
 
 from msgspec import structs
 
+from adapters.kit.confirming import adopted, begun_anew
 from adapters.kit.contract import Asked, Reading, Returned
 from adapters.kit.conversations import Conversations
 from adapters.kit.hops import HOPS_MAX, our_number
@@ -12,7 +13,9 @@ from domain.disclosure import heard
 from domain.errors import AlreadyClaimed
 from domain.exchange import LOOP, Exchange
 from domain.helpdesk import Helpdesk
+from domain.lifecycle import OPEN
 from domain.log import LOG_ID, Log
+from domain.ticket import Ticket
 from domain.vocabulary import TPM
 
 
@@ -116,10 +119,15 @@ class Admission:
         lost = log is not None and log.left_out(number)
         return ": it was lost when our log was restored" if lost else ""
 
-    async def permitted(self, asked: Asked) -> tuple[list[c.Command], list[str]]:
+    async def permitted(
+        self, asked: Asked, reading: Reading, ticket: Ticket | None
+    ) -> tuple[list[c.Command], list[str]]:
         """What the policy and the directory let through, and what not."""
-        commands, withheld = [], list(asked.withheld)
-        for command in asked.commands:
+        commands, withheld, wanted = [], list(asked.withheld), asked.commands
+        if asked.held and ticket:
+            known = await self._is_unit(asked.held.unit)
+            wanted = adopted(ticket, asked.held, unit_is_known=known)
+        for command in wanted:
             name = type(command).__name__
             if not (asked.of_the_link or heard(command, self._partner.policy)):
                 withheld.append(f"{name}:closing-only")
@@ -128,6 +136,7 @@ class Admission:
             if unit and unit != TPM and not await self._is_unit(unit):
                 withheld.append(f"{name}.unit:unknown")
                 if isinstance(command, c.Assign):
+                    commands += _elsewhere(command, reading, ticket)
                     continue
                 command = structs.replace(command, unit="")  # noqa: PLW2901 - to first-line support
             commands.append(command)
@@ -136,3 +145,12 @@ class Admission:
     async def _is_unit(self, name: str) -> bool:
         unit = await self._ledger.directory.unit(name)
         return unit is not None and not unit.retired
+
+
+def _elsewhere(command: c.Assign, reading: Reading, ticket: Ticket | None) -> list[c.Command]:
+    """The ticket went to a unit that we do not have: for a partner with our states it begins anew, the text stays."""
+    assert ticket is not None
+    if reading.seen and ticket.status in OPEN:
+        return [begun_anew(ticket, command.note)]
+    note = c.Comment(number=ticket.number, text=command.note)
+    return [note] if command.note else []

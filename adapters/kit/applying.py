@@ -10,7 +10,7 @@ import structlog
 from msgspec import structs
 
 from adapters.kit.admitting import Admission
-from adapters.kit.clashing import Scales, Weighed, touches, unseen_by
+from adapters.kit.clashing import Scales, Weighed, touches
 from adapters.kit.contract import (
     Adapter,
     Asked,
@@ -24,6 +24,7 @@ from adapters.kit.contract import (
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
 from adapters.kit.reused import is_lost, made_at
+from adapters.kit.seen import unseen_by
 from adapters.kit.verdicts import Effect, TellAgain, Verdict, failed
 from domain import commands as c
 from domain.aggregate import Aggregate, Event
@@ -74,7 +75,7 @@ class Application:
         self._admission = Admission(conversations, partner, exchange)
         self._reading = Reading()
         self._clashes: Sequence[Clash] = ()
-        self._again: Sequence[Effect] = ()
+        self._again: list[Effect] = []
         self._request = ""
         """The key under which the request is claimed that is opened; empty: the first hop of its way."""
         self._raw, self._at_once = raw, raw is not None
@@ -103,7 +104,13 @@ class Application:
             raise
         except Refused as refusal:
             stand = [each for each in self._clashes if each.ruling.wins is Side.OURS]
-            return Verdict(kind="refused", code=refusal.code, detail=str(refusal), clashes=stand)
+            return Verdict(
+                kind="refused",
+                code=refusal.code,
+                detail=str(refusal),
+                clashes=stand,
+                effects=self._again,
+            )
         except Exception as error:  # a defect of an adapter parks this conversation alone
             log.exception("message could not be translated", exchange=str(self._exchange.id))
             return failed(error)
@@ -169,16 +176,20 @@ class Application:
         asked = self._adapter.inbound(reading, ticket, before, self._place)
         why = asked.why if isinstance(asked, Ignored) else ""
         commands, withheld = (
-            ([], []) if isinstance(asked, Ignored) else await self._admission.permitted(asked)
+            ([], [])
+            if isinstance(asked, Ignored)
+            else await self._admission.permitted(asked, reading, ticket)
         )
         weighed = await self._weighed(asked, commands, withheld, ticket)
         self._clashes = weighed.clashes
         self._again = await self._effects(weighed.denied)
+        if weighed.confirms:
+            self._again.append(lambda fresh: fresh.confirm(self._message.reference))
         withheld = list(weighed.withheld)
         if not weighed.commands:
             conflict = "conflict" if weighed.clashes else ""
             nothing = "ours-only" if weighed.denied else conflict or "closing-only"
-            return await self._without_effect(why or nothing, withheld)
+            return await self._without_effect(why or weighed.why or nothing, withheld)
         await self._execute(list(weighed.commands), ticket, withheld)
         return None
 
@@ -191,7 +202,8 @@ class Application:
     ) -> Weighed:
         """What is left when our own changes are considered that the partner had not seen."""
         reading, words = self._reading, self._place.words
-        if ticket is None or not touches(asked, reading, words):
+        linked = bool(self._exchange.external_id)
+        if ticket is None or not touches(asked, reading, words, ticket.status, linked=linked):
             return Weighed(commands, withheld)
         conversation = await self._ledger.store.stream(self._exchange.id)
         history = await self._ledger.history(ticket.number, version=ticket.version)
@@ -201,9 +213,13 @@ class Application:
             history=history,
             unseen=unseen_by(conversation, reading, self._message.reference),
             theirs_began=self._exchange.theirs,
+            confirmed=self._exchange.confirmed,
+            linked=linked,
             reading=reading,
             words=words,
         )
+        if isinstance(asked, Asked) and asked.held:
+            return scales.held(commands, asked.held.status)
         return scales.weigh(commands, withheld, asked.why if isinstance(asked, Ignored) else "")
 
     async def _effects(self, denied: Iterable[str]) -> list[Effect]:

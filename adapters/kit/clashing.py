@@ -1,30 +1,28 @@
 """Whether a message asks for something that we changed meanwhile, and whose change counts.
 
-What the partner had seen is told by its message where the format has a place for that (``Reading.seen``);
-otherwise by the order of the conversation: what we had decided to tell and it had not taken yet, it had not
-seen. A text is never lost with the change that it came with: it stays as an entry.
+A text is never lost with the change that it came with: it stays as an entry. Where both sides may have decided
+otherwise, one of them says what holds (docs/adr/0007).
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
 
-from adapters.kit.contract import NOTHING_SEEN, Asked, Ignored, Reading
+from adapters.kit.contract import Asked, Ignored, Reading
+from adapters.kit.seen import Unseen
+from adapters.kit.states import stage
 from domain import commands as c
 from domain import disclosure
 from domain.conflicts import Clash, Owner, Ruling, Side, Standing, agreed_responsible, owners
-from domain.exchange import Exchange
-from domain.helpdesk import Helpdesk
-from domain.lifecycle import TERMINAL, Status
+from domain.helpdesk import Helpdesk, Policy
+from domain.lifecycle import FINAL, OPEN, TERMINAL, Status
 from domain.store import Recorded
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from domain.words import Words
 
-_MARK: Final = re.compile(r"([0-9a-f]{32})\.(\d{1,18})")
 _OVER: Final = frozenset({Status.SOLVED, Status.UNSOLVED})
 _NO_TEXT: Final = ("As the partner ", "The partner ")
 """How a text begins that an adapter wrote because the partner wrote none."""
@@ -47,9 +45,6 @@ MOVES: Final = (
 _ENDINGS: Final = (Ticket.Solved, Ticket.FoundUnsolvable)
 _TEXTS: Final = ("note", "question", "reason", "solution", "comment", "text", "justification")
 
-Unseen = Callable[[Recorded], bool]
-"""Whether the partner had not seen an event of ours."""
-
 
 class Weighed(Struct, frozen=True):
     """What is left of what a message asks for."""
@@ -59,17 +54,22 @@ class Weighed(Struct, frozen=True):
     clashes: Sequence[Clash] = ()
     denied: frozenset[str] = frozenset()
     """Fields that are not the partner's to change: it is told ours again."""
+    confirms: bool = False
+    """The partner is to be told what holds."""
+    why: str = ""
+    """Where nothing is left, the code of that."""
 
 
-def touches(asked: Asked | Ignored, reading: Reading, words: Words) -> bool:
-    """Whether there can be a conflict at all."""
+def touches(
+    asked: Asked | Ignored, reading: Reading, words: Words, ours: Status, *, linked: bool
+) -> bool:
+    """Whether there can be a conflict at all. ``linked``: their ticket was known before."""
+    said = _said(reading, words)
+    if not linked or said in _OVER or (ours in FINAL and said in OPEN):
+        return True
     if isinstance(asked, Ignored):
-        return asked.why == "no-regress" or _ends(reading, words)
-    return bool(asked.withheld) or any(field_of(each) for each in asked.commands) or _ends(reading, words)  # fmt: skip
-
-
-def _ends(reading: Reading, words: Words) -> bool:
-    return _said(reading, words) in _OVER
+        return asked.why == "no-regress"
+    return bool(asked.withheld or asked.held) or any(field_of(each) for each in asked.commands)
 
 
 def field_of(command: c.Command) -> str:
@@ -83,66 +83,6 @@ def field_of(command: c.Command) -> str:
             return "state" if type(command) in _STATES else ""
 
 
-def mark_of(history: Sequence[Recorded], until: int) -> str:
-    """What stands in a message of ours about an event at position ``until``: the last of theirs that we knew."""
-    names: dict[int, str] = {}
-    last, furthest = NOTHING_SEEN, -1
-    for each in history:
-        match each.event:
-            case Exchange.MessageReceived() as event:
-                names[event.originator_version] = said_as(event.message_id)
-            case Exchange.Unlinked():
-                last, furthest = NOTHING_SEEN, -1
-            case Exchange.Applied() | Exchange.Ignored() as event if event.reference in names:
-                if each.position > until:
-                    break
-                if isinstance(event, Exchange.Ignored) and not event.understood:
-                    continue
-                found = _MARK.search(names[event.reference])
-                # An old event may be told again: what was seen before is not unseen by that.
-                if found is None or int(found[2]) > furthest:
-                    last = names[event.reference]
-                    furthest = int(found[2]) if found else -1
-            case _:
-                pass
-    return last
-
-
-def said_as(message_id: str) -> str:
-    """A partner's message as ours name it: mails are kept under their Message-ID and a hash."""
-    return message_id.partition(" ")[0].strip("<>")
-
-
-def unseen_by(history: Sequence[Recorded], reading: Reading, reference: int) -> Unseen:
-    """``history``: of the conversation. ``reference``: of the message that was read."""
-    found = _MARK.search(reading.seen)
-    if reading.seen == NOTHING_SEEN:
-        return lambda _: True
-    if found and history and found[1] == history[0].event.originator_id.hex:
-        seen = int(found[2])
-        return lambda each: each.position > seen
-    waiting = _waiting(history, reference)
-    return lambda each: each.position in waiting
-
-
-def _waiting(history: Sequence[Recorded], reference: int) -> set[int]:
-    """Positions of events that were to be told, and were not taken yet when the message came."""
-    waiting: dict[int, int] = {}
-    for each in history:
-        if each.event.originator_version >= reference:
-            break
-        match each.event:
-            case Exchange.DispatchDecided() as event if event.disclosed:
-                waiting[event.originator_version] = event.event_position
-            case Exchange.Dispatched() | Exchange.Ignored() as event:
-                waiting.pop(event.reference, None)
-            case Exchange.Resumed() as event if event.how == "skip":
-                waiting.pop(event.reference, None)
-            case _:
-                pass
-    return set(waiting.values())
-
-
 class Scales(Struct, frozen=True, kw_only=True):
     """All that is needed to weigh one message."""
 
@@ -152,6 +92,10 @@ class Scales(Struct, frozen=True, kw_only=True):
     """Of the ticket."""
     unseen: Unseen
     theirs_began: bool
+    confirmed: bool
+    """As of the conversation."""
+    linked: bool
+    """Their ticket was known before."""
     reading: Reading
     words: Words
 
@@ -179,7 +123,42 @@ class Scales(Struct, frozen=True, kw_only=True):
             if ending is not None:
                 clash, left = ending
                 clashes.append(clash)
-        return Weighed(left, kept, clashes, frozenset(denied))
+        confirms = self._confirms(commands, [*withheld, f":{why}"], clashes)
+        return Weighed(left, kept, clashes, frozenset(denied), confirms)
+
+    def held(self, commands: Sequence[c.Command], status: Status) -> Weighed:
+        """Of what holds at the partner: ours that it had not seen when it said so are still to be weighed there."""
+        overtaken = {"priority"} if self._changes("priority") else set()
+        if self._changes("state"):
+            overtaken |= {"state", "unit"}
+        left = [each for each in commands if field_of(each) not in overtaken]
+        kept = [
+            f"{field}:overtaken"
+            for field in sorted({field_of(each) for each in commands} & overtaken)
+        ]
+        return Weighed(
+            left,
+            kept,
+            confirms=self.ticket.status in FINAL and status in OPEN,
+            why="overtaken" if kept else "nothing-new",
+        )
+
+    def _confirms(
+        self, commands: Sequence[c.Command], withheld: Sequence[str], clashes: Sequence[Clash]
+    ) -> bool:
+        """Whether it is ours to say what holds, and there is reason to."""
+        ours, said = self.ticket.status, _said(self.reading, self.words)
+        if not self.reading.seen or (self.partner.policy is Policy.CLOSING_ONLY and ours in OPEN):
+            return False
+        if ours in FINAL:
+            return said in OPEN
+        if self.theirs_began:
+            return False
+        apart = not self.linked and said is not None and stage(said) != stage(ours)
+        crossed = any(self._changes(field) for field in ("state", "priority"))
+        regress = any(each.endswith(":no-regress") for each in withheld)
+        again = self.confirmed and any(isinstance(each, c.Reopen) for each in commands)
+        return bool(clashes) or apart or crossed or regress or again
 
     def _standing(self) -> Standing:
         return Standing(

@@ -16,6 +16,7 @@ from msgspec import Struct
 from domain.aggregate import Event
 from domain.commands import Command
 from domain.conflicts import Side
+from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.words import Words
 
@@ -103,12 +104,22 @@ class Before(Struct, frozen=True):
     """The partner's word for the state as it last wrote it, in whichever message."""
 
 
+class Held(Struct, frozen=True, kw_only=True):
+    """What holds at a partner, in our words. Empty: nothing is said about it."""
+
+    status: Status
+    unit: str = ""
+    priority: str = ""
+
+
 class Asked(Struct, frozen=True):
     """What a message asks of us, in the order in which it is to happen."""
 
     commands: Sequence[Command]
     withheld: Sequence[str] = ()
     """What it asks beside that the agreed rules do not let through: ``<command>:<code>``."""
+    held: Held | None = None
+    """It tells no change but what holds: what follows from that is the exchange's."""
     of_the_link: bool = False
     """It tells what became of the partner's ticket as such, which a policy about work on it does not keep back."""
 
@@ -153,6 +164,8 @@ class News(Struct, frozen=True, kw_only=True):
     anew: bool = False
     """It was over when it was told as a whole, and was reopened: a partner that opens no ticket which is over
     does not know it yet. Others are told of a change."""
+    confirms: bool = False
+    """It is no change: after changes that crossed, the partner is told what holds (docs/adr/0007)."""
     diary: Sequence[str] = ()
     """With ``whole`` and ``anew``: the public entries so far, oldest first."""
     external_id: str = ""

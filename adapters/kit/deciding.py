@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.kit.conversations import Conversations
 from adapters.kit.openings import Openings
@@ -50,6 +50,8 @@ class _Decision(Struct, frozen=True, kw_only=True):
 
     Their words are found one by one when their turn comes: together they may be large.
     """
+    confirms: bool = False
+    """The partner is told what holds beside: it may differ since changes crossed when the ticket was over."""
 
     def record(self, exchange: Exchange) -> int:
         """The reference of the message in the conversation; 0 where there is none."""
@@ -70,6 +72,8 @@ class _Decision(Struct, frozen=True, kw_only=True):
                     exchange.park(reference, _TOO_MANY, self.suspicion)
             for file, file_rule in self.files.items():
                 exchange.decide_untranslated(file, file_rule)
+            if self.confirms:
+                exchange.confirm()
         return reference
 
 
@@ -100,8 +104,7 @@ class Deciding:
         together: list[_Decision] = []
         exchange = await self._conversations.kept_or_load(stream)
         for cause in causes:
-            first = cause.event.originator_id == stream
-            found = await (self._first if first else self._next)(exchange, cause)
+            found = await self._found(exchange, cause)
             if found is None:
                 continue
             together.append(found)
@@ -113,6 +116,17 @@ class Deciding:
                 together = []
         if together:
             await self._record(stream, together)
+
+    async def _found(self, exchange: Exchange, cause: Recorded) -> _Decision | None:
+        match cause.event:
+            case Exchange.Confirmed():
+                undecided = 0 < exchange.decided_until < cause.position
+                confirmed = disclosure.CONFIRMED
+                return await self._decision(exchange, cause, confirmed) if undecided else None
+            case event if event.originator_id == exchange.id:
+                return await self._first(exchange, cause)
+            case _:
+                return await self._next(exchange, cause)
 
     async def _first(self, exchange: Exchange, cause: Recorded) -> _Decision | None:
         """The first message of a conversation: the ticket, or its number where it is theirs."""
@@ -135,6 +149,9 @@ class Deciding:
         partner = await self._conversations.known_terms(exchange.helpdesk)
         verdict = disclosure.told(cause.event, partner.name, partner.policy)
         reopened = verdict.disclosed and isinstance(cause.event, Ticket.Reopened)
+        if reopened and exchange.confirmed and not exchange.theirs:
+            decision = await self._decision(exchange, cause, verdict)
+            return structs.replace(decision, confirms=True)
         if reopened and await self._told_when_over(exchange):
             files = await self._files_before(exchange, cause)
             again = dict.fromkeys(files, disclosure.OPENING_ANEW.rule)

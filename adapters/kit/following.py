@@ -95,7 +95,7 @@ class Following:
             case Exchange.Opened() if event.number:
                 remember(self._about, (event.helpdesk, event.number), stream)
                 self._causes.setdefault(stream, []).append(recorded)
-            case Exchange.Unlinked():
+            case Exchange.Unlinked() | Exchange.Confirmed():
                 self._causes.setdefault(stream, []).append(recorded)
             case Exchange.Linked():
                 exchange = await self._conversations.kept_or_load(stream)

@@ -41,6 +41,9 @@ CHANGED: Final = "X-Ticket-Changed"
 """``state`` where the news is that it changed, else ``nothing``: every document bears the state, and an entry that
 crosses a change of the other side must not undo it."""
 
+CONFIRMS: Final = "X-Ticket-Confirms"
+"""``yes`` in a mail that tells no news but what holds: changes of both sides crossed."""
+
 
 class _Header(BaseHeader):
     """A header that is folded once."""
@@ -149,7 +152,10 @@ def envelope_of(news: News, subject: str) -> EmailMessage:
     if news.seen:
         message[SEEN] = news.seen
         message[RESPONSIBLE] = telling.responsible(news)
-        message[CHANGED] = "state" if isinstance(news.event, MOVES) else "nothing"
+        moved = news.confirms or isinstance(news.event, MOVES)
+        message[CHANGED] = "state" if moved else "nothing"
+    if news.confirms:
+        message[CONFIRMS] = "yes"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     return message

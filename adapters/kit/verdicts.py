@@ -54,9 +54,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
                     withheld=self.withheld,
                     understood=self.understood,
                 )
-                for effect in self.effects:
-                    with suppress(NothingToDo):
-                        effect(exchange)
+                self._beside(exchange)
             case "returned":
                 assert self.sent is not None
                 exchange.ignore(reference, "bounce")
@@ -66,9 +64,15 @@ class Verdict(Struct, frozen=True, kw_only=True):
                 for clash in self.clashes:
                     exchange.find_conflict(reference, clash)
                 exchange.refuse(reference, self.code, self.detail)
+                self._beside(exchange)
             case _:
                 assert self.kind == "parked"
                 exchange.park(reference, self.code, self.detail)
+
+    def _beside(self, exchange: Exchange) -> None:
+        for effect in self.effects:
+            with suppress(NothingToDo):
+                effect(exchange)
 
 
 def failed(error: Exception) -> Verdict:

@@ -8,11 +8,11 @@ from uuid import UUID
 import structlog
 from msgspec import structs
 
-from adapters.kit.clashing import mark_of, said_as
 from adapters.kit.contract import NOTHING_SEEN, Adapter, Ignored, News
 from adapters.kit.conversations import Conversations
 from adapters.kit.hops import hop
 from adapters.kit.reply_addresses import ReplyAddresses
+from adapters.kit.seen import mark_of, said_as
 from domain import clock, disclosure
 from domain.aggregate import Event
 from domain.content import Sealed
@@ -48,9 +48,9 @@ class Writer:
         if rule == disclosure.OPENING_ANEW.rule:
             return self._written(partner, await self._anew(exchange, partner, cause), cause)
         whole = rule == disclosure.OPENING.rule
-        return self._written(
-            partner, await self._news(exchange, partner, cause, whole=whole), cause
-        )
+        news = await self._news(exchange, partner, cause, whole=whole)
+        news = structs.replace(news, confirms=rule == disclosure.CONFIRMED.rule)
+        return self._written(partner, news, cause)
 
     async def _anew(self, exchange: Exchange, partner: Helpdesk, cause: Recorded) -> News:
         """A change, with all that somebody needs who let the ticket be when it was told as a whole."""

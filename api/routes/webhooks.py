@@ -141,4 +141,6 @@ async def _take(request: Request) -> Response:
 
 def straight(prefix: str) -> Route:
     """The same route without FastAPI around it, to be asked first: it takes nothing that FastAPI would check."""
-    return Route(f"{prefix}/partners/{{helpdesk}}/events", _take, methods=["POST"], include_in_schema=False)
+    return Route(
+        f"{prefix}/partners/{{helpdesk}}/events", _take, methods=["POST"], include_in_schema=False
+    )

@@ -17,10 +17,14 @@ class Routing(TicketState):
         """The site that is told, when the ticket goes to the unit because of it."""
         note: Sealed | None = None
 
-    def assign(self, unit: str, *, notified_site: str = "", note: str = "") -> None:
+    def assign(
+        self, unit: str, *, notified_site: str = "", note: str = "", anew: bool = False
+    ) -> None:
         """Route to a support unit. The new unit starts at ``assigned`` and with nobody in person."""
         self._must_permit(Action.ASSIGN)
-        if unit == self.unit and notified_site == self.notified_site:
+        if unit == self.unit and anew:
+            notified_site = notified_site or self.notified_site
+        elif unit == self.unit and notified_site == self.notified_site:
             raise NothingToDo(f"the ticket is already assigned to {unit}")
         must_be_name("unit", unit)
         must_be_line("notified_site", notified_site)

@@ -3,10 +3,11 @@
 import re
 from collections import Counter, defaultdict
 
+from adapters.kit.states import stage
 from domain.content import Sealed
 from domain.exchange import Exchange
 from domain.identifiers import ticket_number
-from domain.lifecycle import FINAL
+from domain.lifecycle import FINAL, OPEN, TERMINAL
 from domain.store import Recorded
 from domain.ticket import Ticket
 from tests.simulation.exchange_hub import USER, Hub
@@ -73,6 +74,7 @@ class Federation:
         self._no_vacation_is_an_entry()
         await self._rogue_is_kept_in()
         await self._no_flood()
+        self.world.agreement += await self._agree()
 
     def _created_once(self) -> None:
         counted = Counter((name, request) for (name, _), request in self.request.items())
@@ -180,6 +182,30 @@ class Federation:
                     found.append(((name, exchange.number), (other, int(theirs))))
         return found
 
+    async def _agree(self) -> Counter[str]:
+        """Nobody waits for an operator: both sides of every link have one state, unit and priority. How many, and why not."""
+        counted: Counter[str] = Counter()
+        of = {name: await tickets(hub) for name, hub in self.world.hubs.items()}
+        for one, other in await self._linked():
+            if one[0] > other[0]:
+                continue
+            ours, theirs = of[one[0]][one[1]], of[other[0]][other[1]]
+            shown = f"{one} and {other}"
+            counted[state := _state_apart(ours, theirs)] += 1
+            assert state != APART, f"{shown} are {ours.status.value} and {theirs.status.value}"
+            if state == "one is final" or ours.status in TERMINAL:
+                same = (ours.unit, ours.priority) == (theirs.unit, theirs.priority)
+                counted["over with one unit and priority" if same else "over with others"] += 1
+                continue
+            units = {ours.unit, theirs.unit}
+            if len(units) > 1 and units & set(self.world.own.values()):
+                counted["a unit that the other lacks"] += 1
+                units = set()
+            for field in ("unit", "priority") if units else ("priority",):
+                values = (getattr(ours, field), getattr(theirs, field))
+                assert values[0] == values[1], f"{shown} have for {field} {values}"
+        return counted
+
     async def _excused(self) -> dict[str, set[str]]:
         """Words of messages that a rule kept from having an effect: refused, or nothing could be done."""
         found: dict[str, set[str]] = defaultdict(set)
@@ -223,6 +249,21 @@ async def _raw(hub: Hub, each: Recorded) -> bytes:
     sealed = getattr(each.event, "raw", None)
     found = await hub.memory.contents([sealed.id]) if sealed else {}
     return found[sealed.id].body if found else b""
+
+
+APART = "apart"
+
+
+def _state_apart(ours: Ticket, theirs: Ticket) -> str:
+    """How two states of one ticket belong together. To verify or to close is told, and is not the other's to do."""
+    statuses = {ours.status, theirs.status}
+    if ours.status is theirs.status:
+        return "one state"
+    if statuses & FINAL and statuses <= TERMINAL:
+        return "one is final"
+    if stage(ours.status) == stage(theirs.status) and statuses <= OPEN:
+        return "before work"  # a ticket that was reopened and passed on
+    return APART
 
 
 async def states_agree(world: World) -> None:

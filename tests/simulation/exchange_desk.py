@@ -201,6 +201,8 @@ class DeskAdapter:
         if not news.whole and not (news.theirs and isinstance(event, Ticket.Opened)):
             if isinstance(event, Ticket.Solved | Ticket.FoundUnsolvable):
                 sealed = event.solution
+            elif isinstance(event, Ticket.Reclassified):
+                sealed = event.justification
             elif type(event) in DIARY:
                 sealed = getattr(event, DIARY[type(event)], None)
             else:

@@ -17,7 +17,7 @@ from domain.exchange import Exchange, Outcome
 from domain.identifiers import ticket_number
 from domain.store import Recorded
 from domain.ticket import Ticket
-from domain.vocabulary import Visibility
+from domain.vocabulary import Priority, Visibility
 from tests.simulation.exchange_desk import Desk, DeskAdapter
 from tests.simulation.exchange_hub import Hub
 from tests.simulation.exchange_people import People
@@ -26,6 +26,7 @@ from tests.simulation.exchange_wires import Keys, Posting, Way, place
 
 DAY_S = 86_400
 NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
+NOTHING_OWN: Mapping[str, str] = MappingProxyType({})
 Links = Iterable[str]
 """Two hubs each, and between them by what they talk: ``A-B`` by machine mail, ``A=B`` by webhooks."""
 
@@ -43,6 +44,7 @@ class World:
             "webhook": WebhookConnector(lambda *_: Posting(self)),
         }
         self.with_webhooks = False
+        self.own: Mapping[str, str] = NOTHING_OWN
         self.rogue: Rogue | None = None
         self.faults = 0.0
         """How likely what can go wrong goes wrong, as a multiple of the usual."""
@@ -50,6 +52,8 @@ class World:
         self.crashes = self.carried = 0
         self.words = 0
         self.refusals: Counter[str] = Counter()
+        self.agreement: Counter[str] = Counter()
+        """How tickets that are shared belong together at the end."""
         self.with_desk = False
         self._late: set[asyncio.Task] = set()
 
@@ -65,11 +69,14 @@ class World:
         people: str = "",
         rogue: str = "",
         known: Mapping[str, Sequence[str]] = NOTHING,
+        own: Mapping[str, str] = NOTHING_OWN,
     ) -> None:
         """Hubs by their letters; ``desk``, ``people`` and ``rogue`` name the hub that they are connected with.
 
         ``known``: further units that the first hub holds for the second's, such as ``{"AB": ["UNIT_DESK"]}``.
+        ``own``: a unit that a hub has and no other.
         """
+        self.own = own
         partners: dict[str, list] = {name: [] for name in names}
         for one, how, other in links:
             for ours, theirs in ((one, other), (other, one)):
@@ -96,7 +103,8 @@ class World:
         for name in names:
             skew = timedelta(minutes=self.rng.choice(self.skews))
             self.hubs[name] = Hub(name, self, skew=skew)
-            await self.hubs[name].spawn(self.hubs[name].register(units, partners[name]))
+            all_units = [*units, *([own[name]] if name in own else [])]
+            await self.hubs[name].spawn(self.hubs[name].register(all_units, partners[name]))
             self.hubs[name].live()
 
     def _partner(self, ours: str, theirs: str, how: str, units: list[str]) -> tuple:
@@ -286,6 +294,12 @@ def _file(number: int, word: str, visibility: Visibility) -> c.Command:
 
 WISHES: dict[str, Any] = {
     "comment": lambda number, text, _: c.Comment(number=number, text=text),
+    "rank": lambda number, text, world: c.Reclassify(
+        number=number,
+        field="priority",
+        value=world.rng.choice(list(Priority)).value,
+        justification=text,
+    ),
     "note": lambda number, text, _: c.Comment(
         number=number, text=text, visibility=Visibility.INTERNAL
     ),

@@ -68,6 +68,7 @@ def simulate(shape: str, seed: int, story: Story | None = None) -> dict:
         "carried": world.carried,
         "crashes": world.crashes,
         "refused": dict(world.refusals),
+        "shared": dict(world.agreement),
         "hours": round(loop.time() / 3600),
     }
 

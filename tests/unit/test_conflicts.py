@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.kit.clashing import mark_of, unseen_by
 from adapters.kit.contract import NOTHING_SEEN, Reading
+from adapters.kit.seen import mark_of, unseen_by
 from domain.aggregate import Aggregate
 from domain.conflicts import (
     FIELDS,

@@ -11,14 +11,14 @@ from adapters.helpdesks.osg_mail.outgoing import write, write_file
 from adapters.kit import mail
 from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading, Unreadable
 from adapters.kit.files import ReceivedFile, taken
-from adapters.kit.ghd import outgoing
+from adapters.kit.ghd import incoming, outgoing
 from adapters.kit.ghd.identity import is_number, number_of, submitter
-from adapters.kit.ghd.incoming import commands_for_known, commands_for_unknown
 from adapters.kit.ghd.words import WORDS
 from adapters.kit.hops import hops_in, parted
 from adapters.kit.mail_files import files_of
 from adapters.kit.mail_marks import (
     CHANGED,
+    CONFIRMS,
     HOPS,
     RESPONSIBLE,
     SEEN,
@@ -61,8 +61,12 @@ class OsgMail:
         if hops:  # an installation like ours writes: the number is its own, the origin may be ours
             external_id, reference = hops[-1], ""
             installation, number = parted(fields.get("GHD_Origin_ID", ""))
-        if hops and mail.header(message, CHANGED) == "nothing":
-            told = structs.replace(told, state_stands=True)
+        if hops:
+            told = structs.replace(
+                told,
+                changed=mail.header(message, CHANGED),
+                confirms=mail.header(message, CONFIRMS) == "yes",
+            )
         return Reading(
             external_id=external_id,
             external_reference=reference,
@@ -81,13 +85,22 @@ class OsgMail:
     ) -> Asked | Ignored:
         told: _Told = reading.body
         if ticket is None:
-            asked = commands_for_unknown(told.fields, place.words)
+            asked = incoming.commands_for_unknown(told.fields, place.words)
             return asked if isinstance(asked, Ignored) else _with_files(asked, told, None)
+        if told.confirms and (held := incoming.held(told.fields, place.words)):
+            return Asked([], held=held)
         known = Before(_document(before.heard), _document(before.told), before.state)
         fields = dict(told.fields)
-        if told.state_stands:
+        if told.changed == "nothing":
             fields.pop("GHD_Status", None)
-        asked = commands_for_known(fields, ticket, known, place.words, knows_all=bool(reading.hops))
+        asked = incoming.commands_for_known(
+            fields,
+            ticket,
+            known,
+            place.words,
+            knows_all=bool(reading.hops),
+            moved=told.changed == "state",
+        )
         return _with_files(asked, told, ticket)
 
     def outbound(self, news: News) -> bytes | Ignored:
@@ -102,8 +115,10 @@ class _Told(Struct, frozen=True):
 
     fields: dict[str, str]
     files: tuple[ReceivedFile, ...]
-    state_stands: bool = False
-    """The state is told, and is not what changed."""
+    changed: str = ""
+    """``state`` or ``nothing`` of the state that is told; empty where the mail does not say."""
+    confirms: bool = False
+    """It tells what holds, and no news."""
 
 
 def _document(reading: Reading | None) -> Reading | None:

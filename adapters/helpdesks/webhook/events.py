@@ -90,13 +90,16 @@ class EventData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     internal: bool = False
     """The text is for supporters only."""
     entries: Annotated[tuple[Text, ...], Meta(max_length=ENTRIES_MAX)] = ()
-    """With ``opened``: public entries so far, the oldest first."""
+    """With ``opened``, and when a ticket is reopened that was over when it was told: public entries so far, the oldest
+    first."""
     seen: Annotated[str, Meta(max_length=300)] = ""
     """The receiver's last event that the sender had taken when this happened: its id, or ``none``. With it two
     changes of one field that crossed are told apart from one that answers the other."""
     responsible: Literal["", "sender", "receiver"] = ""
     """With ``seen``: for whom the unit works that has the ticket, as the sender sees it. With it two states that
     crossed are decided alike where the two sides do not know each other's units."""
+    confirms: bool = False
+    """No change, but what holds: changes of both sides crossed, and the sender has the last word."""
     submitter: EventPerson | None = None
     """With ``opened``."""
     file: EventFile | None = None

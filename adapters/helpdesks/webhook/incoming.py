@@ -10,7 +10,7 @@ from adapters.helpdesks.webhook.attached import attached
 from adapters.helpdesks.webhook.events import EventData, EventTicket, TicketEvent
 from adapters.helpdesks.webhook.message import instant
 from adapters.kit import asking, words
-from adapters.kit.contract import Asked, Before, Ignored, Unreadable
+from adapters.kit.contract import Asked, Before, Held, Ignored, Unreadable
 from adapters.kit.states import action
 from adapters.kit.text import cut, line, storable
 from domain import commands as c
@@ -105,6 +105,15 @@ def _changed(event: TicketEvent, ticket: Ticket, before: Before, tables: Words) 
     return Ignored("no-regress" if withheld else "nothing-new")
 
 
+def held(ticket: EventTicket, tables: Words) -> Asked | Ignored:
+    """What the partner says that holds."""
+    status = words.status(tables, ticket.state)
+    if status is None:
+        return Ignored("no-counterpart")
+    unit, priority = (_value(field, ticket, tables) for field in ("unit", "priority"))
+    return Asked([], held=Held(status=status, unit=unit, priority=priority))
+
+
 def _fields(
     data: EventData, changed: tuple[str, ...], ticket: Ticket, tables: Words
 ) -> tuple[list[c.Command], list[str]]:
@@ -138,7 +147,8 @@ def _step(said: Status | None, ticket: Ticket, before: Before, tables: Words) ->
     if said is None:
         return None
     last = tables.states.read(before.state)
-    if said in OPEN and last and Status(last) in TERMINAL:
+    ended = last and Status(last) in TERMINAL
+    if ended and said in OPEN and ticket.status in TERMINAL:
         said = Status.REOPENED
     return action(said, ticket.status, ticket.status)
 

@@ -2,7 +2,7 @@
 
 from adapters.helpdesks.webhook import outgoing
 from adapters.helpdesks.webhook.events import TicketEvent, named
-from adapters.helpdesks.webhook.incoming import commands_for_known, commands_for_unknown
+from adapters.helpdesks.webhook.incoming import commands_for_known, commands_for_unknown, held
 from adapters.helpdesks.webhook.message import MEDIA_TYPE, instant, taken_apart
 from adapters.kit.contract import (
     Asked,
@@ -93,6 +93,8 @@ class Webhook:
             raise Malformed(f"{data.yours[:60]!r} is no ticket of {place.our_name}")
         if ticket is None:
             return commands_for_unknown(data, place.words)
+        if data.confirms and data.ticket.state:
+            return held(data.ticket, place.words)
         return commands_for_known(event, ticket, before, place.words)
 
     def outbound(self, news: News) -> bytes | Ignored:

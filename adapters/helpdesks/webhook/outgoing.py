@@ -89,6 +89,9 @@ def latest(entries: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _change(news: News) -> EventData | Ignored:
+    if news.confirms:
+        confirmed = _data(news, "updated", ("state", "unit", "priority"))
+        return structs.replace(confirmed, confirms=True)
     kind = type(news.event)
     if kind in _TEXTS:
         text = telling.text(news, getattr(news.event, _TEXTS[kind])) if _TEXTS[kind] else ""

@@ -5,9 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 from adapters.kit import words as kit
-from adapters.kit.contract import Asked, Before, Ignored, Reading, Unreadable
+from adapters.kit.contract import Asked, Before, Held, Ignored, Reading, Unreadable
 from adapters.kit.ghd import words
-from adapters.kit.states import action
+from adapters.kit.states import action, stage
 from adapters.kit.text import cut, line
 from domain import commands as c
 from domain.lifecycle import FINAL, OPEN, Action, Status
@@ -64,45 +64,73 @@ def commands_for_unknown(fields: Fields, tables: Words) -> Asked | Ignored:
 
 
 def commands_for_known(
-    fields: Fields, ticket: Ticket, before: Before, tables: Words, *, knows_all: bool = False
+    fields: Fields,
+    ticket: Ticket,
+    before: Before,
+    tables: Words,
+    *,
+    knows_all: bool = False,
+    moved: bool = False,
 ) -> Asked | Ignored:
     """Change our ticket as far as the document differs from what was said before. Raises ``Unreadable``.
 
-    ``knows_all``: as in ``states.action``.
+    ``knows_all``: as in ``states.action``. ``moved``: the sender says that the state is what changed.
     """
-    changes = _Changes(fields, before, tables)
+    changes = _Changes(fields, before, tables, only_news=knows_all)
     said = words.state(tables, fields.get("GHD_Status", ""))
     step, public, withheld = None, changes.diary, []
     if said is not None:
         text = changes.text_of(said)
         step = action(
-            said, changes.state_before(), ticket.status, with_news=bool(text), knows_all=knows_all
+            said,
+            ticket.status if moved else changes.state_before(),
+            ticket.status,
+            with_news=bool(text),
+            knows_all=knows_all,
         )
-        if step is None and said is not ticket.status and changes.has("GHD_Status"):
+        if moved and step is None and stage(said) == stage(ticket.status):
+            pass
+        elif step is None and said is not ticket.status and changes.has("GHD_Status"):
             withheld.append(f"{said.value}:no-regress")
     commands: list[c.Command] = [*changes.reclassifications(ticket)]
     if (unit := changes.unit(ticket)) and ticket.status in OPEN:
         commands.append(c.Assign(number=ticket.number, unit=unit))
-    moved = None
+    last = None
     if step is not None:
-        moved, public = changes.step(step, ticket.number)
+        last, public = changes.step(step, ticket.number)
     elif (
         changes.solution and ticket.status not in FINAL
     ):  # of a ticket that is solved here too: another word about it
         public = f"{public}\n\n{changes.solution}".strip()
     commands += changes.entries(ticket.number, public=public)
-    if moved is not None:
-        commands.append(moved)
+    if last is not None:
+        commands.append(last)
     if commands:
         return Asked(commands, withheld)
     return Ignored("no-regress" if withheld else "nothing-new")
 
 
+def held(fields: Fields, tables: Words) -> Held | None:
+    """What the sender says that holds. Raises ``Unreadable``."""
+    status = words.state(tables, fields.get("GHD_Status", ""))
+    if status is None:
+        return None
+    unit = line(fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX)
+    return Held(
+        status=status,
+        unit=kit.unit(tables, unit) if unit else "",
+        priority=words.priority(tables, fields.get("GHD_Priority", "")),
+    )
+
+
 class _Changes:
     """The elements that are news: neither the partner's last message nor our last one had them so."""
 
-    def __init__(self, fields: Fields, before: Before, tables: Words) -> None:
-        self._fields, self._words = fields, tables
+    def __init__(
+        self, fields: Fields, before: Before, tables: Words, *, only_news: bool = False
+    ) -> None:
+        """``only_news``: the document holds what changed, and nothing else."""
+        self._fields, self._words, self._only_news = fields, tables, only_news
         self._heard, self._state_before = _fields_of(before.heard), before.state
         self._known = (self._heard, _fields_of(before.told))
         self.diary = self._new_part("GHD_Public_Diary")
@@ -111,6 +139,8 @@ class _Changes:
     def has(self, name: str) -> bool:
         """Whether the element is there and says something new."""
         value = _flat(self._fields.get(name, ""))
+        if self._only_news and name in _SHORT:
+            return bool(value)
         return bool(value) and all(value != _flat(known.get(name, "")) for known in self._known)
 
     def state_before(self) -> Status | None:
@@ -230,6 +260,8 @@ _RECLASSIFIED: Final = MappingProxyType({
     "GHD_Affected_Site": "affected_site",
     "GHD_Ticket_Category": "category",
 })  # fmt: skip
+_SHORT: Final = frozenset({*_RECLASSIFIED, "GHD_Responsible_Unit", "GHD_Status"})
+"""What may become again what it was before: of these only our ticket tells whether they are news."""
 _VALUES: Final[Mapping[str, Callable[[Words, str], str]]] = MappingProxyType({
     "priority": words.priority, "category": words.category,
     "issue_type": lambda _, word: words.issue_type(word), "vo": lambda _, word: words.vo(word),

@@ -63,6 +63,11 @@ def change(news: News) -> dict[str, str] | Ignored:
     """The elements that the event changes."""
     event = news.event
     fields = identifying(news)
+    if news.confirms:
+        return fields | {
+            "GHD_Responsible_Unit": unit_there(news.place.words, news.ticket.unit),
+            "GHD_Priority": priority_there(news.place.words, news.ticket.priority),
+        }
     match event:
         case Ticket.Opened():  # of a ticket that they opened: they learn its number and who has it
             return fields | {"GHD_Responsible_Unit": unit_there(news.place.words, news.ticket.unit)}
