@@ -13,6 +13,7 @@ from adapters.kit.contract import Adapter, Place, Stamping
 from adapters.kit.conversations import Conversations
 from adapters.kit.deciding import Deciding
 from adapters.kit.doorkeeping import Doorkeeper
+from adapters.kit.fetching import Fetching
 from adapters.kit.inbox import Inbox
 from adapters.kit.mail_door import BYTES_MAX, MailDoor
 from adapters.kit.mail_in import MailIn
@@ -137,6 +138,7 @@ def assemble(
     worker = ExchangeWorker(
         conversations, inbox, deciding, outbox, pollers, wakeup, checkpoints, patience
     )
+    worker.fetching = Fetching(conversations, carriers, checkpoints, patience)
     door = MailDoor(
         conversations,
         inbox,

@@ -15,9 +15,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.kit.contract import Place, Stamping
+from adapters.kit.downloads import NotFetched
 from adapters.kit.retry import Transport, Undelivered
 from adapters.kit.settling import Notebook, Settling
 from domain.helpdesk import Helpdesk
+from domain.vocabulary import Visibility
 
 _FRESH_S: Final = 1.0
 """A secret that was replaced is used for so long."""
@@ -132,6 +134,25 @@ class Observer(Protocol):
         ...
 
 
+class Elsewhere(Struct, frozen=True, kw_only=True):
+    """A file that a message only names: it is at the partner."""
+
+    ticket: str
+    """The partner's."""
+    name: str
+    media_type: str
+    size: int
+    """Bytes."""
+    sha256: str
+    visibility: Visibility
+
+
+class FileSource(Protocol):
+    async def fetch(self, file: Elsewhere) -> bytes | NotFetched:
+        """The file, whole and with this hash. Raises ``Undelivered`` where another attempt may do better."""
+        ...
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """The connection to one registered helpdesk."""
 
@@ -139,6 +160,8 @@ class Line(Struct, frozen=True, kw_only=True):
     poller: Poller | None = None
     observer: Observer | None = None
     """None where a partner's tickets cannot be read."""
+    files: FileSource | None = None
+    """Where files are fetched that messages only name; None where they come with them or not at all."""
     close: Callable[[], Awaitable[None]]
     settling: Mapping[str, Settling] = {}
     """Those of the courier, by what they are about."""
@@ -234,6 +257,11 @@ class Carriers:
         """None where a partner's tickets cannot be read. Raises ``Undelivered``, ``StoreUnavailable``."""
         line = await self._line(partner)
         return line.observer if line else None
+
+    async def files(self, partner: Helpdesk) -> FileSource | None:
+        """None where nothing is fetched. Raises ``Undelivered``, ``StoreUnavailable``."""
+        line = await self._line(partner)
+        return line.files if line else None
 
     async def poller(self, partner: Helpdesk) -> Poller | None:
         """None for a partner that tells us by itself. Raises ``Undelivered``, ``StoreUnavailable``."""

@@ -10,13 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from adapters.kit.conversations import Conversations
-from adapters.kit.hops import hop, our_number
+from adapters.kit.hops import hop, our_number, parted
 from adapters.kit.words import priority_there, status_there, unit_there
+from domain.content import SealedFile
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, Policy
 from domain.lifecycle import OPEN
 from domain.store import Recorded
 from domain.ticket import Ticket
+from domain.vocabulary import Visibility
 from domain.words import Words
 
 LOOK_MAX: Final = 50
@@ -61,14 +63,29 @@ async def shared(
     conversations: Conversations, partner: Helpdesk, named: str
 ) -> SharedTicket | None:
     """A ticket under our name or the partner's; None where none such is exchanged with this partner."""
-    place = conversations.place(partner)
-    number = our_number((named,), place.our_name)
+    number = our_number((named,), conversations.place(partner).our_name)
     if number:
         stream = await conversations.ledger.store.holder(f"exchange:{partner.name}", str(number))
     else:
         _, stream = await conversations.link(partner.name, named)
     found = await of_conversation(conversations, partner, stream, named) if stream else None
     return found if found and (number or found.yours == named) else None
+
+
+async def shared_file(
+    conversations: Conversations, partner: Helpdesk, named: str, sha256: str
+) -> tuple[SealedFile, bytes] | None:
+    """A public file of such a ticket; None where there is none that this partner is told of, or it was erased."""
+    found = await shared(conversations, partner, named)
+    if found is None or partner.policy is not Policy.FULL:
+        return None
+    ledger = conversations.ledger
+    for each in (await ledger.ticket(parted(found.id)[1])).files:
+        if each.file.sha256 == sha256 and each.visibility == Visibility.PUBLIC.value:
+            body = (await ledger.store.contents([each.file.id])).get(each.file.id)
+            if body is not None:
+                return each.file, body.body
+    return None
 
 
 async def of_conversation(

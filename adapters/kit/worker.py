@@ -13,6 +13,7 @@ import structlog
 
 from adapters.kit.conversations import Conversations
 from adapters.kit.deciding import Deciding
+from adapters.kit.fetching import ELSEWHERE, Fetching
 from adapters.kit.following import Following, remember
 from adapters.kit.inbox import Inbox, Received
 from adapters.kit.lanes import Lane
@@ -63,6 +64,8 @@ class ExchangeWorker:
         self._lanes: dict[str, Lane] = {}
         self._running = False
         self.position = 0
+        self.fetching: Fetching | None = None
+        """Set where the exchange is put together."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the log until ``stop`` is set. After an exception it may be run again."""
@@ -72,6 +75,8 @@ class ExchangeWorker:
         self._running = True
         try:
             await self._resume(Progress.read(memory))
+            if self.fetching:
+                await self.fetching.begin()
             while not stop.is_set():
                 page = await self._store.log(self.position, _PAGE)
                 await self._following.follow(page)
@@ -88,6 +93,8 @@ class ExchangeWorker:
         finally:
             self._running = False
             await self.pollers.close()
+            if self.fetching:
+                await self.fetching.close()
             for turns in self._all_turns():
                 await turns.close()
             await self._outbox.hang_up()
@@ -178,6 +185,8 @@ class ExchangeWorker:
         event, stream = recorded.event, recorded.event.originator_id
         if isinstance(event, Exchange.Opened) and event.number:
             remember(self._with, stream, event.helpdesk)
+        if isinstance(event, Exchange.Applied) and ELSEWHERE in event.withheld and self.fetching:
+            await self.fetching.want(stream, event.reference)
         for turns in await self._turns_for(recorded):
             turns.add(stream, recorded.position)
 

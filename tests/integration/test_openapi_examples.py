@@ -32,6 +32,7 @@ ELSEWHERE = {
     ("post", "/api/v1/partners/{helpdesk}/events"),  # signed by a partner
     ("post", "/api/v1/tickets/{number}/attachments"),  # brings a file
     ("get", "/api/v1/tickets/{number}/attachments/{version}"),
+    ("get", "/api/v1/partners/{helpdesk}/tickets/files"),
     ("post", "/api/v1/helpdesks/{name}/comparisons"),  # looks at a partner's tickets
     ("get", "/api/v1/helpdesks/{name}/comparison"),
     ("post", "/api/v1/exchanges/{exchange}/divergences/{field}"),

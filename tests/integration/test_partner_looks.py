@@ -11,11 +11,13 @@ import pytest
 from adapters.helpdesks.webhook.looking import Looked
 from adapters.kit.sharing import Agreed, digest
 from adapters.store.secrets import HelpdeskSecrets
+from domain.content import sha256_of
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
 from domain.identifiers import named_id, random_id, ticket_id
 from domain.rights import Actor
 from domain.ticket import Ticket
+from domain.vocabulary import Visibility
 from tests.integration.test_api_bad_input import must_be_problem
 from tests.peers.webhook_scenarios import KEY, OTHER_KEY, Partner
 from tests.scenarios import attributed
@@ -171,3 +173,40 @@ async def test_who_looks_too_often_is_asked_to_wait(stranger, name):
     last = next(each for each in answers if each.status_code == 429)
     must_be_problem(last, 429, "too-many")
     assert int(last.headers["retry-after"]) >= 1
+
+
+async def test_a_file_is_given_by_its_hash_and_from_where_it_broke_off(services, stranger, name):
+    body = bytes(range(256)) * 10
+    ticket = await services.ledger.ticket(OWN)
+    with attributed(Actor.rule("setup@1")):
+        ticket.attach("trace.bin", "text/html", body, Visibility.PUBLIC)
+        await services.ledger.save(ticket)
+    query = urlencode({"ticket": "D-1", "sha256": sha256_of(body)})
+
+    async def given(**headers: str) -> httpx2.Response:
+        more = {each.replace("_", "-"): value for each, value in headers.items()}
+        return await stranger.get(f"{PATH}/files?{query}", headers=signed(query) | more)
+
+    whole = await given()
+    assert (whole.status_code, whole.content) == (200, body)
+    assert whole.headers["content-type"] == "application/octet-stream"
+    tag = whole.headers["etag"]
+    rest = await given(range="bytes=100-", if_range=tag)
+    assert (rest.status_code, rest.content) == (206, body[100:])
+    assert rest.headers["content-range"] == f"bytes 100-{len(body) - 1}/{len(body)}"
+    for headers in (
+        {"range": "bytes=100-", "if_range": '"another"'},
+        {"range": "bytes=-5"},
+        {"range": "nonsense"},
+    ):
+        assert (await given(**headers)).content == body
+    beyond = await given(range=f"bytes={len(body)}-")
+    must_be_problem(beyond, 416, "no-such-range")
+    assert beyond.headers["content-range"] == f"bytes */{len(body)}"
+    for wrong, status in (
+        ({"sha256": "0" * 64}, 404),
+        ({"sha256": "x"}, 422),
+        ({"ticket": "O-1"}, 404),
+    ):
+        query = urlencode({"ticket": "D-1", "sha256": sha256_of(body)} | wrong)
+        assert (await given()).status_code == status

@@ -7,7 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from adapters.helpdesks.webhook.events import EventData, EventFile
+from adapters.kit.carriers import Elsewhere
 from adapters.kit.contract import Asked, Ignored, News, Unreadable
+from adapters.kit.fetching import ELSEWHERE
 from adapters.kit.files import ReceivedFile, file_name, taken
 from domain import commands as c
 from domain.content import sha256_of
@@ -40,6 +42,21 @@ def without_data(body: bytes) -> bytes | None:
     return msgspec.json.encode(event)
 
 
+def elsewhere(data: EventData) -> Elsewhere | None:
+    """The file that an event only names."""
+    file = data.file
+    if file is None or file.data_base64:
+        return None
+    return Elsewhere(
+        ticket=data.ticket.id,
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        sha256=file.sha256,
+        visibility=Visibility.INTERNAL if data.internal else Visibility.PUBLIC,
+    )
+
+
 def attached(data: EventData, ticket: Ticket) -> Asked | Ignored:
     """A file of theirs. Raises ``Unreadable`` where it is not what the event says of it."""
     file = data.file
@@ -54,7 +71,7 @@ def attached(data: EventData, ticket: Ticket) -> Asked | Ignored:
         text = f"The partner attached {name} ({file.size} bytes), which stays there: {where}"
         return Asked(
             [c.Comment(number=ticket.number, text=text, visibility=visibility)],
-            ["file:without-data"],
+            [ELSEWHERE],
         )
     found = taken([ReceivedFile(file.name, file.media_type, _body(file))], ticket, visibility)
     if found.withheld:

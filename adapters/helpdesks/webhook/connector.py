@@ -5,6 +5,7 @@ from typing import Final, Protocol
 from urllib.parse import urldefrag, urlsplit
 
 from adapters.helpdesks.webhook.attached import without_data
+from adapters.helpdesks.webhook.fetched import WebhookFiles
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
 from adapters.helpdesks.webhook.looking import WebhookObserver, look_address
 from adapters.helpdesks.webhook.message import taken_apart
@@ -102,7 +103,8 @@ class WebhookConnector:
             await api.close()
 
         observer = WebhookObserver(api, where, keys, place.our_name)
-        return Line(courier=courier, observer=observer, close=close)
+        files = WebhookFiles(api, where, keys)
+        return Line(courier=courier, observer=observer, files=files, close=close)
 
 
 def _must_be_url(address: str, *, allow_private: bool) -> str:

@@ -71,6 +71,14 @@ def look_address(address: str) -> str:
     return found
 
 
+def asked_at(address: str, query: Sequence[tuple[str, str]], *, below: str = "") -> tuple[str, str]:
+    """The address that is asked, and its query: what the partner's own has in it stays."""
+    where, _, before = address.partition("?")
+    asked = urlencode(query)
+    asked = f"{before}&{asked}" if before else asked
+    return f"{where}{below}?{asked}", asked
+
+
 class WebhookObserver:
     def __init__(self, api: Api, address: str, keys: Keys, our_name: str) -> None:
         self._api, self._address, self._keys = api, address, keys
@@ -86,14 +94,8 @@ class WebhookObserver:
         return [found[each] for each in external_ids]
 
     async def _ask(self, external_ids: Sequence[str]) -> Looked:
-        query = urlencode([("ticket", each) for each in external_ids])
-        before = urlsplit(self._address).query
-        query = f"{before}&{query}" if before else query
-        answer = await self._api.call(
-            "GET",
-            f"{self._address.partition('?')[0]}?{query}",
-            headers=signed_headers(self._keys, look_signed(query.encode())),
-        )
+        address, query = asked_at(self._address, [("ticket", each) for each in external_ids])
+        answer = await self._api.call("GET", address, headers=signed_headers(self._keys, query))
         answer.must_succeed()
         try:
             return msgspec.convert(answer.json(), Looked)
@@ -118,8 +120,8 @@ class WebhookObserver:
         )
 
 
-def signed_headers(keys: Keys, body: bytes) -> dict[str, str]:
-    """Raises ``Undelivered`` where there is no key to sign with."""
+def signed_headers(keys: Keys, query: str) -> dict[str, str]:
+    """Of a look. Raises ``Undelivered`` where there is no key to sign with."""
     if not keys.outgoing:
         what = "there is no key to sign with: ticketledger exchange secret"
         raise Undelivered("no-key", what, final=False)
@@ -127,5 +129,5 @@ def signed_headers(keys: Keys, body: bytes) -> dict[str, str]:
     return {
         ID_HEADER: id_,
         TIMESTAMP_HEADER: str(stamp),
-        SIGNATURE_HEADER: signatures(keys.outgoing, id_, stamp, body),
+        SIGNATURE_HEADER: signatures(keys.outgoing, id_, stamp, look_signed(query.encode())),
     }

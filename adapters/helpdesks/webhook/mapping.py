@@ -1,9 +1,11 @@
 """The mapping itself: CloudEvents to commands, and our events to CloudEvents."""
 
 from adapters.helpdesks.webhook import outgoing
+from adapters.helpdesks.webhook.attached import elsewhere
 from adapters.helpdesks.webhook.events import TicketEvent, named
 from adapters.helpdesks.webhook.incoming import commands_for_known, commands_for_unknown, held
 from adapters.helpdesks.webhook.message import MEDIA_TYPE, instant, taken_apart
+from adapters.kit.carriers import Elsewhere
 from adapters.kit.contract import (
     Asked,
     Before,
@@ -96,6 +98,11 @@ class Webhook:
         if data.confirms and data.ticket.state:
             return held(data.ticket, place.words)
         return commands_for_known(event, ticket, before, place.words)
+
+    def elsewhere(self, reading: Reading) -> Elsewhere | None:
+        """The file that the message only names, to be fetched."""
+        event = reading.body
+        return elsewhere(event.data) if isinstance(event, TicketEvent) else None
 
     def outbound(self, news: News) -> bytes | Ignored:
         return outgoing.message(news)
