@@ -151,7 +151,7 @@ class Story:
     async def _agree(self, people: People, strangers: list[int], wanted: int) -> None:
         hub = self.hub
         for number in self.numbers:
-            exchange = await hub.exchanged(number)
+            exchange = await hub.about(number)
             assert await people.bearing(f"{hub.name}-{number}") == [int(exchange.external_id)]
             over = (await hub.ledger.ticket(number)).status is Status.SOLVED
             assert await people.over(int(exchange.external_id)) is over

@@ -110,7 +110,7 @@ def custom(ticket: Mapping[str, Any], name: str) -> str:
 
 class RtHub(PeerHub):
     async def rt_exchange(self, number: int) -> Exchange:
-        return await self.exchanged(number)
+        return await self.about(number)
 
 
 def session_of(tracker: RequestTracker, url: str = "") -> Session:

@@ -40,7 +40,7 @@ async def test_a_ticket_of_their_unit_goes_to_them_and_comes_back_solved(
         assert (issue["status"]["name"], issue["project"]["name"]) == ("New", "ROC_DE")
         assert custom(issue, "ExternalID") == f"{ours.name}-{number}"
         assert custom(issue, "ExternalURL") == f"https://hub.test/tickets/{number}"
-        exchange = await ours.exchanged(number)
+        exchange = await ours.about(number)
         assert (exchange.external_id, exchange.external_reference) == (str(theirs), f"#{theirs}")
 
         await analyst.change(theirs, status="In Progress")
@@ -53,7 +53,7 @@ async def test_a_ticket_of_their_unit_goes_to_them_and_comes_back_solved(
         ticket = await ours.ledger.ticket(number)
         assert ticket.status is Status.SOLVED
         assert await ours.text(ticket.solution) == "Restarted it."
-        assert (await ours.exchanged(number)).remote_state == "Resolved"
+        assert (await ours.about(number)).remote_state == "Resolved"
         [started] = await ours.events(Ticket.WorkStarted)
         assert started.provenance.actor == "helpdesk:redmine"
         assert started.provenance.origin.message.startswith("journal:")

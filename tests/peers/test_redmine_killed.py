@@ -51,7 +51,7 @@ async def test_after_kills_on_both_sides_in_the_middle_of_many_tickets_all_agree
     async with redmine_hub(database, redmine) as hub:
         hub.work()
         await _all_quiet(hub, numbers)
-        theirs = {number: int((await hub.exchanged(number)).external_id) for number in numbers}
+        theirs = {number: int((await hub.about(number)).external_id) for number in numbers}
         for n, number in enumerate(numbers):
             await analyst.note(theirs[number], f"Done with {number}.", status="Resolved")
             if n == half:
