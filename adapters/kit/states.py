@@ -42,6 +42,15 @@ def stage(status: Status) -> str:
     return _STAGE[status]
 
 
+def begins_anew(said: Status | None, ours: Status) -> bool:
+    """Whether a ticket that went to a unit, as the partner says, begins there once more though the unit has it here."""
+    return (
+        said is not None
+        and {said, ours} <= OPEN
+        and _STAGE[said] == _STAGE[Status.NEW] != _STAGE[ours]
+    )
+
+
 def action(
     said: Status,
     before: Status | None,

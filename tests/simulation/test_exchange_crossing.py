@@ -48,6 +48,8 @@ HARD = [
     ("UNIT_A", ("solves", "closes"), ("to B", "holds")),
     ("UNIT_A", ("ranks", "to B"), ("solves", "reopens")),
     ("UNIT_PEOPLE", ("holds", "starts"), ("asks", "solves")),
+    ("UNIT_BARN", ("holds",), ("to B", "writes")),
+    ("UNIT_ABBEY", ("holds", "to B"), ("to B",)),
 ]
 Case = tuple[str, tuple[str, ...], tuple[str, ...]]
 

@@ -11,7 +11,7 @@ from adapters.helpdesks.webhook.events import EventData, EventTicket, TicketEven
 from adapters.helpdesks.webhook.message import instant
 from adapters.kit import asking, words
 from adapters.kit.contract import Asked, Before, Held, Ignored, Unreadable
-from adapters.kit.states import action
+from adapters.kit.states import action, begins_anew
 from adapters.kit.text import cut, line, storable
 from domain import commands as c
 from domain.lifecycle import OPEN, TERMINAL, Action, Status
@@ -86,7 +86,7 @@ def _changed(event: TicketEvent, ticket: Ticket, before: Before, tables: Words) 
     """The fields, then the state, which takes the text along; else the text is an entry."""
     data = event.data
     text = _fitting(data.text)
-    said = words.status(tables, data.ticket.state) if data.ticket.state else None
+    said = _said(data, tables)
     overtaken = _overtaken(event, before)
     changed = () if overtaken else data.changed
     commands, withheld = _fields(data, changed, ticket, tables)
@@ -123,18 +123,23 @@ def _fields(
     number, text = ticket.number, _fitting(data.text)
     for field in changed:
         value = _value(field, data.ticket, tables)
-        if not value or value == _present(ticket, field):
+        anew = field == "unit" and begins_anew(_said(data, tables), ticket.status)
+        if not value or (value == _present(ticket, field) and not anew):
             continue
         if ticket.status not in OPEN:
             withheld.append(f"{field}:over")
         elif field == "unit":
-            commands.append(c.Assign(number=number, unit=value, note=text))
+            commands.append(c.Assign(number=number, unit=value, note=text, anew=anew))
         else:
             why = text or "As the partner set it."
             commands.append(
                 c.Reclassify(number=number, field=field, value=value, justification=why)
             )
     return commands, withheld
+
+
+def _said(data: EventData, tables: Words) -> Status | None:
+    return words.status(tables, data.ticket.state) if data.ticket.state else None
 
 
 def _as_ours(said: Status, ours: Status) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from adapters.kit import words as kit
 from adapters.kit.contract import Asked, Before, Held, Ignored, Reading, Unreadable
 from adapters.kit.ghd import words
-from adapters.kit.states import action, stage
+from adapters.kit.states import action, begins_anew, stage
 from adapters.kit.text import cut, line
 from domain import commands as c
 from domain.lifecycle import FINAL, OPEN, Action, Status
@@ -93,8 +93,9 @@ def commands_for_known(
         elif step is None and said is not ticket.status and changes.has("GHD_Status"):
             withheld.append(f"{said.value}:no-regress")
     commands: list[c.Command] = [*changes.reclassifications(ticket)]
-    if (unit := changes.unit(ticket)) and ticket.status in OPEN:
-        commands.append(c.Assign(number=ticket.number, unit=unit))
+    anew = moved and begins_anew(said, ticket.status)
+    if (unit := changes.unit(ticket, anew=anew)) and ticket.status in OPEN:
+        commands.append(c.Assign(number=ticket.number, unit=unit, anew=anew))
     last = None
     if step is not None:
         last, public = changes.step(step, ticket.number)
@@ -153,10 +154,12 @@ class _Changes:
             return self.solution
         return self.diary
 
-    def unit(self, ticket: Ticket) -> str:
+    def unit(self, ticket: Ticket, *, anew: bool) -> str:
+        """Where it goes; empty where it stays. ``anew``: also to the unit that has it."""
         said = line(self._fields.get("GHD_Responsible_Unit", ""), NAME_CHARACTERS_MAX)
         unit = kit.unit(self._words, said)
-        return unit if self.has("GHD_Responsible_Unit") and unit != ticket.unit else ""
+        goes = anew or unit != ticket.unit
+        return unit if self.has("GHD_Responsible_Unit") and goes else ""
 
     def reclassifications(self, ticket: Ticket) -> list[c.Reclassify]:
         wanted = []
