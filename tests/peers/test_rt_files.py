@@ -51,7 +51,7 @@ async def test_a_file_of_ours_is_there_once_and_theirs_come_with_their_words(
         await ours.polled()
         number = await ours.open_ticket("ROC_DE", subject="With files")
         theirs = await ours.linked_to(number, SECONDS)
-        body = bytes(range(256)) * 20_000
+        body, large = bytes(range(256)) * 40, bytes(range(256)) * 15_000
         await ours.execute(
             c.Attach(number=number, name="Größe.bin", media_type="application/x-trace", body=body)
         )
@@ -66,19 +66,22 @@ async def test_a_file_of_ours_is_there_once_and_theirs_come_with_their_words(
                 sent("shot.png", b"\x89PNG\r\n" * 50),
                 sent("o", body),
                 sent("letters.txt", LETTERS, "text/plain"),
+                sent("large.bin", large),
             ],
         )
         await supporter.comment(theirs, "For us.", Attachments=[sent("inside.log", b"secret")])
-        attached = await ours.wait_for(Ticket.Attached, 4, seconds=SECONDS)
+        attached = await ours.wait_for(Ticket.Attached, 5, seconds=SECONDS)
         found = [(await ours.text(each.name), each.visibility) for each in attached[1:]]
         assert found == [
             ("shot.png", Visibility.PUBLIC.value),
             ("letters.txt", Visibility.PUBLIC.value),
+            ("large.bin", Visibility.PUBLIC.value),
             ("inside.log", Visibility.INTERNAL.value),
         ]
         hashes = [each.file.sha256 for each in attached]
-        assert hashes[:3] == [sha256_of(each) for each in (body, b"\x89PNG\r\n" * 50, LETTERS)]
-        assert len((await ours.ledger.ticket(number)).files) == 4, "ours came back, and is no news"
+        bodies = (body, b"\x89PNG\r\n" * 50, LETTERS, large)
+        assert hashes[:4] == [sha256_of(each) for each in bodies]
+        assert len((await ours.ledger.ticket(number)).files) == 5, "ours came back, and is no news"
 
 
 async def test_a_file_too_large_to_fetch_stays_there_and_stops_nothing(
