@@ -11,7 +11,6 @@ from adapters.helpdesks.jira.mapping import Jira
 from adapters.helpdesks.jira.outgoing import whole
 from adapters.helpdesks.jira.rich_text import document, reading
 from adapters.kit.contract import News, Unreadable
-from adapters.kit.documents import our_number
 from domain.clock import now
 from domain.lifecycle import Status
 from domain.words import Table, Words
@@ -68,13 +67,6 @@ def test_a_document_without_end_is_cut_and_not_followed():
 def test_a_mark_is_believed_only_when_it_is_one(value, hops):
     found = marked({"other": 1, property_of("EGI-3"): value})
     assert (found.hops if found else None) == hops
-
-
-@pytest.mark.parametrize(
-    ("label", "number"), [("GGUS-17", 17), ("GGUS-0", 0), ("ggus-17", 0), ("GGUS-17x", 0), ("17", 0)]
-)  # fmt: skip
-def test_only_a_number_as_we_write_it_is_one_of_ours(label, number):
-    assert our_number(label) == number
 
 
 def _told(**terms) -> dict[str, str]:

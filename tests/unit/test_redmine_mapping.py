@@ -92,14 +92,6 @@ def test_any_value_can_stand_where_a_mark_should_be(value):
     documents.marked(value)
 
 
-@pytest.mark.parametrize(
-    ("value", "number"),
-    [("GGUS-17", 17), (" GGUS-17 ", 17), ("GGUS-0", 0), ("17", 0), ("GGUS-17x", 0), ("GGUS-9999999999", 0), ("", 0)],
-)  # fmt: skip
-def test_only_a_number_as_we_write_it_is_one_of_ours(value, number):
-    assert documents.our_number(value) == number
-
-
 def test_an_address_says_where_and_with_which_projects_and_fields():
     terms = Terms.of(
         "https://redmine.example.org:8443/sub/?intake=A&intake=b&tracker=Support&field=ExternalID:12"

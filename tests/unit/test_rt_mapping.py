@@ -72,14 +72,6 @@ def test_a_number_is_a_priority(number, ours):
     assert words.priority(words.WORDS, number) is Priority(ours)
 
 
-@pytest.mark.parametrize(
-    ("value", "number"),
-    [("GGUS-17", 17), (" GGUS-17 ", 17), ("GGUS-0", 0), ("17", 0), ("GGUS-17x", 0), ("GGUS-9999999999", 0), ("", 0)],
-)  # fmt: skip
-def test_only_a_number_as_we_write_it_is_one_of_ours(value, number):
-    assert documents.our_number(value) == number
-
-
 def test_a_change_that_nobody_agreed_on_has_no_effect():
     for kind in ("Told", "SetWatcher", "AddReminder", "Set"):
         reading = ADAPTER.read(change(type=kind, field="Subject"))

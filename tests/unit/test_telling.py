@@ -6,7 +6,7 @@ from adapters.helpdesks.rt.words import WORDS
 from adapters.kit import asking, telling
 from adapters.kit.addresses import address_of, term
 from adapters.kit.contract import Asked, Ignored, News, Place
-from adapters.kit.documents import our_id, our_number
+from adapters.kit.documents import our_id, our_number, ours
 from adapters.kit.retry import Undelivered
 from domain.clock import now
 from domain.commands import Comment, RecordReply, Reopen, Solve
@@ -114,6 +114,8 @@ def test_a_ticket_of_another_unit_goes_where_the_address_says_or_else_to_their_f
 def test_only_an_identifier_as_we_write_it_is_one(text, found):
     assert our_id(text) == found
     assert our_number(text) == found[1]
+    assert ours(text, "GGUS") == (text if found[1] else "")
+    assert ours(text, "EGI") == ""
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from adapters.helpdesks.zammad.documents import event_id, hops, mark
 from adapters.helpdesks.zammad.mapping import Zammad
 from adapters.kit.contract import Asked, Before, Reading, Unreadable
-from adapters.kit.documents import our_number
 from domain.commands import Comment, RequestReply
 from domain.lifecycle import Status
 from domain.words import Table, Words
@@ -52,13 +51,6 @@ def test_a_subject_that_is_no_mark_says_nothing(subject):
 @given(st.text(max_size=60))
 def test_any_subject_is_read(subject):
     assert bool(hops(subject)) == bool(event_id(subject))
-
-
-@pytest.mark.parametrize(
-    ("value", "number"), [("GGUS-17", 17), (" GGUS-17 ", 17), ("GGUS-0", 0), ("17", 0), ("GGUS-9999999999", 0)]
-)  # fmt: skip
-def test_only_a_number_as_we_write_it_is_one_of_ours(value, number):
-    assert our_number(value) == number
 
 
 def test_a_state_with_a_table_of_its_own_becomes_what_the_table_says():

@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from adapters.kit import documents
 from adapters.kit.attaching import DOCUMENT_BYTES_MAX, OurFile, TheirFile
+from adapters.kit.documents import Documents
 from adapters.kit.hops import hops_in
 
 EXTERNAL_ID: Final = "ExternalID"
@@ -115,8 +115,8 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     """With a change of the status: the changes before it that said something, the newest first."""
 
 
-DOCUMENTS: Final = documents.Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)
-read, write, our_number = DOCUMENTS.read, DOCUMENTS.write, documents.our_number
+DOCUMENTS: Final = Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)
+read, write = DOCUMENTS.read, DOCUMENTS.write
 
 
 def mark(document: Ours, attempt: str = "") -> str:

@@ -19,10 +19,10 @@ from adapters.helpdesks.rt.session import (
     TicketRow,
     TransactionRow,
     either,
-    instant,
     marked,
     quoted,
 )
+from adapters.kit.answers import instant
 from adapters.kit.attaching import OurFile, Uploads
 from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.retry import Undelivered

@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from adapters.kit import documents
 from adapters.kit.attaching import DOCUMENT_BYTES_MAX, OurFile, TheirFile
+from adapters.kit.documents import Documents
 
 EXTERNAL_ID: Final = "ExternalID"
 EXTERNAL_URL: Final = "ExternalURL"
@@ -89,5 +89,5 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     merged_into: int = 0
 
 
-DOCUMENTS: Final = documents.Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)
-read, write, our_number = DOCUMENTS.read, DOCUMENTS.write, documents.our_number
+DOCUMENTS: Final = Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)
+read, write = DOCUMENTS.read, DOCUMENTS.write

@@ -5,11 +5,13 @@ from typing import Final
 
 import structlog
 
-from adapters.helpdesks.rt.documents import EXTERNAL_ID, EXTERNAL_URL, our_number
-from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, instant, marked, quoted
+from adapters.helpdesks.rt.documents import EXTERNAL_ID, EXTERNAL_URL
+from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, marked, quoted
 from adapters.helpdesks.rt.words import DELETED
+from adapters.kit.answers import instant
 from adapters.kit.batches import batches
 from adapters.kit.carriers import Seen
+from adapters.kit.documents import our_number, ours
 from adapters.kit.settling import repeats
 
 log = structlog.get_logger()
@@ -50,12 +52,11 @@ class RtObserver:
             return Seen(external_id=str(number), gone=True)
         if row.id != number:
             return Seen(external_id=str(number), moved_to=str(row.id), messages=messages)
-        named = row.custom(EXTERNAL_ID)
         return Seen(
             external_id=str(number),
             gone=row.status == DELETED,
             opened_at=instant(row.created),
-            number=our_number(named) if named.startswith(f"{self._our_name}-") else 0,
+            number=our_number(ours(row.custom(EXTERNAL_ID), self._our_name)),
             state=row.status,
             priority=row.priority,
             unit=await self._session.queue_name(row.queue),

@@ -12,7 +12,8 @@ import msgspec
 from adapters.helpdesks.rt import words
 from adapters.helpdesks.rt.changes import Reader, arrives, is_news, merged_into
 from adapters.helpdesks.rt.cursor import Cursor
-from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionRow, either, instant
+from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionRow, either
+from adapters.kit.answers import instant
 from adapters.kit.attaching import full
 from adapters.kit.batches import batches
 from adapters.kit.carriers import Found, Incoming, Known

@@ -8,7 +8,6 @@ meant for us (any number of them; none: they open no tickets here). The password
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from adapters.helpdesks.rt.documents import EVENT_ID
 from adapters.kit.addresses import address_of
+from adapters.kit.answers import loosely
 from adapters.kit.downloads import Downloads
 from adapters.kit.http import Answer, Api
 from adapters.kit.retry import Undelivered
@@ -116,7 +116,7 @@ class Session:
         if answer.status == 404:
             return None
         answer.must_succeed()
-        return _as(TicketRow, answer.json())
+        return loosely(TicketRow, answer.json())
 
     async def tickets(self, query: str) -> list[TicketRow]:
         """The tickets that a question in TicketSQL finds, at most a page. Merged and deleted ones are not."""
@@ -226,28 +226,12 @@ class Session:
         items = found.get("items") if isinstance(found, dict) else None
         if not isinstance(items, list):
             raise Undelivered("strange-answer", f"{path} gave no items", final=False)
-        return [_as(kind, item) for item in items]
+        return [loosely(kind, item) for item in items]
 
 
 def _shut(answer: Answer) -> bool:
     """RT answers a session that it does not know with a redirection to its front door."""
     return answer.status in (301, 302, 303, 307, 401)
-
-
-def _as(kind: type[T], found: object) -> T:
-    try:
-        return msgspec.convert(found, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise Undelivered("strange-answer", f"{kind.__name__}: {error}", final=False) from error
-
-
-def instant(text: str) -> datetime | None:
-    """RT writes UTC with a Z. Anything else is not believed."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo else None
 
 
 def marked(row: TransactionRow) -> str:
