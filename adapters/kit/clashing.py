@@ -65,7 +65,12 @@ def touches(
 ) -> bool:
     """Whether there can be a conflict at all. ``linked``: their ticket was known before."""
     said = _said(reading, words)
-    if not linked or said in _OVER or (ours in FINAL and said in OPEN):
+    if (
+        not linked
+        or (reading.moves and reading.seen)
+        or said in _OVER
+        or (ours in FINAL and said in OPEN)
+    ):
         return True
     if isinstance(asked, Ignored):
         return asked.why == "no-regress"
@@ -148,7 +153,9 @@ class Scales(Struct, frozen=True, kw_only=True):
     ) -> bool:
         """Whether it is ours to say what holds, and there is reason to."""
         ours, said = self.ticket.status, _said(self.reading, self.words)
-        if not self.reading.seen or (self.partner.policy is Policy.CLOSING_ONLY and ours in OPEN):
+        if not self.reading.seen:
+            return False
+        if self.partner.policy is Policy.CLOSING_ONLY and (said in OPEN) == (ours in OPEN):
             return False
         if ours in FINAL:
             return said in OPEN

@@ -89,6 +89,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     ``NOTHING_SEEN``. Empty where the message does not say."""
     responsible: Side | None = None
     """On which side the unit works that has the ticket, as the partner sees it. None where it does not say."""
+    moves: bool = False
+    """It says that a change of the state, the unit or the priority is what it tells."""
     beside: bool = False
     """It brings a file and no words: the next message is compared with the one before it."""
     body: Any = None

@@ -241,6 +241,7 @@ class Hub:
 
     async def register(self, units: list[str], partners: list[Helpdesk | tuple]) -> None:
         """Written past the lives: the directory is not what is simulated."""
+        policy = Policy.CLOSING_ONLY if self.world.closing_only else Policy.FULL
         ledger = Ledger(self.memory)
         with acting(Provenance(USER.name, random_id(), "simulation")):
             for name in units:
@@ -250,6 +251,6 @@ class Hub:
             for name, adapter, theirs, address, sender in partners:
                 helpdesk = Helpdesk(named_id(Helpdesk.KIND, name))
                 helpdesk.register(name, adapter, theirs, address=address, sender=sender)
-                helpdesk.set_policy(Policy.FULL)
+                helpdesk.set_policy(policy)
                 helpdesk.set_interface(InterfaceState.LIVE)
                 await ledger.save(helpdesk)

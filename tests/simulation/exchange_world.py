@@ -44,6 +44,8 @@ class World:
             "webhook": WebhookConnector(lambda *_: Posting(self)),
         }
         self.with_webhooks = False
+        self.closing_only = False
+        """Partners hear of beginning and end, and tell no more."""
         self.own: Mapping[str, str] = NOTHING_OWN
         self.rogue: Rogue | None = None
         self.faults = 0.0
@@ -70,13 +72,14 @@ class World:
         rogue: str = "",
         known: Mapping[str, Sequence[str]] = NOTHING,
         own: Mapping[str, str] = NOTHING_OWN,
+        closing_only: bool = False,
     ) -> None:
         """Hubs by their letters; ``desk``, ``people`` and ``rogue`` name the hub that they are connected with.
 
         ``known``: further units that the first hub holds for the second's, such as ``{"AB": ["UNIT_DESK"]}``.
         ``own``: a unit that a hub has and no other.
         """
-        self.own = own
+        self.own, self.closing_only = own, closing_only
         partners: dict[str, list] = {name: [] for name in names}
         for one, how, other in links:
             for ours, theirs in ((one, other), (other, one)):

@@ -34,6 +34,8 @@ SHAPES = {
     "mixed ring": ("ABCD", ["A=B", "B-C", "C=D", "D-A"], {"people": "A"}),
     "star": ("ABC", ["A-B", "A=C"], {"desk": "A", "people": "A"}),
     "desk": ("A", [], {"desk": "A"}),
+    "pair of beginnings and ends": ("AB", ["A=B"], {"closing_only": True}),
+    "chain of beginnings and ends": ("ABC", ["A-B", "B=C"], {"closing_only": True}),
     "rogue": ("AB", ["A=B"], {"rogue": "A"}),
 }
 Story = Callable[[World], Awaitable[None]]

@@ -50,6 +50,7 @@ HARD = [
     ("UNIT_PEOPLE", ("holds", "starts"), ("asks", "solves")),
     ("UNIT_BARN", ("holds",), ("to B", "writes")),
     ("UNIT_ABBEY", ("holds", "to B"), ("to B",)),
+    ("UNIT_ABBEY", ("to B", "asks"), ("asks",)),
 ]
 Case = tuple[str, tuple[str, ...], tuple[str, ...]]
 

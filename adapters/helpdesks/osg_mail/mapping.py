@@ -74,6 +74,7 @@ class OsgMail:
             installation=installation,
             hops=hops,
             seen=line(mail.header(message, SEEN), 300) if hops else "",
+            moves=told.changed == "state" or (bool(hops) and "GHD_Priority" in fields),
             responsible=heard_responsible(mail.header(message, RESPONSIBLE)) if hops else None,
             state=fields.get("GHD_Status", "")[:100],
             submitter=submitter(fields),

@@ -74,6 +74,7 @@ class Webhook:
             installation=named(data.yours)[0],
             hops=hops_in(event.hops),
             seen=data.seen,
+            moves=not {"state", "unit", "priority"}.isdisjoint(data.changed),
             responsible=heard_responsible(data.responsible),
             body=event,
         )  # fmt: skip
