@@ -109,8 +109,9 @@ class Deciding:
                 continue
             together.append(found)
             size = sum(len(each.raw or b"") for each in together)
-            whole = found.verdict.rule in disclosure.WHOLE
-            if whole or len(together) >= _TOGETHER_MAX or size >= _TOGETHER_BYTES_MAX:
+            # What follows is judged by what was decided here: else it would pass for a part of it.
+            apart = cause.event.originator_id == stream or found.verdict.rule in disclosure.WHOLE
+            if apart or len(together) >= _TOGETHER_MAX or size >= _TOGETHER_BYTES_MAX:
                 await self._record(stream, together)
                 exchange = await self._conversations.kept_or_load(stream)
                 together = []
