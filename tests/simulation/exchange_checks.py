@@ -3,13 +3,13 @@
 import re
 from collections import Counter, defaultdict
 
-from adapters.kit.states import stage
 from domain.content import Sealed
 from domain.exchange import Exchange
 from domain.identifiers import ticket_number
-from domain.lifecycle import FINAL, OPEN, TERMINAL
+from domain.lifecycle import FINAL
 from domain.store import Recorded
 from domain.ticket import Ticket
+from tests.simulation.exchange_agreement import agreement
 from tests.simulation.exchange_hub import USER, Hub
 from tests.simulation.exchange_world import World, exchanges, parked, recorded, tickets
 
@@ -74,7 +74,7 @@ class Federation:
         self._no_vacation_is_an_entry()
         await self._rogue_is_kept_in()
         await self._no_flood()
-        self.world.agreement += await self._agree()
+        self.world.agreement += await agreement(self.world, await self.linked())
 
     def _created_once(self) -> None:
         counted = Counter((name, request) for (name, _), request in self.request.items())
@@ -113,7 +113,7 @@ class Federation:
             for number, words in by_ticket.items():
                 twice = [word for word, count in words.items() if count > 1]
                 assert not twice, f"{name}-{number} has twice: {twice}"
-        for (name, number), (other, theirs) in await self._linked():
+        for (name, number), (other, theirs) in await self.linked():
             ours, yours = self.words[name][number], self.words[other][theirs]
             missing = {word for word in ours if word not in yours} - excused[other] - excused[name]
             missing &= missing if told is None else told
@@ -182,7 +182,7 @@ class Federation:
         other = {word for word in heard - allowed if not word.startswith("subject")}
         assert not other, f"the rogue heard {other}"
 
-    async def _linked(self) -> list[tuple[tuple[str, int], tuple[str, int]]]:
+    async def linked(self) -> list[tuple[tuple[str, int], tuple[str, int]]]:
         """Tickets of hubs that are exchanged with each other, both ways round."""
         found = []
         for name, hub in self.world.hubs.items():
@@ -192,33 +192,6 @@ class Federation:
                 if exchange.number and there == 2 * other and other in self.words:
                     found.append(((name, exchange.number), (other, int(theirs))))
         return found
-
-    async def _agree(self) -> Counter[str]:
-        """Nobody waits for an operator: both sides of every link have one state, unit and priority. How many, and why not."""
-        counted: Counter[str] = Counter()
-        of = {name: await tickets(hub) for name, hub in self.world.hubs.items()}
-        for one, other in await self._linked():
-            if one[0] > other[0]:
-                continue
-            ours, theirs = of[one[0]][one[1]], of[other[0]][other[1]]
-            shown = f"{one} and {other}"
-            counted[state := _state_apart(ours, theirs, closing_only=self.world.closing_only)] += 1
-            assert state != APART, f"{shown} are {ours.status.value} and {theirs.status.value}"
-            if state == "one is final" or ours.status in TERMINAL:
-                same = (ours.unit, ours.priority) == (theirs.unit, theirs.priority)
-                counted["over with one unit and priority" if same else "over with others"] += 1
-                continue
-            units = {ours.unit, theirs.unit}
-            if len(units) > 1 and units & set(self.world.own.values()):
-                counted["a unit that the other lacks"] += 1
-                units = set()
-            if self.world.closing_only:
-                counted["priority is not told"] += 1
-                continue
-            for field in ("unit", "priority") if units else ("priority",):
-                values = (getattr(ours, field), getattr(theirs, field))
-                assert values[0] == values[1], f"{shown} have for {field} {values}"
-        return counted
 
     async def _excused(self) -> dict[str, set[str]]:
         """Words of messages that a rule kept from having an effect: refused, or nothing could be done.
@@ -270,28 +243,11 @@ async def _raw(hub: Hub, each: Recorded) -> bytes:
     return found[sealed.id].body if found else b""
 
 
-APART = "apart"
-
-
-def _state_apart(ours: Ticket, theirs: Ticket, *, closing_only: bool) -> str:
-    """How two states of one ticket belong together. To verify or to close is told, and is not the other's to do."""
-    statuses = {ours.status, theirs.status}
-    if ours.status is theirs.status:
-        return "one state"
-    if closing_only and (statuses <= OPEN or statuses <= TERMINAL):
-        return "both open or both over, as agreed on"
-    if statuses & FINAL and statuses <= TERMINAL:
-        return "one is final"
-    if stage(ours.status) == stage(theirs.status) and statuses <= OPEN:
-        return "before work"  # a ticket that was reopened and passed on
-    return APART
-
-
 async def states_agree(world: World) -> None:
     """After a last word of one side alone, both sides of every link are over or both are not."""
     federation = await Federation(world).look()
     of = {name: await tickets(hub) for name, hub in world.hubs.items()}
-    for (name, number), (other, theirs) in await federation._linked():
+    for (name, number), (other, theirs) in await federation.linked():
         one, two = of[name][number].status, of[other][theirs].status
         if one not in FINAL and two not in FINAL:
             assert one is two, f"{name}-{number} is {one.value}, {other}-{theirs} is {two.value}"

@@ -7,7 +7,7 @@ import pytest
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.lifecycle import Status
-from tests.simulation.exchange_world import WISHES, World, recorded, tickets
+from tests.simulation.exchange_world import WISHES, World, parked, recorded, tickets
 from tests.simulation.test_exchange import simulate
 
 
@@ -219,3 +219,83 @@ def test_a_change_that_answers_the_other_is_no_conflict():
         assert not await conflicts(world, "B")
 
     simulate("pair", 2, story)
+
+
+BOTH = pytest.mark.parametrize("shape", ["pair", "pair by webhooks"])
+
+
+@BOTH
+@pytest.mark.parametrize("final", ["A", "B"])
+def test_who_asks_for_a_final_ticket_to_be_opened_again_hears_that_it_is_final(
+    shape: str, final: str
+):
+    """Seeds 15 of "pair" and 1 of "pair by webhooks": the one stayed reopened, and the other closed."""
+    other = "B" if final == "A" else "A"
+
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        await world.hubs[other].do(solve(numbers[other], world.word("public")))
+        await world.settle()
+        await world.hubs[final].do(c.Close(number=numbers[final]))
+        await world.settle()
+        await world.hubs[other].do(c.Reopen(number=numbers[other], comment="Not yet."))
+        await world.settle()
+        assert await statuses(world, numbers) == {Status.CLOSED, Status.SOLVED}
+
+    simulate(shape, 1, story)
+
+
+@BOTH
+def test_a_ticket_that_was_on_hold_when_it_was_told_is_on_hold_there(shape: str):
+    """Seed 22 of "ring of three": it was opened there as assigned, and stayed so."""
+
+    async def story(world: World) -> None:
+        hub = world.hubs["A"]
+        opening = c.OpenTicket(subject=world.word("subject"), unit="UNIT_A")
+        number = (await hub.do(opening)).ticket.number
+        assign = c.Assign(number=number, unit="UNIT_B", note=world.word("public"))
+        await hub.do(assign, hold(number, world.word("public")))
+        await world.settle()
+        [there] = (await tickets(world.hubs["B"])).values()
+        assert there.status is Status.ON_HOLD
+
+    simulate(shape, 2, story)
+
+
+@BOTH
+def test_work_that_begins_on_a_ticket_that_the_other_side_reopened_is_heard(shape: str):
+    """Seed 7 of "ring of three by webhooks": the last word of theirs was the solution, so it counted as reopening."""
+
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        for name, command in (
+            ("A", solve(numbers["A"], world.word("public"))),
+            ("B", c.Reopen(number=numbers["B"], comment=world.word("public"))),
+            ("A", start(numbers["A"], "")),
+        ):
+            await world.hubs[name].do(command)
+            await world.settle()
+        assert await statuses(world, numbers) == {Status.IN_PROGRESS}
+
+    simulate(shape, 3, story)
+
+
+@BOTH
+def test_a_field_that_changed_while_the_other_side_ended_the_ticket_is_put_right_when_it_is_reopened(
+    shape: str,
+):
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        await at_once(
+            world,
+            ("A", c.Assign(number=numbers["A"], unit="UNIT_A", note=world.word("public"))),
+            ("B", solve(numbers["B"], world.word("public"))),
+        )
+        await world.settle()
+        await world.hubs["B"].do(c.Reopen(number=numbers["B"], comment=world.word("public")))
+        await world.settle()
+        found = [(await tickets(world.hubs[name]))[number] for name, number in numbers.items()]
+        assert found[0].unit == found[1].unit
+        assert not await parked(world.hubs["A"])
+
+    simulate(shape, 4, story)
