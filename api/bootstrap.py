@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout
-
 from adapters.kit.assembly import ExchangeParts
 from adapters.kit.mail_fetching import MailFetcher
 from adapters.store.alone import CONFORMANCE_LOCK, PUSH_LOCK, RETRANSLATION_LOCK, alone
 from adapters.store.checkpoints import Checkpoints
-from adapters.store.connection import PATIENCE_S, Connection, first_line, service_conninfo
+from adapters.store.connection import Connection, service_conninfo
 from adapters.store.embedded import EmbeddedServer
 from adapters.store.engine import PostgresStore
 from adapters.store.migrate import migrate
@@ -28,7 +25,6 @@ from api.hints import Hints
 from api.settings import Settings
 from api.views import TicketReader
 from api.workers import Work, Workers
-from domain.errors import StoreUnavailable
 from domain.ledger import Ledger
 from projections.runner import Projector
 
@@ -69,27 +65,7 @@ class Services:
 
         Raises ``StoreUnavailable`` within a few seconds.
         """
-        return await ask(self.store, question)
-
-
-async def ask(store: PostgresStore, question: Question[T]) -> T:
-    """What ``Services.ask`` does."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE_S
-    while True:
-        try:
-            async with store.pool.connection(deadline - loop.time()) as connection:
-                try:
-                    return await question(connection)
-                except psycopg.OperationalError as error:
-                    if not connection.closed or loop.time() >= deadline:
-                        raise _unavailable(error) from error
-        except (PoolTimeout, PoolClosed) as error:
-            raise _unavailable(error) from error
-
-
-def _unavailable(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the database cannot be asked: {first_line(error)}")
+        return await self.store.ask(question)
 
 
 @asynccontextmanager
@@ -126,7 +102,7 @@ async def running(
             doors=doors,
             mail_fetchers=mail_fetchers(settings, exchange) if work else [],
             hints=Hints(store),
-            feed_hub=FeedHub(partial(ask, store), wakeup, projector),
+            feed_hub=FeedHub(store.ask, wakeup, projector),
             feed_pushing=FeedPushing(
                 ledger,
                 store,

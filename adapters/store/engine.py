@@ -1,9 +1,9 @@
 """The event store on PostgreSQL: ``domain.store.EventStore`` with one writer and a few readers."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, LiteralString, Self
+from typing import Any, Final, LiteralString, Self, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -19,6 +19,7 @@ from domain.errors import StoreUnavailable
 from domain.formats import decode
 from domain.store import Answer, Append, EventStore, Receipt, Recorded, StoredAnswer
 
+T = TypeVar("T")
 ALWAYS: Final = 2**63 - 1
 """A version or position that no log reaches."""
 
@@ -163,7 +164,16 @@ class PostgresStore(EventStore):
     async def rows(
         self, query: LiteralString, parameters: Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
-        """Ask one question on a reading connection, anew if the database went away meanwhile.
+        """The rows that a statement finds. Raises ``StoreUnavailable``."""
+
+        async def found(connection: Connection) -> list[tuple[Any, ...]]:
+            cursor = await connection.execute(query, parameters, binary=True)
+            return await cursor.fetchall()
+
+        return await self.ask(found)
+
+    async def ask(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """Ask on a reading connection, anew if the database went away meanwhile.
 
         Raises ``StoreUnavailable`` within ``PATIENCE_S``.
         """
@@ -173,8 +183,7 @@ class PostgresStore(EventStore):
             try:
                 async with self.pool.connection(deadline - loop.time()) as connection:
                     try:
-                        cursor = await connection.execute(query, parameters, binary=True)
-                        return await cursor.fetchall()
+                        return await question(connection)
                     except psycopg.OperationalError as error:
                         if not connection.closed or loop.time() >= deadline:
                             raise _unavailable(error) from error
