@@ -283,6 +283,7 @@ class Application:
                 understood=not self._reading.beside,
             )
             self._tell(exchange)
+            self._conversations.recent.expect(exchange)
             return [*persons, exchange]
 
         provenance, at = attribution()
@@ -290,13 +291,17 @@ class Application:
         with acting(structs.replace(provenance, origin=origin), at):
             alone = self._conversations.alone(self._exchange.id)
             async with nullcontext() if self._at_once else alone:
-                outcome = await self._ledger.execute(
-                    *commands,
-                    actor=Actor.helpdesk(self._partner.name),
-                    exchanged_with=self._partner.name,
-                    together=together,
-                    before=before,
-                )
+                try:
+                    outcome = await self._ledger.execute(
+                        *commands,
+                        actor=Actor.helpdesk(self._partner.name),
+                        exchanged_with=self._partner.name,
+                        together=together,
+                        before=before,
+                    )
+                except BaseException:
+                    self._conversations.recent.forget(self._exchange.id)
+                    raise
                 assert self._decided is not None
                 self._conversations.recent.keep(self._decided)
         for each in written:

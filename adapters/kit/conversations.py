@@ -149,9 +149,10 @@ class Conversations:
 
     async def save(self, exchange: Exchange) -> Receipt | None:
         """Store what was decided. Raises what ``Ledger.save`` raises."""
+        self.recent.expect(exchange)
         try:
             receipt = await self.ledger.save(exchange)
-        except (Refused, StoreUnavailable):
+        except BaseException:
             self.recent.forget(exchange.id)
             raise
         self.recent.keep(exchange)

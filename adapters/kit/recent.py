@@ -24,15 +24,22 @@ class Recent:
     def __init__(self) -> None:
         self._kept: OrderedDict[UUID, Exchange] = OrderedDict()
         self._about: dict[tuple[str, int | str], UUID] = {}
+        self._expected: dict[UUID, int] = {}
+        """Versions that are on their way to the store from here."""
         self._bodies: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
 
     def kept(self, stream: UUID) -> Exchange | None:
-        """The conversation, to be decided on; None where it is not known."""
-        found = self._kept.get(stream)
+        """The conversation, to be decided on; None where it is not known, or another version is on its way."""
+        found = None if stream in self._expected else self._kept.get(stream)
         return found.fork() if found else None
+
+    def expect(self, exchange: Exchange) -> None:
+        """It is about to be stored like this: the log may tell of it before ``keep``. Ends with that, or ``forget``."""
+        self._expected[exchange.id] = exchange.version
 
     def keep(self, exchange: Exchange) -> None:
         """It is stored like this; from now on nobody decides on this very object."""
+        self._expected.pop(exchange.id, None)
         known = self._kept.get(exchange.id)
         if known is not None:
             if known.version >= exchange.version:
@@ -47,23 +54,25 @@ class Recent:
             self._forget_names(self._kept.popitem(last=False)[1])
 
     def forget(self, stream: UUID) -> None:
-        """Somebody else wrote to it."""
+        """Somebody else wrote to it, or may have."""
+        self._expected.pop(stream, None)
         if known := self._kept.pop(stream, None):
             self._forget_names(known)
 
     def forget_all(self) -> None:
+        self._expected.clear()
         self._kept.clear()
         self._about.clear()
 
     def follow(self, stream: UUID, version: int) -> None:
         """The log tells of this version: what is known must not be older."""
         known = self._kept.get(stream)
-        if known is not None and known.version < version:
+        if known is not None and max(known.version, self._expected.get(stream, 0)) < version:
             self.forget(stream)
 
     def idle(self, stream: UUID, direction: Direction) -> bool:
         """Whether no message is known to wait. Who learns of one from elsewhere learns it from the log."""
-        known = self._kept.get(stream)
+        known = None if stream in self._expected else self._kept.get(stream)
         return known is not None and known.next_message(direction) is None
 
     def about(self, helpdesk: str, name: int | str) -> UUID | None:

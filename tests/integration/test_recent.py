@@ -1,5 +1,6 @@
 """Conversations in memory: what another process wrote meanwhile is never overlooked."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -94,3 +95,42 @@ async def test_who_follows_the_log_forgets_what_is_older(processes):
     assert (await ours.kept_or_load(stream)).version == 3
     ours.recent.forget_all()
     assert await ours.find("osg", external_id="7932") == ("7932", stream)
+
+
+async def test_the_log_may_tell_of_what_is_on_its_way_before_it_is_kept(processes):
+    ours, _ = processes
+    exchange = (await begun(ours)).fork()
+    known = ours.recent.kept(exchange.id)
+    with by_test():
+        exchange.ignore(2, "nothing-new")
+    exchange.collect_events()  # as it is stored
+    ours.recent.expect(exchange)
+
+    assert not ours.recent.idle(exchange.id, Direction.IN)
+    assert ours.recent.kept(exchange.id) is None
+    ours.recent.follow(exchange.id, exchange.version)
+    ours.recent.keep(exchange)
+    assert ours.recent.kept(exchange.id).version == known.version + 1
+    ours.recent.expect(exchange)
+    ours.recent.follow(exchange.id, exchange.version + 1)  # nobody expects that
+    ours.recent.keep(known)
+    assert ours.recent.kept(exchange.id).version == known.version
+
+
+async def test_what_was_expected_and_broke_off_is_read_again(processes, monkeypatch):
+    ours, _ = processes
+    exchange = (await begun(ours)).fork()
+
+    async def broken(*_, **__):
+        raise asyncio.CancelledError
+
+    with by_test():
+        exchange.ignore(2, "nothing-new")
+        with monkeypatch.context() as patch:
+            patch.setattr(ours.ledger, "save", broken)
+            with pytest.raises(asyncio.CancelledError):
+                await ours.save(exchange)
+    assert ours.recent.kept(exchange.id) is None
+    assert (await ours.load(exchange.id)).next_message(Direction.IN) is not None
+    ours.recent.follow(exchange.id, exchange.version)
+    assert ours.recent.kept(exchange.id) is None
