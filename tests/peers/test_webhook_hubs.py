@@ -1,5 +1,6 @@
 """Two Ticket Ledgers that exchange tickets by webhooks."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
@@ -159,6 +160,7 @@ async def test_each_side_changes_its_key_while_tickets_flow(two_hubs):
 async def test_a_wrong_key_parks_nothing_and_what_waited_goes_when_it_is_right(two_hubs):
     async with two_hubs() as (ours, theirs):
         await HelpdeskSecrets(ours.store).keep("osg", OTHER_KEY)
+        await asyncio.sleep(1.2)  # a key is known for a second
         number = await ours.open_ticket("ROC_US")
         [failed, *_] = await ours.wait_for(Exchange.Failed)
         assert failed.code == "unauthorised"
