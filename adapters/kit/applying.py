@@ -1,21 +1,17 @@
 """One message in: from its bytes to its effect, or to the reason why it has none."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import structlog
-from msgspec import structs
 
 from adapters.kit.admitting import Admission
+from adapters.kit.carrying import REQUEST, Carrying, Judged, Settled
 from adapters.kit.clashing import Scales, Weighed, touches
 from adapters.kit.contract import (
     Adapter,
     Asked,
     Before,
-    Contact,
     Ignored,
     Reading,
     Returned,
@@ -23,39 +19,25 @@ from adapters.kit.contract import (
 )
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
-from adapters.kit.reused import is_lost, made_at
 from adapters.kit.seen import unseen_by
 from adapters.kit.verdicts import Effect, TellAgain, Verdict, failed
 from domain import commands as c
-from domain.aggregate import Aggregate, Event
 from domain.conflicts import Clash, Side
-from domain.content import Content
-from domain.directory import Person, identity_key
-from domain.errors import AlreadyClaimed, NothingToDo, Refused, StaleVersion, StoreUnavailable
+from domain.errors import AlreadyClaimed, Refused, StaleVersion, StoreUnavailable
 from domain.exchange import Exchange, Message
 from domain.helpdesk import Helpdesk
-from domain.identifiers import random_id
-from domain.provenance import Origin, acting, attribution
-from domain.rights import Actor
 from domain.store import Receipt
 from domain.ticket import Ticket
 
 log = structlog.get_logger()
 
 _ERASED: Final = "erased"
-_REQUEST: Final = "request"
-"""Kind of claim: the ticket in which a request began, as the first hop of its way."""
-
-
-class Settled(Exception):
-    """Another process gave the message its effect, or its outcome, meanwhile; or it must be stored first."""
 
 
 class Application:
     """Needs an ``acting`` block of the partner.
 
-    ``raw``: the message is not stored yet. Then it is stored with its effect, at the first attempt or not at
-    all, and the caller has the conversation for itself.
+    ``raw``: the message is not stored yet; see ``Carrying``.
     """
 
     def __init__(
@@ -79,8 +61,7 @@ class Application:
         self._request = ""
         """The key under which the request is claimed that is opened; empty: the first hop of its way."""
         self._raw, self._at_once = raw, raw is not None
-        self._decided: Exchange | None = None
-        """The conversation with the outcome, on its way to the store."""
+        self._carrying = Carrying(conversations, partner, exchange, message, at_once=self._at_once)
         self.tell_again: TellAgain | None = None
         self.receipt: Receipt | None = None
         """Where the effect is stored, when it is."""
@@ -91,7 +72,7 @@ class Application:
         Raises ``Settled``, ``StoreUnavailable``, ``StaleVersion``.
         """
         verdict = await self._judged()
-        if verdict is not None and self._at_once and self._decided:
+        if verdict is not None and self._at_once and self._carrying.tried:
             raise Settled  # it was tried with an effect that is in the conversation now
         return verdict
 
@@ -154,7 +135,7 @@ class Application:
             ) as error:  # of a person: somebody registered the same one just now
                 if error.kind.startswith("link:"):
                     return Verdict(kind="refused", code="link-conflict", detail=str(error))
-                if error.kind == _REQUEST and not await self._opened_anew(error.key):
+                if error.kind == REQUEST and not await self._opened_anew(error.key):
                     return await self._admission.opened_before(error)
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
@@ -229,11 +210,6 @@ class Application:
         found = [await self.tell_again(self._exchange, self._partner, each) for each in denied]
         return [each for each in found if each is not None]
 
-    def _tell(self, exchange: Exchange) -> None:
-        for effect in self._again:
-            with suppress(NothingToDo):
-                effect(exchange)
-
     def _read_again(self, raw: bytes | None) -> Reading | None:
         """A message that was understood before; a newer mapping may see it otherwise."""
         try:
@@ -247,97 +223,15 @@ class Application:
     async def _execute(
         self, commands: list[c.Command], ticket: Ticket | None, withheld: list[str]
     ) -> None:
-        persons: list[Aggregate] = []
-        first = commands[0]
-        if isinstance(first, c.OpenTicket):
-            submitter, new = await self._person(self._reading.submitter)
-            commands[0] = structs.replace(first, submitter=submitter)
-            persons = [new] if new else []
-        else:
-            assert ticket is not None
-            commands[0] = structs.replace(first, expected_version=ticket.version)
-
-        opening = isinstance(first, c.OpenTicket)
-        before: list[Event] = []
-        written: list[Content] = []
-
-        async def together(ticket: Ticket) -> Sequence[Aggregate]:
-            self._decided = exchange = await self._conversation()
-            written[:] = ticket.pending_contents
-            before[:] = exchange.collect_events()
-            if self._message.reference not in exchange.messages:
-                raise Settled
-            if opening and self._reading.hops:
-                exchange.claim(_REQUEST, self._request or self._reading.hops[0])
-            if link := self._link(ticket.number):
-                key, made_at = await self._link_key(link[1]), self._made_at(link[1])
-                exchange.link(*link, link_key=key, opened_at=made_at)
-            for clash in self._clashes:
-                exchange.find_conflict(self._message.reference, clash)
-            exchange.apply_message(
-                self._message.reference,
-                ticket.number,
-                ticket.version,
-                remote_state=self._reading.state,
-                withheld=withheld,
-                understood=not self._reading.beside,
-            )
-            self._tell(exchange)
-            self._conversations.recent.expect(exchange)
-            return [*persons, exchange]
-
-        provenance, at = attribution()
-        origin = Origin(self._partner.name, self._message.message_id, self._reading.hops)
-        with acting(structs.replace(provenance, origin=origin), at):
-            alone = self._conversations.alone(self._exchange.id)
-            async with nullcontext() if self._at_once else alone:
-                try:
-                    outcome = await self._ledger.execute(
-                        *commands,
-                        actor=Actor.helpdesk(self._partner.name),
-                        exchanged_with=self._partner.name,
-                        together=together,
-                        before=before,
-                    )
-                except BaseException:
-                    self._conversations.recent.forget(self._exchange.id)
-                    raise
-                assert self._decided is not None
-                self._conversations.recent.keep(self._decided)
-        for each in written:
-            self._conversations.recent.remember_content(each.id, each.body)
-        self.receipt = outcome.receipt
-
-    async def _conversation(self) -> Exchange:
-        """The one to decide on: as of a moment ago, and as it is stored when that was not good enough."""
-        if self._at_once:
-            if self._decided:
-                raise Settled
-            return self._exchange
-        load = self._conversations.load if self._decided else self._conversations.kept_or_load
-        return await load(self._exchange.id)
-
-    async def _link_key(self, external_id: str) -> str:
-        """Under which their ticket is to be claimed; empty where it is claimed already."""
-        if external_id in ("", self._exchange.external_id):
-            return ""
-        key, _ = await self._conversations.link(self._partner.name, external_id)
-        return key
-
-    def _link(self, number: int) -> tuple[int, str, str] | None:
-        """What the message tells of the link that was not known; None for nothing."""
-        exchange, reading = self._exchange, self._reading
-        theirs = "" if is_lost(exchange, reading) else reading.external_id
-        link = (
-            number,
-            exchange.external_id or theirs,
-            reading.external_reference or exchange.external_reference,
+        judged = Judged(
+            reading=self._reading,
+            commands=commands,
+            withheld=withheld,
+            clashes=self._clashes,
+            effects=self._again,
+            request=self._request,
         )
-        known = exchange.number, exchange.external_id, exchange.external_reference
-        return link if link != known or self._made_at(link[1]) else None
-
-    def _made_at(self, external_id: str) -> datetime | None:
-        return made_at(self._exchange, self._reading, external_id)
+        self.receipt = (await self._carrying.carry_out(judged, ticket)).receipt
 
     async def _opened_anew(self, request: str) -> bool:
         """Whether the partner opened it again under its old name, after a restore: it gets a key of its own."""
@@ -347,7 +241,8 @@ class Application:
         return self._request != request
 
     async def _without_effect(self, why: str, withheld: Sequence[str] = ()) -> Verdict:
-        link = self._link(self._exchange.number) if self._exchange.number else None
+        number = self._exchange.number
+        link = self._carrying.link(self._reading, number) if number else None
         key = ""
         if link:
             key, holder = await self._conversations.link(self._partner.name, link[1])
@@ -362,18 +257,7 @@ class Application:
             understood=not self._reading.beside,
             link=link,
             link_key=key,
-            made_at=self._made_at(link[1]) if link else None,
+            made_at=self._carrying.made_at(self._reading, link[1]) if link else None,
             clashes=self._clashes,
             effects=self._again,
         )
-
-    async def _person(self, contact: Contact | None) -> tuple[UUID | None, Person | None]:
-        """The submitter, and the entry to be registered where it is somebody new."""
-        if contact is None or "@" not in contact.mail:
-            return None, None
-        known = await self._ledger.store.holder("identity:mail", identity_key("mail", contact.mail))
-        if known is not None:
-            return known, None
-        person = Person(random_id())
-        person.register(name=contact.name, mail=contact.mail, phone=contact.phone)
-        return person.id, person

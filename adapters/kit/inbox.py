@@ -13,7 +13,8 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from adapters.kit.applying import Application, Settled
+from adapters.kit.applying import Application
+from adapters.kit.carrying import Settled
 from adapters.kit.contract import Reading, Unreadable
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
