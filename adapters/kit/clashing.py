@@ -155,7 +155,8 @@ class Scales(Struct, frozen=True, kw_only=True):
         ours, said = self.ticket.status, _said(self.reading, self.words)
         if not self.reading.seen:
             return False
-        if self.partner.policy is Policy.CLOSING_ONLY and (said in OPEN) == (ours in OPEN):
+        as_agreed = (said in OPEN) == (ours in OPEN) and not clashes
+        if self.partner.policy is Policy.CLOSING_ONLY and as_agreed:
             return False
         if ours in FINAL:
             return said in OPEN

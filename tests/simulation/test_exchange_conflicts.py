@@ -6,7 +6,7 @@ import pytest
 
 from domain import commands as c
 from domain.exchange import Exchange
-from domain.lifecycle import Status
+from domain.lifecycle import OPEN, Status
 from tests.simulation.exchange_world import WISHES, World, parked, recorded, tickets
 from tests.simulation.test_exchange import simulate
 
@@ -299,3 +299,24 @@ def test_a_field_that_changed_while_the_other_side_ended_the_ticket_is_put_right
         assert not await parked(world.hubs["A"])
 
     simulate(shape, 4, story)
+
+
+@pytest.mark.parametrize("shape", ["pair", "pair of beginnings and ends"])
+def test_a_ticket_that_was_ended_and_reopened_while_the_other_side_passed_it_on_is_open_on_both(
+    shape: str,
+):
+    """Seed 5026 of the second: to the other side, which had passed it on, it stayed over."""
+
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_A")
+        here, there = numbers["A"], numbers["B"]
+        await asyncio.gather(
+            world.hubs["A"].do(solve(here, world.word("public"))),
+            world.hubs["B"].do(c.Assign(number=there, unit="UNIT_B")),
+        )
+        await world.hubs["A"].do(c.Reopen(number=here, comment=world.word("public")))
+        await world.hubs["A"].do(hold(here, world.word("public")))
+        await world.settle()
+        assert await statuses(world, numbers) <= OPEN
+
+    simulate(shape, 1, story)
