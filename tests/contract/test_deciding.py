@@ -35,11 +35,11 @@ async def test_a_change_in_one_page_with_the_beginning_of_its_conversation_is_de
             if isinstance(each.event, Exchange.Linked | Ticket.Commented)
         ]
         deciding = world.parts.worker._following._deciding
-        await deciding.decide(stream, page)
-        await deciding.decide(stream, page)
-        decided = [
-            each.event.event_position
-            for each in await world.store.stream(stream)
-            if isinstance(each.event, Exchange.DispatchDecided)
-        ]
-    assert decided == [each.position for each in page]
+        for _ in range(2):  # the log may be read again
+            await deciding.decide(stream, page)
+            decided = [
+                each.event.event_position
+                for each in await world.store.stream(stream)
+                if isinstance(each.event, Exchange.DispatchDecided)
+            ]
+            assert decided == [each.position for each in page]
