@@ -123,6 +123,7 @@ class Conversations:
 
     async def kept_or_load(self, stream: UUID) -> Exchange:
         """The conversation as it was lately; see ``Recent`` for what may be decided on it."""
+        await self.recent.landed(stream)
         return self.recent.kept(stream) or await self.load(stream)
 
     async def begin_or_load(self, stream: UUID | None) -> Exchange:

@@ -4,6 +4,7 @@ A decision on it is safe: storing fails where another process was faster, and th
 decide nothing because of it asks the store first.
 """
 
+import asyncio
 from collections import OrderedDict
 from time import monotonic
 from typing import Final
@@ -26,6 +27,8 @@ class Recent:
         self._about: dict[tuple[str, int | str], UUID] = {}
         self._expected: dict[UUID, int] = {}
         """Versions that are on their way to the store from here."""
+        self._landing: dict[UUID, list[asyncio.Future[None]]] = {}
+        """Who waits until it is known what became of that."""
         self._bodies: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
 
     def kept(self, stream: UUID) -> Exchange | None:
@@ -39,7 +42,7 @@ class Recent:
 
     def keep(self, exchange: Exchange) -> None:
         """It is stored like this; from now on nobody decides on this very object."""
-        self._expected.pop(exchange.id, None)
+        self._land(exchange.id)
         known = self._kept.get(exchange.id)
         if known is not None:
             if known.version >= exchange.version:
@@ -55,12 +58,26 @@ class Recent:
 
     def forget(self, stream: UUID) -> None:
         """Somebody else wrote to it, or may have."""
-        self._expected.pop(stream, None)
+        self._land(stream)
         if known := self._kept.pop(stream, None):
             self._forget_names(known)
 
+    async def landed(self, stream: UUID) -> None:
+        """Return when nothing of this conversation is on its way to the store from here."""
+        while stream in self._expected:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._landing.setdefault(stream, []).append(future)
+            await future
+
+    def _land(self, stream: UUID) -> None:
+        if self._expected.pop(stream, None) is not None:
+            for each in self._landing.pop(stream, ()):
+                if not each.done():
+                    each.set_result(None)
+
     def forget_all(self) -> None:
-        self._expected.clear()
+        for stream in list(self._expected):
+            self._land(stream)
         self._kept.clear()
         self._about.clear()
 

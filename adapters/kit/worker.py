@@ -178,6 +178,7 @@ class ExchangeWorker:
 
     async def _apply(self, stream: UUID) -> float | None:
         """Give one message its effect; whether there may be more."""
+        await self._recent.landed(stream)
         idle = self._recent.idle(stream, Direction.IN) or not await self._inbox.apply(stream)
         return None if idle or self._recent.idle(stream, Direction.IN) else 0
 

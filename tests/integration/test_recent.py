@@ -134,3 +134,17 @@ async def test_what_was_expected_and_broke_off_is_read_again(processes, monkeypa
     assert (await ours.load(exchange.id)).next_message(Direction.IN) is not None
     ours.recent.follow(exchange.id, exchange.version)
     assert ours.recent.kept(exchange.id) is None
+
+
+async def test_who_needs_a_conversation_that_is_being_stored_waits_for_it(processes):
+    ours, _ = processes
+    exchange = (await begun(ours)).fork()
+    with by_test():
+        exchange.ignore(2, "nothing-new")
+    exchange.collect_events()
+    ours.recent.expect(exchange)
+    waiting = asyncio.create_task(ours.kept_or_load(exchange.id))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    ours.recent.keep(exchange)
+    assert (await waiting).version == exchange.version
