@@ -23,7 +23,7 @@ class HelpdeskSecrets:
         return str(rows[0][0]) if rows else ""
 
     async def keep(self, helpdesk: str, secret: str) -> None:
-        """Replace it; an empty one is forgotten. The next call to the partner uses the new one."""
+        """Replace it; an empty one is forgotten. Calls to the partner use the new one within a second."""
         if secret:
             await self._store.rows(PUT, [helpdesk, secret])
         else:
