@@ -1,6 +1,7 @@
 """deliver: entries of a feed pushed as signed webhooks. The baseline posts ready bytes with the same client in a bare loop."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -89,3 +90,27 @@ async def run(bench: Bench) -> list[Result]:
             baseline_is="bare loop of the client", unit="deliveries/s", target=0.3,
         )  # fmt: skip
     return [result]
+
+
+@asynccontextmanager
+async def sink_beside() -> AsyncGenerator[int]:
+    """The port of a sink in another program: its processor time is nobody's."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.deliver", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield int(await process.stdout.readline())
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _sink() -> None:
+    async with Sink().listening() as port:
+        print(port, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_sink())

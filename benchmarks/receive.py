@@ -3,7 +3,8 @@
 The baseline is a bare sink at the same server: for mail it says that it has the mail, and forgets it; for webhooks
 a FastAPI route takes the bytes and answers. The sender is another program. Each round brings new tickets of
 theirs, each with an opening and some comments; webhooks are signed CloudEvents. What we answer goes to somebody
-who takes everything at once; the last answers of a round are waited for, before the other side begins.
+who takes everything at once, a webhook by HTTP to a third program; the last answers of a round are waited for, before
+the other side begins.
 """
 
 from typing import Any

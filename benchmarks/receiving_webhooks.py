@@ -13,7 +13,7 @@ from api.app import create_app
 from api.bootstrap import running
 from api.settings import Environment, Settings
 from benchmarks.common import Bench
-from benchmarks.deliver import Sink
+from benchmarks.deliver import sink_beside
 from benchmarks.feed import served
 from benchmarks.receiving import CONNECTIONS, MESSAGES, PARTNER, Receiver, register
 
@@ -76,7 +76,7 @@ async def hub(bench: Bench) -> AsyncGenerator[Receiver]:
         allow_private_partners=True, partner_messages_per_s_max=100_000,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
-        sink = await stack.enter_async_context(Sink().listening())
+        sink = await stack.enter_async_context(sink_beside())
         services = await stack.enter_async_context(running(settings, work=False))
         await HelpdeskSecrets(services.store).keep(PARTNER, _KEY)
         await register(services.ledger, "webhook", address=f"http://127.0.0.1:{sink}/events")
