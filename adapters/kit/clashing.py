@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from adapters.kit.confirming import step
 from adapters.kit.contract import Asked, Ignored, Reading
 from adapters.kit.seen import Unseen
 from adapters.kit.states import stage
@@ -26,6 +27,7 @@ from domain.words import Words
 _OVER: Final = frozenset({Status.SOLVED, Status.UNSOLVED})
 _NO_TEXT: Final = ("As the partner ", "The partner ")
 """How a text begins that an adapter wrote because the partner wrote none."""
+_STAYS: Final = "It stays as it was, with another unit."
 _AT_ONCE: Final = "Both sides ended the ticket at the same time, and theirs holds."
 
 _STATES: Final[Mapping[type[c.Command], Status]] = MappingProxyType({
@@ -134,9 +136,14 @@ class Scales(Struct, frozen=True, kw_only=True):
     def held(self, commands: Sequence[c.Command], status: Status) -> Weighed:
         """Of what holds at the partner: ours that it had not seen when it said so are still to be weighed there."""
         overtaken = {"priority"} if self._changes("priority") else set()
+        elsewhere: Sequence[c.Command] = ()
         if self._changes("state"):
-            overtaken |= {"state", "unit"}
+            overtaken.add("state")
+            if self._changes("unit") or not (elsewhere := self._elsewhere(commands)):
+                overtaken.add("unit")
         left = [each for each in commands if field_of(each) not in overtaken]
+        if elsewhere:
+            left = [each for each in left if field_of(each) != "unit"] + list(elsewhere)
         kept = [
             f"{field}:overtaken"
             for field in sorted({field_of(each) for each in commands} & overtaken)
@@ -147,6 +154,15 @@ class Scales(Struct, frozen=True, kw_only=True):
             confirms=self.ticket.status in FINAL and status in OPEN,
             why="overtaken" if kept else "nothing-new",
         )
+
+    def _elsewhere(self, commands: Sequence[c.Command]) -> Sequence[c.Command]:
+        """The unit that they say, and then what we have made of the ticket meanwhile: that they are still to hear."""
+        ours = self.ticket.status
+        moves = [each for each in commands if isinstance(each, c.Assign) and not each.anew]
+        if not moves or ours not in OPEN:
+            return ()
+        again = stage(ours) != stage(Status.ASSIGNED)
+        return [*moves, *([step(self.ticket, ours, _STAYS)] if again else [])]
 
     def _confirms(
         self, commands: Sequence[c.Command], withheld: Sequence[str], clashes: Sequence[Clash]

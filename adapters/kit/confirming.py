@@ -33,7 +33,7 @@ def adopted(ticket: Ticket, held: Held, *, unit_is_known: bool) -> list[c.Comman
         steps.append(c.Assign(number=number, unit=held.unit, note=_WHY))
         status = Status.ASSIGNED
     if stage(status) != stage(held.status):
-        steps.append(_step(ticket, held.status))
+        steps.append(step(ticket, held.status, _WHY))
     return steps
 
 
@@ -43,10 +43,11 @@ def _reopens(ticket: Ticket, held: Held) -> bool:
     return held.status in OPEN or ended
 
 
-def _step(ticket: Ticket, status: Status) -> c.Command:
+def step(ticket: Ticket, status: Status, why: str) -> c.Command:
+    """The command that leads there."""
     match status:
         case Status.NEW | Status.ASSIGNED | Status.REOPENED:
-            return begun_anew(ticket, _WHY)
+            return begun_anew(ticket, why)
         case Status.IN_PROGRESS:
             action = Action.START_WORK
         case Status.WAITING_FOR_REPLY:
@@ -57,7 +58,7 @@ def _step(ticket: Ticket, status: Status) -> c.Command:
             action = Action.FIND_UNSOLVABLE
         case _:
             action = Action.SOLVE
-    return COMMANDS[action](ticket.number, _WHY)
+    return COMMANDS[action](ticket.number, why)
 
 
 def begun_anew(ticket: Ticket, note: str) -> c.Assign:
