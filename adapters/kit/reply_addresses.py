@@ -5,6 +5,7 @@ was not told the address cannot make it. The keys stand beside the ledger, never
 what one before it signed is believed for as long as was said when it was replaced.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -23,7 +24,7 @@ _DETAIL: Final = re.compile(r"([1-9]\d{0,8})\.([a-z2-7]{16})")
 _KNOWN_FOR: Final = timedelta(seconds=30)
 """So long a process may go on signing with a key that was replaced meanwhile."""
 _ASKED_EVERY: Final = timedelta(seconds=1)
-"""Mail to an address that none of the known keys signed has them looked up anew, not more often than this."""
+"""Mail to an address that none of the known keys signed has them looked up anew, not more often than this: it waits."""
 
 
 class SigningKey(Struct, frozen=True):
@@ -57,12 +58,21 @@ class ReplyAddresses:
             return 0
         number, signature = int(found[1]), found[2]
         for age in (_KNOWN_FOR, _ASKED_EVERY):
+            if age is _ASKED_EVERY:
+                await self._may_be_asked()
             now = clock.now()
             for key in await self._known(age):
                 good = key.until is None or now < key.until
                 if good and hmac.compare_digest(_signature(key, helpdesk, number), signature):
                     return number
         return 0
+
+    async def _may_be_asked(self) -> None:
+        """Whoever guesses waits for a moment; so does the first answer to an address of a new key."""
+        assert self._known_at is not None
+        left = _ASKED_EVERY - (clock.now() - self._known_at)
+        if timedelta(0) < left <= _ASKED_EVERY:
+            await asyncio.sleep(left.total_seconds())
 
     async def _known(self, age: timedelta) -> Sequence[SigningKey]:
         """The keys as they were so long ago at most."""
