@@ -225,6 +225,9 @@ async def test_a_database_that_is_away_is_told_in_time_and_found_again(database:
         assert "cannot be reached" in str(told[0])
 
         away.rename(socket)
+        monkeypatch.setattr(
+            "adapters.store.engine.PATIENCE_S", 10.0
+        )  # the pool comes back later and later
         assert (await store.append(one(uuid4(), 1))).position == 1
         assert await store.head() == 1
 
