@@ -12,6 +12,7 @@ from adapters.helpdesks.webhook import message as kept
 from adapters.helpdesks.webhook.keys import BadSecret, Keys
 from adapters.helpdesks.webhook.looking import look_signed
 from adapters.helpdesks.webhook.mapping import Webhook
+from adapters.kit.answers import instant
 from adapters.kit.assembly import ExchangeParts
 from adapters.kit.carriers import Secrets
 from adapters.kit.contract import Unreadable
@@ -73,7 +74,7 @@ class WebhookDoor:
         message = kept.received(target, headers, body)
         envelope, raw = message.envelope(), kept.written(message)
         received = await self._exchange.inbox.take(
-            partner, raw, envelope.id, kept.instant(envelope.time)
+            partner, raw, envelope.id, instant(envelope.time)
         )
         if received is None:
             await self._must_be_the_same(partner, envelope.id, body)

@@ -35,9 +35,9 @@ def instant(text: str | None) -> datetime | None:
     """An instant with its zone, in UTC. Anything else is not believed."""
     try:
         at = datetime.fromisoformat(text or "")
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):  # the latter: the first year in a zone that is ahead
         return None
-    return at.astimezone(UTC) if at.tzinfo else None
 
 
 def instant_or_latest(text: str | None) -> datetime:

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.helpdesks.webhook.connector import WebhookConnector
 from adapters.helpdesks.webhook.looking import look_signed
-from adapters.helpdesks.webhook.message import instant
+from adapters.kit.answers import instant
 from adapters.kit.carriers import Seen
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import must_be_signed

@@ -8,8 +8,8 @@ from msgspec import structs
 
 from adapters.helpdesks.webhook.attached import attached
 from adapters.helpdesks.webhook.events import EventData, EventTicket, TicketEvent
-from adapters.helpdesks.webhook.message import instant
 from adapters.kit import asking, words
+from adapters.kit.answers import instant
 from adapters.kit.contract import Asked, Before, Held, Ignored, Unreadable
 from adapters.kit.states import action, begins_anew
 from adapters.kit.text import cut, line, storable

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from adapters.helpdesks.webhook.events import EventId, Name, named
 from adapters.helpdesks.webhook.keys import Keys
-from adapters.helpdesks.webhook.message import instant
+from adapters.kit.answers import instant
 from adapters.kit.carriers import Seen
 from adapters.kit.http import Api
 from adapters.kit.retry import Undelivered

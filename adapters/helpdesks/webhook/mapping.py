@@ -4,7 +4,8 @@ from adapters.helpdesks.webhook import outgoing
 from adapters.helpdesks.webhook.attached import elsewhere
 from adapters.helpdesks.webhook.events import TicketEvent, named
 from adapters.helpdesks.webhook.incoming import commands_for_known, commands_for_unknown, held
-from adapters.helpdesks.webhook.message import MEDIA_TYPE, instant, taken_apart
+from adapters.helpdesks.webhook.message import MEDIA_TYPE, taken_apart
+from adapters.kit.answers import instant
 from adapters.kit.carriers import Elsewhere
 from adapters.kit.contract import (
     Asked,
