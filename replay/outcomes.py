@@ -1,7 +1,7 @@
 """What became of a partner's messages, and what was known when it did: one conversation, event by event."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from domain.exchange import Exchange
 from domain.formats import decode
 from replay.streams import Placed, Row
 
-Outcome = Exchange.Applied | Exchange.Ignored | Exchange.MessageRefused | Exchange.Parked
+Outcome: TypeAlias = Exchange.Applied | Exchange.Ignored | Exchange.MessageRefused | Exchange.Parked
 OUTCOMES: Final[Mapping[type[Outcome], str]] = {
     Exchange.Applied: "applied", Exchange.Ignored: "ignored",
     Exchange.MessageRefused: "refused", Exchange.Parked: "parked",
