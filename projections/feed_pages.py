@@ -1,13 +1,15 @@
 """The feed of a partner as it is read: entries with their texts, and where a moment stands in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 from psycopg import AsyncConnection
 
+from domain.aggregate import Event
 from domain.content import Content
 from domain.feeds import Entry, Mark, sealed_in, shown_text, told_as
 from domain.formats import decode
@@ -90,22 +92,28 @@ async def entries(
     checked_limit(limit, LIMIT_MAX)
     cursor = await connection.execute(ENTRIES, (helpdesk, after, limit), binary=True)
     rows = [(*row[:5], decode(row[5])) for row in await cursor.fetchall()]
-    sealed = [sealed_in(row[5]) for row in rows]
-    contents = await _contents(connection, [each.id for some in sealed for each in some.values()])
+    sealed = [each.id for row in rows for each in sealed_in(row[5]).values()]
+    contents = await _contents(connection, sealed)
     return [
-        _cloud_event(
-            helpdesk,
-            Entry(
-                sequence=sequence,
-                previous=previous,
-                hash=hash_,
-                rule=rule,
-                event=told_as(event, number),
-                texts={name: shown_text(contents.get(each.id)) for name, each in some.items()},
-            ),
-        )
-        for (sequence, number, rule, previous, hash_, event), some in zip(rows, sealed, strict=True)
+        shown(helpdesk, sequence, number, rule, previous, hash_, event, contents)
+        for sequence, number, rule, previous, hash_, event in rows
     ]
+
+
+def shown(
+    helpdesk: str, sequence: int, number: int, rule: str, previous: str, hash_: str, event: Event,
+    contents: Mapping[UUID, Content],
+) -> CloudEvent:  # fmt: skip
+    """An entry as its reader gets it, with those of its texts that there are."""
+    entry = Entry(
+        sequence=sequence,
+        previous=previous,
+        hash=hash_,
+        rule=rule,
+        event=told_as(event, number),
+        texts={name: shown_text(contents.get(each.id)) for name, each in sealed_in(event).items()},
+    )
+    return _cloud_event(helpdesk, entry)
 
 
 def page_of(items: Sequence[CloudEvent], after: int) -> FeedPage:
