@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
 
@@ -22,6 +23,7 @@ from api.exchanging import add_exchange_workers, exchange_parts, mail_fetchers
 from api.feed_hub import FeedHub
 from api.feed_pushing import FeedPushing
 from api.hints import Hints
+from api.housekeeping import Housekeeping
 from api.settings import Settings
 from api.views import TicketReader
 from api.workers import Work, Workers
@@ -134,6 +136,8 @@ def add_workers(services: Services) -> None:
         services.mail_fetchers,
         services.conninfo,
     )
+    housekeeping = Housekeeping(services.store, timedelta(days=services.settings.answer_days))
+    services.workers.add("housekeeping", housekeeping.run)
     services.workers.add(
         "retranslation",
         partial(alone, services.conninfo, RETRANSLATION_LOCK, retranslation(services)),

@@ -73,7 +73,8 @@ COMMAND_HEADERS: Final[dict[str, Any]] = {
     "parameters": [
         _header(
             "Idempotency-Key",
-            "Send the same key with a repetition: it gets the first answer and nothing happens twice.",
+            "Send the same key with a repetition: it gets the first answer and nothing happens twice. "
+            "Answers are kept for seven days, or as long as the operator has set; after that a key is a new one.",
             "7c9e6679-7425-40de-944b-e07fc1f90ae7",
         ),
         _header("If-Match", "The version that was read; refused with 412 if there is a newer one.", "*"),

@@ -53,6 +53,8 @@ class Settings(MailSettings):
     body_bytes_max: Annotated[int, Field(ge=1_000)] = 1_000_000
     readers_max: Annotated[int, Field(ge=1, le=50)] = 6
     """Connections that answer questions; writing needs one more, listening another."""
+    answer_days: Annotated[float, Field(gt=0, le=3_650)] = 7.0
+    """How long a repetition of a request with an Idempotency-Key gets the first answer."""
     wait_s_max: Annotated[float, Field(gt=0, le=30)] = 2.0
     """How long a question waits for the position it asks for."""
 

@@ -112,6 +112,6 @@ class EventStore(Protocol):
         """Delete contents for ever; how many there were. The events that refer to them stay."""
         ...
 
-    async def purge_answers(self, before: datetime) -> int:
-        """Forget the answers that were recorded before an instant; how many there were."""
+    async def purge_answers(self, before: datetime, most: int) -> int:
+        """Forget the oldest answers that were recorded before an instant, at most so many; how many there were."""
         ...

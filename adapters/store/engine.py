@@ -40,7 +40,13 @@ ANSWER: Final = """
 """
 NEXT_NUMBERS: Final = "SELECT nextval('ledger.ticket_number') FROM generate_series(1, %b)"
 ERASE: Final = "DELETE FROM ledger.content WHERE id = ANY(%b) RETURNING id"
-PURGE: Final = "DELETE FROM ledger.answer WHERE recorded_at < %b RETURNING key"
+PURGE: Final = """
+    WITH old AS MATERIALIZED (
+        SELECT scope, key FROM ledger.answer WHERE recorded_at < %b
+         ORDER BY recorded_at LIMIT %b::bigint)
+    DELETE FROM ledger.answer USING old
+     WHERE answer.scope = old.scope AND answer.key = old.key RETURNING answer.key
+"""
 
 
 _WRITER_SETTINGS: Final = (
@@ -118,9 +124,8 @@ class PostgresStore(EventStore):
         """Delete contents for ever; how many there were. The events that refer to them stay."""
         return len(await self.rows(ERASE, [list(ids)]))
 
-    async def purge_answers(self, before: datetime) -> int:
-        """Forget the answers recorded before a moment; how many there were."""
-        return len(await self.rows(PURGE, [before]))
+    async def purge_answers(self, before: datetime, most: int) -> int:
+        return len(await self.rows(PURGE, [before, most]))
 
     # -- reading -------------------------------------------------------------------------------------
 

@@ -102,8 +102,9 @@ class MemoryStore(EventStore):
         self._standing.contents.difference_update(gone)
         return len(gone)
 
-    async def purge_answers(self, before: datetime) -> int:
-        old = [name for name, stored in self._answers.items() if stored.recorded_at < before]
+    async def purge_answers(self, before: datetime, most: int) -> int:
+        ages = ((name, stored.recorded_at) for name, stored in self._answers.items())
+        old = [name for name, recorded_at in ages if recorded_at < before][:most]
         for name in old:
             del self._answers[name]
         self._standing.keys.difference_update(old)

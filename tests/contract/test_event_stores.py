@@ -192,10 +192,22 @@ async def test_an_idempotency_key_is_used_once_in_its_scope(store: EventStore):
 async def test_answers_are_forgotten_by_age(store: EventStore):
     receipt = await store.append(one(uuid4(), 1, answer=Answer("user:x", "key", b"hash")))
 
-    assert await store.purge_answers(receipt.recorded_at) == 0
-    assert await store.purge_answers(receipt.recorded_at + timedelta(seconds=1)) == 1
+    assert await store.purge_answers(receipt.recorded_at, 10) == 0
+    assert await store.purge_answers(receipt.recorded_at + timedelta(seconds=1), 10) == 1
     assert await store.answer("user:x", "key") is None
     await store.append(one(uuid4(), 1, answer=Answer("user:x", "key", b"hash")))
+
+
+async def test_answers_are_forgotten_a_few_at_a_time_the_oldest_first(store: EventStore):
+    for number in range(5):
+        last = await store.append(one(uuid4(), 1, answer=Answer("user:x", str(number), b"hash")))
+    later = last.recorded_at + timedelta(seconds=1)
+
+    assert await store.purge_answers(later, 2) == 2
+    assert [await store.answer("user:x", each) is None for each in "01234"] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+    assert [await store.purge_answers(later, 2) for _ in range(3)] == [2, 1, 0]
 
 
 # -- contents --------------------------------------------------------------------------------------------
