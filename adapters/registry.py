@@ -22,8 +22,8 @@ from adapters.helpdesks.webhook.mapping import Webhook
 from adapters.helpdesks.zammad.connector import ZammadConnector
 from adapters.helpdesks.zammad.mapping import Zammad
 from adapters.kit.addresses import must_be_mailbox
-from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
+from adapters.kit.interface import Connector
 
 _ALL: Final[tuple[Adapter, ...]] = (
     OsgMail(),

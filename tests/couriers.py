@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 from msgspec import Struct
 
-from adapters.kit.carriers import Courier, Delivered, Parcel
 from adapters.kit.http import Api
+from adapters.kit.interface import Courier, Delivered, Parcel
 from adapters.kit.retry import Undelivered
 
 PATIENCE_S = 60

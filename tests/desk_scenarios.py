@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
+from adapters.kit.interface import Connector
 from adapters.registry import ADAPTERS
 from domain.helpdesk import Policy
 from domain.words import Tables

@@ -7,8 +7,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from adapters.kit.assembly import Installation, assemble
-from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
+from adapters.kit.interface import Connector
 from adapters.kit.mail_out import NoMailOut
 from adapters.kit.retry import Patience
 from adapters.store.checkpoints import Checkpoints

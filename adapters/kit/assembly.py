@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.kit.by_hand import ByHand
-from adapters.kit.carriers import NO_CONNECTORS, Carriers, Connector, NoSecrets, Secrets
+from adapters.kit.carriers import NO_CONNECTORS, Carriers, NoSecrets, Secrets
 from adapters.kit.comparing_pages import CONFIRM_S, Linked, Nothing, Pages
 from adapters.kit.comparing_runs import Comparison
 from adapters.kit.contract import Adapter, Place, Stamping
@@ -15,6 +15,7 @@ from adapters.kit.deciding import Deciding
 from adapters.kit.doorkeeping import Doorkeeper
 from adapters.kit.fetching import Fetching
 from adapters.kit.inbox import Inbox
+from adapters.kit.interface import Connector
 from adapters.kit.mail_door import BYTES_MAX, MailDoor
 from adapters.kit.mail_in import MailIn
 from adapters.kit.mappings import Mappings

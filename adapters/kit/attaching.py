@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from adapters.kit import telling
 from adapters.kit.asking import attached
-from adapters.kit.carriers import Incoming, Parcel
 from adapters.kit.contract import News, Unreadable
 from adapters.kit.downloads import Downloads, NotFetched, Wanted
 from adapters.kit.files import ReceivedFile, Taken, file_name, media_type, taken
+from adapters.kit.interface import Incoming, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.telling import Told
 from adapters.kit.text import line

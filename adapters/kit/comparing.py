@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from adapters.kit.carriers import Seen
+from adapters.kit.interface import Seen
 from adapters.kit.reused import ANOTHER, given_again
 from adapters.kit.states import action, stage
 from domain.lifecycle import OPEN, Status

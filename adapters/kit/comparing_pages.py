@@ -12,10 +12,11 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from adapters.kit.carriers import Carriers, Observer, Seen
+from adapters.kit.carriers import Carriers
 from adapters.kit.comparing import Difference, Ours, Repair, differences
 from adapters.kit.comparing_sides import our_side
 from adapters.kit.conversations import CONNECTED, Conversations
+from adapters.kit.interface import Observer, Seen
 from adapters.kit.repairing import Effect, Repairing
 from domain.errors import NothingToDo, NotNow
 from domain.exchange import Exchange

@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from adapters.kit.carriers import Line
 from adapters.kit.contract import Place
+from adapters.kit.interface import Line
 
 TermsT = TypeVar("TermsT")
 TermsT_contra = TypeVar("TermsT_contra", contravariant=True)

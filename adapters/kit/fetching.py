@@ -11,12 +11,13 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from adapters.kit.carriers import Carriers, Elsewhere
+from adapters.kit.carriers import Carriers
 from adapters.kit.contract import Adapter, Reading
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.downloads import NotFetched
 from adapters.kit.files import ReceivedFile, taken
 from adapters.kit.hops import as_for_us
+from adapters.kit.interface import Elsewhere
 from adapters.kit.polling import Checkpoints
 from adapters.kit.retry import Patience, Undelivered
 from adapters.tasks import end

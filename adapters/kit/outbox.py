@@ -8,9 +8,10 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from adapters.kit.carriers import Carriers, Delivered, Parcel
+from adapters.kit.carriers import Carriers
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.deciding import ACTOR, UNTRANSLATED
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Patience, Undelivered
 from adapters.kit.reused import key_for
 from adapters.kit.writing import Untranslatable, Writer

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import structlog
 
-from adapters.kit.carriers import Parcel
 from adapters.kit.contract import Reading
 from adapters.kit.conversations import Conversations
 from adapters.kit.documents import our_id
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
 from domain.errors import NothingToDo
 from domain.exchange import Exchange

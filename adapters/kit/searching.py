@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from adapters.kit.answers import instant_or_latest
 from adapters.kit.attaching import full
-from adapters.kit.carriers import Incoming
+from adapters.kit.interface import Incoming
 
 OVERLAP: Final = timedelta(minutes=10)
 _MINUTE: Final = timedelta(minutes=1)

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.contract import Stamping
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from api.conformance.changing import changed
 from api.conformance.holding import Holding

@@ -16,7 +16,7 @@ from adapters.helpdesks.jira.poller import JiraPoller
 from adapters.helpdesks.jira.session import LONG_PAGE, Session, Terms
 from adapters.helpdesks.jira.words import WORDS
 from adapters.kit.answers import instant
-from adapters.kit.carriers import Parcel, Seen
+from adapters.kit.interface import Parcel, Seen
 from adapters.kit.retry import Undelivered
 from domain import clock
 from domain import commands as c

@@ -15,7 +15,7 @@ from adapters.helpdesks.servicenow.observer import ServiceNowObserver
 from adapters.helpdesks.servicenow.poller import ServiceNowPoller
 from adapters.helpdesks.servicenow.session import Session, Terms
 from adapters.helpdesks.servicenow.words import WORDS
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.exchange import Exchange

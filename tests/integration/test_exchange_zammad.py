@@ -15,7 +15,7 @@ from adapters.helpdesks.zammad.observer import ZammadObserver
 from adapters.helpdesks.zammad.poller import ZammadPoller
 from adapters.helpdesks.zammad.session import PAGE, Session, Terms
 from adapters.helpdesks.zammad.words import WORDS
-from adapters.kit.carriers import Parcel, Seen
+from adapters.kit.interface import Parcel, Seen
 from domain import clock
 from domain import commands as c
 from domain.exchange import Exchange

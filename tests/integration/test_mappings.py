@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.kit.carriers import Carriers, Line, MailCourier
+from adapters.kit.carriers import Carriers, MailCourier
+from adapters.kit.interface import Line
 from adapters.kit.mail_out import NoMailOut
 from adapters.kit.round_trip import RoundTrip
 from domain.errors import Forbidden, Invalid, NothingToDo, StaleVersion

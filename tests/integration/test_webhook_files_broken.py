@@ -12,7 +12,7 @@ from adapters.helpdesks.webhook.connector import WebhookCourier
 from adapters.helpdesks.webhook.keys import Keys
 from adapters.helpdesks.webhook.message import STRUCTURED, Message, written
 from adapters.kit.attaching import ATTEMPTS_MAX
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import BROKE_OFF, ID_HEADER, WebhookOut
 from tests.peers.webhook_scenarios import KEY

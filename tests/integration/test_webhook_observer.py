@@ -13,7 +13,7 @@ import pytest
 from adapters.helpdesks.webhook.connector import WebhookConnector
 from adapters.helpdesks.webhook.looking import look_signed
 from adapters.kit.answers import instant
-from adapters.kit.carriers import Seen
+from adapters.kit.interface import Seen
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import must_be_signed
 from adapters.registry import ADAPTERS

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.kit.carriers import Connector
+from adapters.kit.interface import Connector
 from adapters.kit.retry import Patience
 from adapters.registry import ADAPTERS, CONNECTORS
 from domain.helpdesk import Helpdesk, InterfaceState, Policy

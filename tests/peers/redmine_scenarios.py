@@ -9,7 +9,7 @@ import httpx2
 from adapters.helpdesks.redmine.documents import Note, Ours, write
 from adapters.helpdesks.redmine.session import Session
 from adapters.helpdesks.redmine.terms import Terms
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 from domain.helpdesk import Policy
 from tests.peers.peer_hub import PeerHub, peer_hub
 from tests.peers.redmine_server import Redmine

@@ -9,7 +9,7 @@ import httpx2
 from adapters.helpdesks.rt.connector import RtConnector
 from adapters.helpdesks.rt.documents import Note, Ours, write
 from adapters.helpdesks.rt.session import Session, Terms
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Patience
 from adapters.registry import CONNECTORS
 from api.demo.request_tracker import RequestTracker

@@ -10,7 +10,7 @@ import pytest
 from adapters.helpdesks.redmine.courier import RedmineCourier
 from adapters.helpdesks.redmine.observer import RedmineObserver
 from adapters.helpdesks.redmine.words import WORDS
-from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.interface import Delivered, Parcel
 from domain import commands as c
 from domain.exchange import Exchange
 from tests.peers.proxy import Proxy

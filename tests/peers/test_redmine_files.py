@@ -13,7 +13,7 @@ from adapters.helpdesks.redmine.courier import RedmineCourier
 from adapters.helpdesks.redmine.documents import Note, Ours, write
 from adapters.helpdesks.redmine.words import WORDS
 from adapters.kit.attaching import OurFile
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.content import sha256_of

@@ -13,7 +13,7 @@ from adapters.helpdesks.redmine.courier import RedmineCourier
 from adapters.helpdesks.redmine.session import Session
 from adapters.helpdesks.redmine.terms import Terms
 from adapters.helpdesks.redmine.words import WORDS
-from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.exchange import Exchange

@@ -10,7 +10,7 @@ import pytest
 from adapters.helpdesks.rt.courier import RtCourier
 from adapters.helpdesks.rt.observer import RtObserver
 from adapters.helpdesks.rt.session import Session, Terms
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
 from tests.couriers import patiently
 from tests.peers.proxy import Proxy

@@ -9,8 +9,8 @@ from msgspec import structs
 
 from adapters.helpdesks.rt.courier import RtCourier
 from adapters.kit.attaching import OurFile
-from adapters.kit.carriers import Parcel
 from adapters.kit.downloads import Wanted
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.content import sha256_of

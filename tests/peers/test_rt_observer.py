@@ -5,7 +5,7 @@ import pytest
 from adapters.helpdesks.rt import observer
 from adapters.helpdesks.rt.courier import RtCourier
 from adapters.helpdesks.rt.observer import RtObserver
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 from tests.peers.rt_scenarios import Desk, message, opening, session_of
 
 

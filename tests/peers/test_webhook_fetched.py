@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from adapters.kit.carriers import Elsewhere
 from adapters.kit.downloads import NotFetched
+from adapters.kit.interface import Elsewhere
 from domain import commands as c
 from domain.content import sha256_of
 from domain.ticket import Ticket

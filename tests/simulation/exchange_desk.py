@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Struct
 
-from adapters.kit.carriers import Delivered, Found, Incoming, Known, Line, Parcel
 from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading
 from adapters.kit.ghd.outgoing import DIARY
 from adapters.kit.hops import hop, parted
+from adapters.kit.interface import Delivered, Found, Incoming, Known, Line, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.states import action
 from adapters.kit.telling import outcome

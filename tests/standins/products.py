@@ -10,8 +10,8 @@ from adapters.helpdesks.servicenow.connector import ServiceNowConnector
 from adapters.helpdesks.servicenow.mapping import ServiceNow as ServiceNowAdapter
 from adapters.helpdesks.zammad.connector import ZammadConnector
 from adapters.helpdesks.zammad.mapping import Zammad as ZammadAdapter
-from adapters.kit.carriers import Connector
 from adapters.kit.contract import Adapter
+from adapters.kit.interface import Connector
 from tests.standins import jira, servicenow, zammad
 
 StandIn = Any

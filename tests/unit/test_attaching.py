@@ -9,10 +9,10 @@ from msgspec import structs
 from adapters.helpdesks.osg_mail.mapping import OsgMail
 from adapters.kit import attaching
 from adapters.kit.attaching import ATTEMPTS_MAX, Listed, OurFile, TheirFile, Uploads
-from adapters.kit.carriers import Parcel
 from adapters.kit.contract import News, Unreadable
 from adapters.kit.downloads import Downloads, Wanted
 from adapters.kit.http import Api
+from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.kit.carriers import Seen
 from adapters.kit.comparing import GONE, Difference, Ours, Repair, differences
+from adapters.kit.interface import Seen
 from adapters.kit.reused import ANOTHER
 from adapters.kit.states import stage
 from domain.lifecycle import OPEN, Status

@@ -1,8 +1,8 @@
 """Nothing is pushed through this interface: the partner calls, and asks for what it wants to know."""
 
 from adapters.kit.addresses import unlike
-from adapters.kit.carriers import Delivered, Line, Parcel
 from adapters.kit.contract import Place
+from adapters.kit.interface import Delivered, Line, Parcel
 from adapters.kit.retry import Undelivered
 
 

@@ -6,9 +6,9 @@ from adapters.helpdesks.jira.courier import JiraCourier
 from adapters.helpdesks.jira.observer import JiraObserver
 from adapters.helpdesks.jira.poller import JiraPoller
 from adapters.helpdesks.jira.session import Session, Terms
-from adapters.kit.carriers import Line
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
+from adapters.kit.interface import Line
 
 _SETTLE_S: Final = 60.0
 

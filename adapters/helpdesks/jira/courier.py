@@ -19,8 +19,8 @@ from adapters.helpdesks.jira.rich_text import document as rich
 from adapters.helpdesks.jira.rows import CommentRow, IssueRow, Transition
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.answers import instant_or_latest
-from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.documents import our_id
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import TEXT_S, Settling

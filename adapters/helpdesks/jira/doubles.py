@@ -14,8 +14,8 @@ from adapters.helpdesks.jira.rich_text import document as rich
 from adapters.helpdesks.jira.rows import CommentRow, IssueRow
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.batches import batches
-from adapters.kit.carriers import Known
 from adapters.kit.documents import ours
+from adapters.kit.interface import Known
 from adapters.kit.retry import Undelivered
 from adapters.kit.settling import stays
 from adapters.kit.words import status_there

@@ -13,7 +13,7 @@ from adapters.helpdesks.jira.rich_text import named_files
 from adapters.helpdesks.jira.rows import AttachmentRow, CommentRow, IssueRow
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.attaching import Listed, OurFile, Uploads, copies, fetched
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 
 
 class Files:

@@ -7,8 +7,8 @@ from adapters.helpdesks.jira.documents import marked, property_of
 from adapters.helpdesks.jira.doubles import Doubles, labelled
 from adapters.helpdesks.jira.rows import IssueRow
 from adapters.helpdesks.jira.session import Session
-from adapters.kit.carriers import Seen
 from adapters.kit.documents import our_number
+from adapters.kit.interface import Seen
 from domain.words import Words
 
 

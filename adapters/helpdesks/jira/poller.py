@@ -16,7 +16,7 @@ from adapters.helpdesks.jira.rows import IssueRow
 from adapters.helpdesks.jira.session import Session
 from adapters.kit.answers import instant_or_latest, their_time
 from adapters.kit.attaching import full
-from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.interface import Found, Incoming, Known
 from adapters.kit.searching import Rounds
 from domain import clock
 from domain.words import Words

@@ -5,9 +5,9 @@ from adapters.helpdesks.redmine.observer import RedmineObserver
 from adapters.helpdesks.redmine.poller import RedminePoller
 from adapters.helpdesks.redmine.session import Session
 from adapters.helpdesks.redmine.terms import Terms
-from adapters.kit.carriers import Line
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
+from adapters.kit.interface import Line
 
 
 class RedmineConnector(SessionConnector[Terms, Session]):

@@ -27,8 +27,8 @@ from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
 from adapters.helpdesks.redmine.files import Files
 from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
-from adapters.kit.carriers import Delivered, Parcel
 from adapters.kit.documents import our_number
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
 from domain.words import Words

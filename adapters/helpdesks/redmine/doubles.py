@@ -24,7 +24,7 @@ from adapters.helpdesks.redmine.files import private_text_of
 from adapters.helpdesks.redmine.rows import Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.batches import batches
-from adapters.kit.carriers import Known
+from adapters.kit.interface import Known
 from adapters.kit.retry import Undelivered
 from adapters.kit.words import status_there
 from domain.lifecycle import Status

@@ -11,8 +11,8 @@ from adapters.helpdesks.redmine.documents import Ours, Theirs, write
 from adapters.helpdesks.redmine.rows import Attachment, Issue, Journal
 from adapters.helpdesks.redmine.session import Session
 from adapters.kit.attaching import Listed, OurFile, Uploads, fetched
-from adapters.kit.carriers import Parcel
 from adapters.kit.downloads import Wanted
+from adapters.kit.interface import Parcel
 from adapters.kit.text import line
 
 _PUT_UP_MAX = 100

@@ -7,8 +7,8 @@ from adapters.helpdesks.redmine.changes import Reader, marks
 from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible, still_there
 from adapters.helpdesks.redmine.rows import Issue
 from adapters.helpdesks.redmine.session import Session
-from adapters.kit.carriers import Seen
 from adapters.kit.documents import our_number
+from adapters.kit.interface import Seen
 from domain.words import Words
 
 

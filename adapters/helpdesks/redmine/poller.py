@@ -20,7 +20,7 @@ from adapters.helpdesks.redmine.files import Files
 from adapters.helpdesks.redmine.rows import Issue, in_seconds
 from adapters.helpdesks.redmine.session import PAGE, TOO_LARGE, Session
 from adapters.kit.attaching import full
-from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.interface import Found, Incoming, Known
 from adapters.kit.retry import Undelivered
 from domain import clock
 from domain.words import Words

@@ -19,8 +19,8 @@ from adapters.helpdesks.rt.documents import (
 from adapters.helpdesks.rt.files import plain_text, with_texts_and_files
 from adapters.helpdesks.rt.session import Session, TicketRow, TransactionRow
 from adapters.kit.answers import instant
-from adapters.kit.carriers import Incoming
 from adapters.kit.documents import ours
+from adapters.kit.interface import Incoming
 from domain.words import Words
 
 _SYSTEM: Final = "RT_System"

@@ -4,9 +4,9 @@ from adapters.helpdesks.rt.courier import RtCourier
 from adapters.helpdesks.rt.observer import RtObserver
 from adapters.helpdesks.rt.poller import RtPoller
 from adapters.helpdesks.rt.session import Session, Terms
-from adapters.kit.carriers import Line
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
+from adapters.kit.interface import Line
 from adapters.kit.settling import TEXT_S
 
 

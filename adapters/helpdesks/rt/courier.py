@@ -24,7 +24,7 @@ from adapters.helpdesks.rt.session import (
 )
 from adapters.kit.answers import instant
 from adapters.kit.attaching import OurFile, Uploads
-from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import Settling, twice

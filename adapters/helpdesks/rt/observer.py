@@ -10,8 +10,8 @@ from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, either, mark
 from adapters.helpdesks.rt.words import DELETED
 from adapters.kit.answers import instant
 from adapters.kit.batches import batches
-from adapters.kit.carriers import Seen
 from adapters.kit.documents import our_number, ours
+from adapters.kit.interface import Seen
 from adapters.kit.settling import repeats
 
 log = structlog.get_logger()

@@ -16,7 +16,7 @@ from adapters.helpdesks.rt.session import PAGE, Session, TicketRow, TransactionR
 from adapters.kit.answers import instant
 from adapters.kit.attaching import full
 from adapters.kit.batches import batches
-from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.interface import Found, Incoming, Known
 from adapters.kit.retry import Undelivered
 from domain.words import Words
 

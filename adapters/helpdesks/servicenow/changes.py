@@ -10,8 +10,8 @@ from adapters.helpdesks.servicenow.documents import (
     event_id,
 )
 from adapters.helpdesks.servicenow.session import AttachmentRow, Incident, JournalRow, instant
-from adapters.kit.carriers import Incoming
 from adapters.kit.documents import ours
+from adapters.kit.interface import Incoming
 
 _TEXT_CHARACTERS_MAX = 200_000
 

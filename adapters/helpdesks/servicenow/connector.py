@@ -4,9 +4,9 @@ from adapters.helpdesks.servicenow.courier import ServiceNowCourier
 from adapters.helpdesks.servicenow.observer import ServiceNowObserver
 from adapters.helpdesks.servicenow.poller import ServiceNowPoller
 from adapters.helpdesks.servicenow.session import Session, Terms
-from adapters.kit.carriers import Line
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
+from adapters.kit.interface import Line
 from adapters.kit.settling import TEXT_S
 
 

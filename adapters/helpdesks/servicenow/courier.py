@@ -12,7 +12,7 @@ from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, event_id, m
 from adapters.helpdesks.servicenow.doubles import Doubles
 from adapters.helpdesks.servicenow.files import Files
 from adapters.helpdesks.servicenow.session import Incident, JournalRow, Session
-from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import Settling, twice

@@ -13,7 +13,7 @@ from adapters.helpdesks.servicenow import words
 from adapters.helpdesks.servicenow.documents import event_id
 from adapters.helpdesks.servicenow.session import Incident, JournalRow, Session
 from adapters.kit.batches import batches
-from adapters.kit.carriers import Known
+from adapters.kit.interface import Known
 from adapters.kit.retry import Undelivered
 from adapters.kit.settling import repeats, stays
 from adapters.kit.words import status_there

@@ -7,7 +7,7 @@ files, its caller too, so there are none for supporters only.
 from adapters.helpdesks.servicenow.documents import Entry, Ours
 from adapters.helpdesks.servicenow.session import PAGE, AttachmentRow, Session
 from adapters.kit.attaching import Listed, OurFile, Uploads, copies, fetched
-from adapters.kit.carriers import Parcel
+from adapters.kit.interface import Parcel
 
 _PAGES_MAX = 20
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from adapters.helpdesks.servicenow.documents import event_id
 from adapters.helpdesks.servicenow.doubles import Doubles, doubled
 from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session
-from adapters.kit.carriers import Seen
 from adapters.kit.documents import our_id
+from adapters.kit.interface import Seen
 from domain.words import Words
 
 _PAGES_MAX = 20

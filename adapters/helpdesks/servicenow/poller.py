@@ -22,7 +22,7 @@ from adapters.helpdesks.servicenow.session import (
 )
 from adapters.kit.attaching import full
 from adapters.kit.batches import batches
-from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.interface import Found, Incoming, Known
 from adapters.kit.retry import Undelivered
 from domain.words import Words
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from adapters.helpdesks.webhook.events import EventData, EventFile
-from adapters.kit.carriers import Elsewhere
 from adapters.kit.contract import Asked, Ignored, News, Unreadable
 from adapters.kit.fetching import ELSEWHERE
 from adapters.kit.files import ReceivedFile, file_name, taken
+from adapters.kit.interface import Elsewhere
 from domain import commands as c
 from domain.content import sha256_of
 from domain.ticket import Ticket

@@ -10,9 +10,9 @@ from adapters.helpdesks.webhook.keys import BadSecret, Keys
 from adapters.helpdesks.webhook.looking import WebhookObserver, look_address
 from adapters.helpdesks.webhook.message import taken_apart
 from adapters.kit.attaching import ATTEMPTS_MAX
-from adapters.kit.carriers import Delivered, Line, Parcel
 from adapters.kit.contract import Place, Unreadable
 from adapters.kit.http import Api
+from adapters.kit.interface import Delivered, Line, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import BROKE_OFF, ID_HEADER, Delivery, WebhookOut
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from adapters.helpdesks.webhook.keys import Keys
 from adapters.helpdesks.webhook.looking import asked_at, signed_headers
-from adapters.kit.carriers import Elsewhere
 from adapters.kit.downloads import Downloads, NotFetched, Wanted
 from adapters.kit.http import Api
+from adapters.kit.interface import Elsewhere
 
 BELOW: Final = "/files"
 """Of the address for looks."""

@@ -14,8 +14,8 @@ from msgspec import Meta, Struct
 from adapters.helpdesks.webhook.events import EventId, Name, named
 from adapters.helpdesks.webhook.keys import Keys
 from adapters.kit.answers import instant
-from adapters.kit.carriers import Seen
 from adapters.kit.http import Api
+from adapters.kit.interface import Seen
 from adapters.kit.retry import Undelivered
 from adapters.kit.sharing import TAKEN_MAX
 from adapters.kit.webhook import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signatures

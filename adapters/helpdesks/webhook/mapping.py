@@ -6,7 +6,6 @@ from adapters.helpdesks.webhook.events import TicketEvent, named
 from adapters.helpdesks.webhook.incoming import commands_for_known, commands_for_unknown, held
 from adapters.helpdesks.webhook.message import MEDIA_TYPE, taken_apart
 from adapters.kit.answers import instant
-from adapters.kit.carriers import Elsewhere
 from adapters.kit.contract import (
     Asked,
     Before,
@@ -19,6 +18,7 @@ from adapters.kit.contract import (
     Unreadable,
 )
 from adapters.kit.hops import hops_in
+from adapters.kit.interface import Elsewhere
 from adapters.kit.telling import heard_responsible
 from adapters.kit.text import line
 from domain.lifecycle import Status

@@ -6,9 +6,9 @@ from adapters.helpdesks.zammad.courier import ZammadCourier
 from adapters.helpdesks.zammad.observer import ZammadObserver
 from adapters.helpdesks.zammad.poller import ZammadPoller
 from adapters.helpdesks.zammad.session import Session, Terms
-from adapters.kit.carriers import Line
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
+from adapters.kit.interface import Line
 
 _SETTLE_S: Final = 60.0
 

@@ -15,7 +15,7 @@ from adapters.helpdesks.zammad.documents import DOCUMENTS, EXTERNAL_ID, Note, Ou
 from adapters.helpdesks.zammad.doubles import Doubles
 from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
 from adapters.kit.attaching import OurFile, Uploads
-from adapters.kit.carriers import Delivered, Parcel
+from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import TEXT_S, Settling, twice

@@ -12,7 +12,7 @@ import structlog
 from adapters.helpdesks.zammad.documents import EXTERNAL_ID, event_id
 from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
 from adapters.kit.batches import batches
-from adapters.kit.carriers import Known
+from adapters.kit.interface import Known
 from adapters.kit.retry import Undelivered
 from adapters.kit.settling import repeats, stays
 from adapters.kit.words import status_there

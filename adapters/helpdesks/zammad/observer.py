@@ -6,8 +6,8 @@ from adapters.helpdesks.zammad import words
 from adapters.helpdesks.zammad.documents import EXTERNAL_ID, event_id
 from adapters.helpdesks.zammad.doubles import Doubles, doubled
 from adapters.helpdesks.zammad.session import Session, TicketRow
-from adapters.kit.carriers import Seen
 from adapters.kit.documents import our_number, ours
+from adapters.kit.interface import Seen
 from adapters.kit.retry import Undelivered
 from domain.words import Words
 

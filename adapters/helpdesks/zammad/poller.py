@@ -18,7 +18,7 @@ from adapters.helpdesks.zammad.files import with_files
 from adapters.helpdesks.zammad.session import PAGE, HistoryRow, Session, TicketRow
 from adapters.kit.answers import instant_or_latest, their_time
 from adapters.kit.attaching import full
-from adapters.kit.carriers import Found, Incoming, Known
+from adapters.kit.interface import Found, Incoming, Known
 from adapters.kit.searching import OVERLAP, Rounds
 from domain import clock
 from domain.words import Words
