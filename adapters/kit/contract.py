@@ -75,7 +75,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     number_opened_at: datetime | None = None
     """When ours was made, as the partner was told, where the message says."""
     opens: bool = False
-    """It is the first message about the partner's ticket."""
+    """It is the first message about the partner's ticket, as far as it says itself."""
     installation: str = ""
     """Whose number that is, where the message says so: a number of another installation is not ours."""
     state: str = ""

@@ -19,9 +19,9 @@ from domain.content import Sealed
 from domain.errors import EntryNotFound, Refused, StaleVersion, StoreUnavailable
 from domain.exchange import Exchange
 from domain.helpdesk import PRODUCTION, Helpdesk, InterfaceState
-from domain.identifiers import named_id, random_id
+from domain.identifiers import named_id, random_id, ticket_id
 from domain.ledger import Ledger
-from domain.store import Receipt
+from domain.store import Receipt, Recorded
 
 log = structlog.get_logger()
 
@@ -129,6 +129,11 @@ class Conversations:
     async def begin_or_load(self, stream: UUID | None) -> Exchange:
         """The conversation as it was lately, or a new one that is not opened yet."""
         return Exchange(random_id()) if stream is None else await self.kept_or_load(stream)
+
+    async def history(self, number: int, as_of: int) -> list[Recorded]:
+        """The events of our ticket up to a position, oldest first. Raises ``TicketNotFound``."""
+        told = self.recent.history(ticket_id(number), as_of)
+        return told or await self.ledger.history(number, as_of=as_of)
 
     async def bodies(self, *sealed: Sealed | None) -> list[bytes | None]:
         """The bytes of messages and texts; None for what was erased."""

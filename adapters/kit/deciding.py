@@ -208,7 +208,7 @@ class Deciding:
     async def _files_before(self, exchange: Exchange, cause: Recorded) -> dict[int, str]:
         """Files that follow a ticket which is told as a whole: where they were attached, and by which rule."""
         partner = await self._conversations.known_terms(exchange.helpdesk)
-        history = await self._ledger.history(exchange.number, as_of=cause.position)
+        history = await self._conversations.history(exchange.number, cause.position)
         ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
         versions = {each.version for each in ticket.files}
         verdicts = {

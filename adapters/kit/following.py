@@ -51,6 +51,7 @@ class Following:
 
     async def follow(self, page: Sequence[Recorded]) -> None:
         """Return when all is decided. Raises ``StoreUnavailable``; then the page is to be followed again."""
+        self._recent.tell(page)
         for recorded in page:
             event, kind = recorded.event, type(recorded.event)
             if kind in Ticket.mutators:

@@ -76,7 +76,10 @@ class Inbox:
         about: UUID | None,
     ) -> Received:
         reading = self._glance(partner, raw)
-        key, stream = await self._find(partner.name, reading, about)
+        if about is None and self._opens(partner.name, reading):
+            key, stream = reading.external_id, None
+        else:
+            key, stream = await self._find(partner.name, reading, about)
         async with self._conversations.alone(stream or random_id()):
             exchange = await self._conversations.begin_or_load(stream)
             provenance = _provenance(partner.name, message_id)
@@ -157,6 +160,14 @@ class Inbox:
         return exchange.receive(
             message_id, raw, self._adapters[partner.adapter].media_type, mapping
         )
+
+    def _opens(self, helpdesk: str, reading: Reading) -> bool:
+        """Whether a message is believed that it is the first about their ticket.
+
+        Where it is not, the claim of their identifier refuses the append.
+        """
+        known = self._conversations.recent.about(helpdesk, reading.external_id)
+        return bool(reading.opens and reading.external_id and not reading.number) and not known
 
     async def _find(
         self, helpdesk: str, reading: Reading, about: UUID | None

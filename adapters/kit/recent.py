@@ -1,17 +1,19 @@
 """What this process wrote or read of conversations lately, in memory, so that the next message needs no question.
 
 A decision on it is safe: storing fails where another process was faster, and then it is forgotten. Who would
-decide nothing because of it asks the store first.
+decide nothing because of it asks the store first. What the log told (``history``) is so for ever.
 """
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 from uuid import UUID
 
 from domain.content import Sealed
 from domain.exchange import Direction, Exchange, Message
+from domain.store import Recorded
 
 _CONVERSATIONS_MAX: Final = 2_000
 _BODIES_MAX: Final = 512
@@ -30,6 +32,9 @@ class Recent:
         self._landing: dict[UUID, list[asyncio.Future[None]]] = {}
         """Who waits until it is known what became of that."""
         self._bodies: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
+        self._begun: dict[UUID, list[Recorded]] = {}
+        """Streams that begin in the page of the log which is followed now."""
+        self._told_until = 0
 
     def kept(self, stream: UUID) -> Exchange | None:
         """The conversation, to be decided on; None where it is not known, or another version is on its way."""
@@ -100,6 +105,25 @@ class Recent:
         for name in (exchange.number, exchange.external_id):
             if self._about.get((exchange.helpdesk, name)) == exchange.id:
                 del self._about[exchange.helpdesk, name]
+
+    # -- events --------------------------------------------------------------------------------------
+
+    def tell(self, page: Sequence[Recorded]) -> None:
+        """The log tells of these events now, one after the other and none between them."""
+        self._begun = begun = {}
+        for recorded in page:
+            event = recorded.event
+            if event.originator_version == 1:
+                begun[event.originator_id] = [recorded]
+            elif event.originator_id in begun:
+                begun[event.originator_id].append(recorded)
+        self._told_until = page[-1].position if page else 0
+
+    def history(self, stream: UUID, until_position: int) -> list[Recorded]:
+        """The events of a stream up to a position, oldest first, where it began in the page; empty where not."""
+        if until_position > self._told_until:
+            return []
+        return [each for each in self._begun.get(stream, ()) if each.position <= until_position]
 
     # -- bytes ---------------------------------------------------------------------------------------
 

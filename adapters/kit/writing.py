@@ -107,7 +107,7 @@ class Writer:
         as_of = _END if now else cause.position
         if isinstance(cause.event, Ticket.Attached):
             as_of = max(as_of, await self.told_whole(exchange))
-        history = await self._ledger.history(exchange.number, as_of=as_of)
+        history = await self._conversations.history(exchange.number, as_of)
         ticket = Ticket.replay(history[0].event.originator_id, [each.event for each in history])
         about_ticket = cause.event.originator_id == ticket.id
         event = cause.event if about_ticket else history[0].event

@@ -148,3 +148,25 @@ async def test_who_needs_a_conversation_that_is_being_stored_waits_for_it(proces
     assert not waiting.done()
     ours.recent.keep(exchange)
     assert (await waiting).version == exchange.version
+
+
+async def test_the_history_of_a_stream_is_known_where_it_began_in_the_page(processes):
+    ours, _ = processes
+    earlier = await begun(ours)
+    head = await ours.ledger.store.head()
+    later = Exchange(random_id())
+    with by_test():
+        await ours.change(earlier.id, lambda fresh: fresh.ignore(2, "nothing-new"))
+        later.open("osg", external_id="7933")
+        later.receive("<2@osg.test>", b"second", "message/rfc822", "osg_mail@1")
+        await ours.save(later)
+    page = await ours.ledger.store.log(head, 100)
+    ours.recent.tell(page)
+    *_, opened, received = page
+
+    assert ours.recent.history(later.id, received.position) == [opened, received]
+    assert ours.recent.history(later.id, opened.position) == [opened]
+    assert ours.recent.history(later.id, received.position + 1) == []  # of that nothing was told
+    assert ours.recent.history(earlier.id, received.position) == []
+    ours.recent.tell([])
+    assert ours.recent.history(later.id, opened.position) == []

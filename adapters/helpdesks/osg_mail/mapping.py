@@ -71,6 +71,7 @@ class OsgMail:
             external_id=external_id,
             external_reference=reference,
             number=number,
+            opens="GHD_Description" in fields,
             installation=installation,
             hops=hops,
             seen=line(mail.header(message, SEEN), 300) if hops else "",
