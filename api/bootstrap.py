@@ -25,6 +25,7 @@ from api.feed_pushing import FeedPushing
 from api.hints import Hints
 from api.housekeeping import Housekeeping
 from api.settings import Settings
+from api.tags import Tags
 from api.views import TicketReader
 from api.workers import Work, Workers
 from domain.ledger import Ledger
@@ -47,6 +48,7 @@ class Services:
     ledger: Ledger
     tickets: TicketReader
     tokens: Tokens
+    tags: Tags
     wakeup: Wakeup
     projector: Projector
     exchange: ExchangeParts
@@ -89,6 +91,8 @@ async def running(
         wakeup = await stack.enter_async_context(Wakeup(conninfo))
         ledger = Ledger(store)
         projector = Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup)
+        tags = Tags(store, wakeup)
+        await tags.learn()
         doors = Doors(Checkpoints(store), settings.environment.value)
         exchange = exchange_parts(settings, ledger, store, wakeup, doors)
         services = Services(
@@ -98,6 +102,7 @@ async def running(
             ledger=ledger,
             tickets=TicketReader(ledger, store),
             tokens=Tokens(store),
+            tags=tags,
             wakeup=wakeup,
             projector=projector,
             exchange=exchange,
@@ -126,6 +131,7 @@ async def running(
 def add_workers(services: Services) -> None:
     """One line for everything that runs beside the requests."""
     services.workers.add("projector", services.projector.run)
+    services.workers.add("losses", services.tags.run)
     services.workers.add("feeds", services.feed_hub.run)
     pusher = services.feed_pushing.pusher(services.feed_hub)
     services.workers.add("push", partial(alone, services.conninfo, PUSH_LOCK, pusher.run))

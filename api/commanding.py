@@ -33,7 +33,7 @@ class CommandAnswer(Struct, frozen=True):
 
     number: int
     version: int
-    """Send it as ``If-Match: "version"`` with the next command to refuse a lost update."""
+    """The ETag names it; sent as ``If-Match`` with the next command it refuses a lost update."""
     status: str
     unit: str
     possible: list[str]

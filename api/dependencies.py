@@ -19,8 +19,9 @@ from api.bootstrap import Question, Services, T
 from api.commanding import Caller, carry_out
 from api.moments import POSITION_MAX
 from api.problems import BadRequest, NotYet, ScopeMissing
+from api.tags import Tags
 from domain.commands import Command
-from domain.errors import Forbidden
+from domain.errors import Forbidden, Invalid
 from domain.identifiers import NUMBER_MAX, random_id
 from domain.ledger import Ledger
 from domain.lifecycle import Action
@@ -31,7 +32,7 @@ COOKIE: Final = "ticketledger_session"
 KEY_CHARACTERS_MAX: Final = 255
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:@/+=-]{1,100}")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_VERSION: Final = re.compile(r'(?:W/)?"(\d{1,9})"')
+_TAG: Final = re.compile(r'(?:W/)?"([\d-]{1,40})"')
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _encode = msgspec.json.Encoder().encode
@@ -124,7 +125,8 @@ class Desk(Visit, frozen=True, gc=False):
             key=self.key,
             request_hash=digest,
         )
-        headers = {"ETag": f'"{done.version}"', "X-Correlation-ID": self.correlation_id}
+        etag = self.services.tags.etag(done.version, done.number)
+        headers = {**etag, "X-Correlation-ID": self.correlation_id}
         if status == 201:
             headers["Location"] = f"/api/v1/tickets/{done.number}"
         if done.replayed:
@@ -202,7 +204,7 @@ async def desk(request: Request, caller: Caller) -> Desk:
         caller,
         correlation_id(headers.get("x-correlation-id")),
         _key(headers.get("idempotency-key")),
-        _expected_version(headers.get("if-match")),
+        _expected_version(request, headers.get("if-match")),
     )
 
 
@@ -254,13 +256,14 @@ def _key(given: str | None) -> str | None:
     return given
 
 
-def _expected_version(given: str | None) -> int | None:
+def _expected_version(request: Request, given: str | None) -> int | None:
     """None for ``*``. A weak tag counts like a strong one: a version names all of a ticket's state."""
     if given is None or given.strip() == "*":
         return None
-    found = _VERSION.fullmatch(given.strip())
-    if found is None:
-        raise BadRequest(
-            'If-Match: the version of the ticket in quotes, as its ETag says: "3"', "bad-header"
-        )
-    return int(found[1])
+    number = request.path_params.get("number", "")
+    tags: Tags = request.app.state.services.tags
+    try:
+        found = _TAG.fullmatch(given.strip())
+        return tags.version(found[1] if found else "", int(number) if number.isdecimal() else None)
+    except Invalid:
+        raise BadRequest('If-Match: send the ETag as it came, such as "3"', "bad-header") from None

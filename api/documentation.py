@@ -55,7 +55,9 @@ PROBLEMS: Final[dict[int | str, Any]] = {
     409: _problem(
         "The state of the ticket does not permit it: see `possible`. Of a feed: see `nearest`"
     ),
-    412: _problem("The ticket has another version than If-Match names"),
+    412: _problem(
+        "It has another version than If-Match names, or was read before the ledger was restored"
+    ),
     413: _problem("The body is too large"),
     422: _problem("A value is wrong: see `errors` and `possible`"),
     503: _problem("The database or the projections are not ready: see Retry-After", "Retry-After"),
@@ -77,7 +79,13 @@ COMMAND_HEADERS: Final[dict[str, Any]] = {
             "Answers are kept for seven days, or as long as the operator has set; after that a key is a new one.",
             "7c9e6679-7425-40de-944b-e07fc1f90ae7",
         ),
-        _header("If-Match", "The version that was read; refused with 412 if there is a newer one.", "*"),
+        _header(
+            "If-Match",
+            "The ETag that was read, as it came; refused with 412 if there is a newer version. It is the version in "
+            "quotes. After the ledger was restored without its last events, what is older than that bears another "
+            "ETag than before, for versions may be given again: read it anew.",
+            "*",
+        ),
         _header("X-Correlation-ID", "Stands with every event that the request leads to.", "night-shift-7"),
     ]
 }  # fmt: skip

@@ -23,7 +23,7 @@ Refused                      code
 """
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 
@@ -66,12 +66,17 @@ class Conflict(Refused):
     """Somebody else was first."""
 
 
+LOST: Final = -1
+"""Expected by whoever read it before the log was restored without its end: no version is this one."""
+
+
 class StaleVersion(Conflict):
     code = "stale-version"
 
     def __init__(self, expected: int, actual: int | None = None) -> None:
         now = "it has changed since" if actual is None else f"it is at {actual}"
-        super().__init__(f"expected version {expected}, but {now}; read it again and decide anew")
+        wanted = f"version {expected}" if expected != LOST else "one of before the log was restored"
+        super().__init__(f"expected {wanted}, but {now}; read it again and decide anew")
         self.expected = expected
         self.actual = actual
 

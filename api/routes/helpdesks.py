@@ -91,5 +91,5 @@ async def set_interface(name: Name, body: InterfaceChange, desk: Writer) -> Resp
             receipt.recorded_at,
             await ConformanceRuns(desk.services).warning(entry),
         ),
-        {"ETag": f'"{entry.version}"'},
+        desk.services.tags.etag(entry.version),
     )

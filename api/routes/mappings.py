@@ -71,7 +71,7 @@ class Published(Struct, frozen=True):
     mapping: str
     """As it stands with every message from now on."""
     version: int
-    """Send it as ``If-Match: "version"`` with the next publication to refuse a lost update."""
+    """The ETag names it; sent as ``If-Match`` with the next publication it refuses a lost update."""
     position: int
     recorded_at: datetime
 
@@ -85,7 +85,7 @@ async def in_force(name: Name, visit: Reader) -> Response:
     """The words that messages from and to the helpdesk are read and written with."""
     visit.require_reading_all()
     found = await visit.services.exchange.mappings.in_force(name)
-    return answer(found, {"ETag": f'"{found.version}"'})
+    return answer(found, visit.services.tags.etag(found.version))
 
 
 @router.post(
@@ -105,7 +105,7 @@ async def publish(name: Name, body: Publication, desk: Writer) -> Response:
             desk.actor, name, body.tables(), reason=body.reason, expected=desk.expected_version
         )
     content = Published(found.mapping, found.version, receipt.position, receipt.recorded_at)
-    published = answer(content, {"ETag": f'"{found.version}"'})
+    published = answer(content, desk.services.tags.etag(found.version))
     published.status_code = 201
     return published
 

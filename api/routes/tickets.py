@@ -85,7 +85,7 @@ async def ticket(
     view = await visit.services.tickets.read(
         visit.actor, number, as_of=moments.as_of(ask.as_of), version=ask.version
     )
-    return answer(view, {"ETag": f'"{view.version}"'})
+    return answer(view, visit.services.tags.etag(view.version, number))
 
 
 @router.get(

@@ -51,7 +51,7 @@ async def draft(
     do: Annotated[Literal["try", "publish"], Form()],
     tables: Annotated[str, Form(max_length=BYTES_MAX)] = "",
     reason: Annotated[str, Form(max_length=TEXT_CHARACTERS_MAX)] = "",
-    expected: Annotated[int, Form(ge=0)] = 0,
+    expected: Annotated[str, Form(max_length=40)] = "0",
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Try the tables, or let them hold. What is wrong with them is said beside them."""
@@ -62,9 +62,10 @@ async def draft(
         if do == "try":
             await RetranslationRuns(services).try_draft(caller.actor, helpdesk, given)
         else:
+            seen = services.tags.version(expected)
             with as_caller(caller):
                 await services.exchange.mappings.publish(
-                    caller.actor, helpdesk, given, reason=reason.strip(), expected=expected
+                    caller.actor, helpdesk, given, reason=reason.strip(), expected=seen
                 )
     except (NotFound, Forbidden, StoreUnavailable):
         raise
@@ -145,6 +146,7 @@ async def _shown(
     values |= {
         "tables": _text(in_force, tried) if tables is None else tables,
         "reason": reason,
+        "tag": services.tags.tag(in_force.version),
         "refusal": refusal,
         "where": getattr(refusal, "where", ""),
         "versions": list(reversed(versions[-_VERSIONS:])),

@@ -120,17 +120,21 @@ async def act(request: Request, caller: Reader, number: int, name: str) -> Respo
         ).items()
     }
     values = {field.name: sent[field.name] for field in form.fields if sent.get(field.name)}
+    services = services_of(request)
+    seen = sent.get("expected_version")
     try:
         command = msgspec.convert(
             values
             | form.fixed
-            | {"number": number, "expected_version": sent.get("expected_version")},
+            | {
+                "number": number,
+                "expected_version": services.tags.version(seen, number) if seen else None,
+            },
             form.command,
             strict=False,
         )
     except msgspec.ValidationError as error:
         raise Invalid(f"the form cannot be used: {error}") from None
-    services = services_of(request)
     done = await carry_out(
         services.ledger,
         caller,
@@ -173,6 +177,7 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
         "description": "(erased)" if ticket.description and description is None else description,
         "ball": BALL[ticket.status].value,
         "version": version,
+        "tag": services.tags.tag(version, number),
         "head_version": head.version,
         "at": at,
         "changed_at": ticket.at,
