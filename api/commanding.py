@@ -15,7 +15,7 @@ from domain.errors import Refused, StoreUnavailable, TicketNotFound
 from domain.ledger import Ledger
 from domain.lifecycle import FINAL, OPEN, POSSIBLE, Action, Status
 from domain.provenance import Provenance, acting
-from domain.rights import PERMITTED, Actor, Right, Role
+from domain.rights import PERMITTED, Actor, Related, Right, Role
 from domain.store import Answer
 from domain.ticket import Ticket
 
@@ -128,7 +128,7 @@ async def _hide_foreign(ledger: Ledger, actor: Actor, number: int, refusal: Refu
         raise TicketNotFound(number) from None
 
 
-def may_read(actor: Actor, ticket: Ticket) -> bool:
+def may_read(actor: Actor, ticket: Related) -> bool:
     return bool(actor.roles(ticket) & PERMITTED[Right.READ])
 
 

@@ -6,7 +6,7 @@ API, command line, pages and exchange all ask here, and a refusal says which rol
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from msgspec import Struct
 from domain.directory import GRANTABLE, Grant
 from domain.errors import Forbidden
 from domain.lifecycle import Action
-from domain.ticket import Ticket
 from domain.vocabulary import TPM, TicketType
 
 
@@ -107,6 +106,19 @@ PERMITTED: Final[Mapping[Action | Right, frozenset[Role]]] = MappingProxyType({
 assert set(PERMITTED) == set(Action) | set(Right), "every action and right has a row"
 
 
+class Related(Protocol):
+    """What of a ticket says how somebody stands to it."""
+
+    @property
+    def submitter(self) -> UUID | None: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def vo(self) -> str: ...
+    @property
+    def type(self) -> TicketType: ...
+
+
 class Actor(Struct, frozen=True, gc=False):
     """Who asks, with what was granted."""
 
@@ -128,7 +140,7 @@ class Actor(Struct, frozen=True, gc=False):
     def helpdesk(cls, name: str) -> "Actor":
         return cls(f"helpdesk:{name}", grants=frozenset({Grant("helpdesk", name)}))
 
-    def roles(self, ticket: Ticket | None = None, *, exchanged_with: str = "") -> frozenset[Role]:
+    def roles(self, ticket: Related | None = None, *, exchanged_with: str = "") -> frozenset[Role]:
         """All roles this actor has, towards ``ticket`` where one is given."""
         roles: set[Role] = set()
         if self.person is not None:
@@ -144,37 +156,37 @@ class Actor(Struct, frozen=True, gc=False):
 _RULE: Final = frozenset({Grant("rule")})
 
 
-def _supporter(scope: str, ticket: Ticket | None, _: str) -> set[Role]:
+def _supporter(scope: str, ticket: Related | None, _: str) -> set[Role]:
     responsible = ticket is not None and ticket.unit == scope
     return {Role.SUPPORTER, Role.UNIT} if responsible else {Role.SUPPORTER}
 
 
-def _first_line(_: str, ticket: Ticket | None, __: str) -> set[Role]:
+def _first_line(_: str, ticket: Related | None, __: str) -> set[Role]:
     return {Role.TPM} | _supporter(TPM, ticket, "")
 
 
-def _teamer(scope: str, ticket: Ticket | None, _: str) -> set[Role]:
+def _teamer(scope: str, ticket: Related | None, _: str) -> set[Role]:
     if not _shared(scope, ticket):
         return set()
     alarm = ticket is not None and ticket.type is TicketType.ALARM
     return {Role.TEAM_AT_ALARM if alarm else Role.TEAM}
 
 
-def _alarmer(scope: str, ticket: Ticket | None, _: str) -> set[Role]:
+def _alarmer(scope: str, ticket: Related | None, _: str) -> set[Role]:
     return {Role.ALARMER} if _shared(scope, ticket) else set()
 
 
-def _shared(vo: str, ticket: Ticket | None) -> bool:
+def _shared(vo: str, ticket: Related | None) -> bool:
     return ticket is None or (
         ticket.vo == vo and ticket.type in {TicketType.TEAM, TicketType.ALARM}
     )
 
 
-def _partner(scope: str, ticket: Ticket | None, exchanged_with: str) -> set[Role]:
+def _partner(scope: str, ticket: Related | None, exchanged_with: str) -> set[Role]:
     return {Role.HELPDESK} if scope and (ticket is None or exchanged_with == scope) else set()
 
 
-_ROLES_OF: Final[Mapping[str, Callable[[str, Ticket | None, str], set[Role]]]] = MappingProxyType({
+_ROLES_OF: Final[Mapping[str, Callable[[str, Related | None, str], set[Role]]]] = MappingProxyType({
     "supporter": _supporter,
     "tpm": _first_line,
     "teamer": _teamer,
@@ -190,7 +202,7 @@ assert set(GRANTABLE) <= set(_ROLES_OF), "what can be granted means something"
 
 
 def require(
-    actor: Actor, what: Action | Right, ticket: Ticket | None = None, *, exchanged_with: str = ""
+    actor: Actor, what: Action | Right, ticket: Related | None = None, *, exchanged_with: str = ""
 ) -> Role:
     """The role that permits it (the first by name). Raises ``Forbidden`` naming those that would."""
     permitting = PERMITTED[what]
@@ -204,7 +216,7 @@ def require(
 
 
 def permitted(
-    actor: Actor, whats: Iterable[Action | Right], ticket: Ticket | None = None
+    actor: Actor, whats: Iterable[Action | Right], ticket: Related | None = None
 ) -> list[Action | Right]:
     """Those of ``whats`` that the actor may do: for buttons and ``possible`` lists."""
     roles = actor.roles(ticket)

@@ -18,6 +18,7 @@ from domain.exchange import Exchange
 from domain.formats import TOPICS, decode
 from domain.identifiers import NUMBER_MAX, ticket_id
 from domain.ledger import AsOf
+from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from projections.exchanges import exchanges_of
 from projections.paging import Page, checked_limit, page_of, read_cursor
@@ -42,6 +43,7 @@ FIRST: Final = """
      WHERE originator_id = %s AND originator_version = 1 AND position <= %s
 """
 # Positions grow with the versions of a stream, which have an index: the first one after a position is found by halving.
+# CASE, as of an OR the planner believes that nearly nothing is left, and then it reads and sorts the whole stream.
 FROM_POSITION: Final = """
     WITH RECURSIVE search (stream, low, high) AS (
         SELECT stream, 1::bigint, 1 + coalesce((
@@ -60,12 +62,16 @@ FROM_POSITION: Final = """
             SELECT position, recorded_at, state FROM ledger.event
              WHERE originator_id = stream AND originator_version >= low
                AND position <= %(until)s AND topic <> ALL(%(hidden)s)
+               AND CASE WHEN topic = ANY(%(sided)s) THEN position(%(internal)s in state) = 0 ELSE true END
              ORDER BY originator_version LIMIT %(most)s) AS next
      WHERE low >= high ORDER BY position LIMIT %(most)s
 """
 
 _ALWAYS: Final = 2**63 - 1
 _HIDDEN: Final = [TOPICS[kind] for kind in Exchange.mutators if kind not in PUBLIC_EXCHANGE]
+_SIDED: Final = [TOPICS[Ticket.Commented], TOPICS[Ticket.Attached]]
+_INTERNAL: Final = b'"visibility":"internal"'
+"""How it stands in a stored event (``domain.formats``). Within a text its quotes would be escaped."""
 _TAIL: Final = 8
 
 
@@ -142,6 +148,26 @@ async def _streams(
     return [ticket, *(await exchanges_of(connection, number) if exchanges else [])]
 
 
+def asked_of(
+    streams: list[UUID],
+    after: int,
+    most: int,
+    *,
+    as_of: AsOf | None = None,
+    everything: bool = False,
+) -> dict[str, Any]:
+    """What ``FROM_POSITION`` is asked: so many events after a position, those that are public or ``everything``."""
+    return {
+        "streams": streams,
+        "after": after,
+        "most": most,
+        "until": as_of if isinstance(as_of, int) else _ALWAYS,
+        "hidden": [] if everything else _HIDDEN,
+        "sided": [] if everything else _SIDED,
+        "internal": _INTERNAL,
+    }
+
+
 class _Reading:
     """Of one timeline: what of its events is shown."""
 
@@ -154,15 +180,12 @@ class _Reading:
 
     async def after(self, position: int, streams: list[UUID], count: int) -> list[Read]:
         """So many, or all there are."""
-        until = self._as_of if isinstance(self._as_of, int) else _ALWAYS
         # What ends a stream may itself be hidden.
-        hidden = [] if self._internal or isinstance(self._as_of, datetime) else _HIDDEN
+        everything = self._internal or isinstance(self._as_of, datetime)
         found: list[Read] = []
         while len(found) < count:
             left = [each for each in streams if each not in self.ended]
-            asked = {
-                "streams": left, "after": position, "until": until, "hidden": hidden, "most": count,
-            }  # fmt: skip
+            asked = asked_of(left, position, count, as_of=self._as_of, everything=everything)
             rows = await (await self._connection.execute(FROM_POSITION, asked)).fetchall()
             found += self.chosen(rows)
             if len(rows) < count:

@@ -22,6 +22,7 @@ from api.questions import (
     asked,
     parameters,
 )
+from api.readable import must_be_readable
 from api.views import TicketInFull
 from domain.vocabulary import Priority, TicketType
 from projections import timeline as timelines
@@ -132,7 +133,7 @@ async def timeline(
     """Events of the ticket and of its exchanges, oldest first; internal entries for support staff only."""
     moment = moments.as_of(ask.as_of)
     if not visit.reads_all:
-        await visit.services.tickets.read(visit.actor, number)  # refuses who may not read it
+        await must_be_readable(visit.services, visit.actor, number)
     page = await visit.ask(
         lambda connection: timelines.timeline(
             connection,

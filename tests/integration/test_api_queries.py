@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from api.bootstrap import Services
+from domain.directory import VirtualOrganisation
+from domain.identifiers import named_id
+from domain.rights import Actor
 from tests.integration.conftest import Client, SignIn
+from tests.scenarios import attributed
 
 V1 = "/api/v1"
 
@@ -91,6 +95,30 @@ async def test_a_foreign_timeline_looks_like_a_missing_one(submitter: Client, si
     number = await submitter.opened()
     curious = await sign_in()
     assert (await curious.get(f"{V1}/tickets/{number}/timeline")).status_code == 404
+
+
+async def test_who_may_read_a_timeline_is_decided_by_the_log_also_where_projections_lag(
+    services: Services, supporter: Client, sign_in: SignIn
+):
+    with attributed(Actor.rule("setup@1")):
+        for name in ("atlas", "cms"):
+            vo = VirtualOrganisation(named_id(VirtualOrganisation.KIND, name))
+            vo.register(name, team=True)
+            await services.ledger.save(vo)
+    opener, team, others = [await sign_in(f"teamer:{vo}") for vo in ("atlas", "atlas", "cms")]
+    number = await opener.opened(type="TEAM", vo="atlas")
+    path = f"{V1}/tickets/{number}/timeline"
+    head = await services.store.head()
+
+    async def reads(after: int = 0) -> list[int]:
+        readers = (opener, team, others)
+        return [(await each.get(f"{path}?after={after}")).status_code for each in readers]
+
+    assert await reads(after=head) == [200, 200, 404]
+    await services.workers.stop()
+    changed = await supporter.do(number, "reclassify", field="vo", value="cms")
+    assert changed.status_code == 200, changed.text
+    assert await reads() == [200, 404, 200]
 
 
 async def test_an_auditor_follows_the_log_without_a_hole(submitter: Client, sign_in: SignIn):

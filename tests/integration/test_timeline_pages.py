@@ -14,7 +14,7 @@ from benchmarks.histories import commented, rows
 from domain.errors import Invalid, TicketNotFound
 from domain.exchange import Exchange
 from domain.vocabulary import Visibility
-from projections.timeline import latest, timeline
+from projections.timeline import FROM_POSITION, asked_of, latest, timeline
 from projections.timeline_entries import Entry
 from tests.projecting import asking, by, caught_up, opened, projecting, save, stored
 
@@ -91,7 +91,27 @@ async def test_pages_of_any_length_are_the_whole_in_order_also_as_of_any_moment(
                 await timeline(connection, 1, cursor="e30")
 
 
-async def test_a_page_reads_what_stands_on_it_however_long_the_ticket_is(database):
+async def test_what_is_internal_is_left_in_the_log_by_who_may_not_see_it(database):
+    """So a page among many internal entries costs no decoding of these; what is shown is judged once more."""
+    async with stored(database) as store, projecting(database) as projector:
+        with by():
+            ticket = opened(1)
+            for _ in range(300):
+                ticket.comment('{"visibility":"public"}', Visibility.INTERNAL)
+            ticket.attach("x.log", "text/plain", b"x", Visibility.INTERNAL)
+            ticket.comment('{"visibility":"internal"}', Visibility.PUBLIC)
+            ticket.attach('"visibility":"internal"', "text/plain", b"y", Visibility.PUBLIC)
+            await save(store, ticket)
+        await caught_up(projector, store)
+        async with asking(database) as connection:
+            cursor = await connection.execute(FROM_POSITION, asked_of([ticket.id], 0, 50))
+            assert len(await cursor.fetchall()) == 3
+            page = await timeline(connection, 1, limit=50)
+            assert [each.version for each in page.items] == [1, 303, 304]
+
+
+@pytest.mark.parametrize("internal", [True, False])
+async def test_a_page_reads_what_stands_on_it_however_long_the_ticket_is(database, internal):
     copy_events(database, rows(list(commented(1, ENTRIES - 1))))
     analyze(database)
     async with (
@@ -101,12 +121,14 @@ async def test_a_page_reads_what_stands_on_it_however_long_the_ticket_is(databas
         connection.transaction(),
     ):
         await caught_up(projector, store)
-        middle = (await timeline(connection, 1, limit=200)).next
+        middle = (await timeline(connection, 1, limit=200, internal=internal)).next
         for _ in range(ENTRIES // 200 - 2):
-            middle = (await timeline(connection, 1, limit=200, cursor=middle)).next
+            middle = (
+                await timeline(connection, 1, limit=200, internal=internal, cursor=middle)
+            ).next
         for cursor in (None, middle):
             [before] = await (await connection.execute(READ)).fetchone()
-            page = await timeline(connection, 1, limit=20, cursor=cursor)
+            page = await timeline(connection, 1, limit=20, internal=internal, cursor=cursor)
             assert len(page.items) == 20
             [after] = await (await connection.execute(READ)).fetchone()
             assert 20 < after - before < 100
