@@ -135,9 +135,19 @@ async def test_the_names_of_a_ticket_elsewhere_are_shown_and_searchable(services
     assert (await desk.get("/api/v1/tickets?external_id=")).status_code == 422
 
     # and by the pages' field
-    for asked, where in (("#1", "/tickets/1"), ("A-2", f"/tickets/{other}"), ("osg:7932", f"/tickets/{number}")):  # fmt: skip
+    for asked, where in (
+        ("#1", "/tickets/1"), ("2", "/tickets/2"), ("99", "/tickets/99"), ("8000", f"/tickets/{number}"),
+        ("A-2", f"/tickets/{other}"), ("osg:7932", f"/tickets/{number}"),
+    ):  # fmt: skip
         page = await desk.get("/find", params={"number": asked})
         assert (page.status_code, page.headers["location"]) == (303, where)
     nothing = await stranger.get("/find?number=A-2")
     assert nothing.status_code == 200
     assert "No ticket is known" in nothing.text
+
+    # a number of theirs that is one of ours, too
+    await linked(services, other, str(number), helpdesk="osg")
+    assert await services.projector.wait_for(await services.store.head(), 30)
+    both = (await desk.get("/find", params={"number": str(number)})).text
+    assert [f'href="/tickets/{each}"' in both for each in (number, other)] == [True, True]
+    assert f'href="/tickets/{number}"' not in (await stranger.get(f"/find?number={number}")).text
