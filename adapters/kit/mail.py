@@ -12,7 +12,7 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from adapters.kit.contract import Unreadable
 from adapters.kit.text import decode, line
@@ -34,6 +34,25 @@ _CONTENT_HEADER: Final = re.compile(
 )
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 _LINE_ENDS: Final = re.compile(rb"\r\n|\r|\n")
+
+
+class _Indexed(Message):
+    """A mail whose headers are found by name at once: they are asked for again and again."""
+
+    _first: dict[str, tuple[str, Any]] | None = None
+
+    def set_raw(self, name: str, value: str) -> None:
+        self._first = None
+        super().set_raw(name, value)
+
+    def get(self, name: str, failobj: Any = None) -> Any:
+        first = self._first
+        if first is None:
+            first = self._first = {}
+            for each, value in self.raw_items():
+                first.setdefault(each.lower(), (each, value))
+        found = first.get(name.lower())
+        return failobj if found is None else self.policy.header_fetch_parse(*found)
 
 
 @lru_cache(maxsize=2)
@@ -58,7 +77,7 @@ def parse(raw: bytes) -> Message:
     if raw.count(b"\n--") > _SEPARATORS_MAX:
         raise Unreadable("the mail has too many separators")
     try:
-        return message_from_bytes(raw)
+        return message_from_bytes(raw, _Indexed)
     except (RecursionError, ValueError, LookupError) as error:
         raise Unreadable(f"the mail cannot be taken apart: {type(error).__name__}") from error
 
@@ -77,6 +96,8 @@ def header(mail: Message, name: str) -> str:
 
 def decoded(value: str) -> str:
     """The text of a header, or of a part of one, in which letters may be encoded."""
+    if "=?" not in value and value.isascii():
+        return line(value[:HEADER_CHARACTERS_MAX], HEADER_CHARACTERS_MAX)
     try:
         parts = decode_header(value[:HEADER_CHARACTERS_MAX])
     except (HeaderParseError, ValueError, LookupError):

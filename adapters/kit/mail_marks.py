@@ -10,7 +10,7 @@ from email.headerregistry import BaseHeader, HeaderRegistry
 from email.message import EmailMessage, Message
 from email.policy import SMTP, Policy
 from email.utils import format_datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from msgspec import Struct
@@ -24,15 +24,10 @@ _NAMED: Final = re.compile(r"([^\s:<>()\[\]]{1,40})-Ticket-ID:\s{0,3}#\d{1,9}\b"
 _MARK: Final = re.compile(r"\S{0,40}-Ticket-ID:\s{0,3}#\d{1,9}", re.IGNORECASE)
 _OURS: Final = re.compile(r"<([0-9a-f]{32})(?:\.(\d{1,18}))?@([^<>\s@]{1,255})>")
 _REFERENCES_MAX: Final = 50
-_EACH: Final = frozenset({"Date", "Message-ID", "Subject", "In-Reply-To", "References", "Reply-To"})
-"""Headers that are hardly ever the same in two mails."""
-_USUAL_MAX: Final = 500
-
 ENVIRONMENT: Final = "X-Ticket-Environment"
 """Stands in mails of installations that are not the real one."""
 HOPS: Final = "X-Ticket-Hops"
 """The way that the news came, in our mails and in those of installations like ours."""
-
 SEEN: Final = "X-Ticket-Seen"
 """The last mail of the other side that had been heard when the news happened."""
 RESPONSIBLE: Final = "X-Ticket-Responsible"
@@ -40,9 +35,18 @@ RESPONSIBLE: Final = "X-Ticket-Responsible"
 CHANGED: Final = "X-Ticket-Changed"
 """``state`` where the news is that it changed, else ``nothing``: every document bears the state, and an entry that
 crosses a change of the other side must not undo it."""
-
 CONFIRMS: Final = "X-Ticket-Confirms"
 """``yes`` in a mail that tells no news but what holds: changes of both sides crossed."""
+
+_EACH: Final = frozenset({"Date", "Message-ID", "Subject", "In-Reply-To", "References", "Reply-To"})
+"""Headers that are hardly ever the same in two mails."""
+_PLAIN: Final = frozenset(
+    {"Date", "Message-ID", "Subject", "In-Reply-To", "References", HOPS, SEEN}
+)
+"""Of these we read nothing but their text."""
+_LINE_CHARACTERS_MAX: Final = 78
+"""RFC 5322, section 2.1.1."""
+_USUAL_MAX: Final = 500
 
 
 class _Header(BaseHeader):
@@ -56,10 +60,27 @@ class _Header(BaseHeader):
         return self._folded
 
 
+class _Plain(BaseHeader):
+    """A header that fits into a line as it is, so it is not taken apart."""
+
+    max_count = 1
+    _name: str
+    _defects = ()
+
+    def __new__(cls, name: str, value: str) -> Self:
+        made = str.__new__(cls, value)
+        made._name = name  # noqa: SLF001 - its own
+        return made
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
 class _Headers(HeaderRegistry):
     """The library's, which makes a class for each header each time one is set: here it is made once.
 
-    What stands in mail after mail is taken apart and folded once, too: that is most of what a mail costs.
+    What stands in mail after mail is taken apart and folded once, and what fits into a line as it is never is:
+    that is most of what a mail costs.
     """
 
     def __init__(self) -> None:
@@ -73,6 +94,8 @@ class _Headers(HeaderRegistry):
         return self._made[name]
 
     def __call__(self, name: str, value: Any) -> BaseHeader:
+        if name in _PLAIN and _fits(name, value):
+            return _Plain(name, value)
         if name in _EACH:
             return super().__call__(name, value)
         known = self._usual.get((name, value))
@@ -81,6 +104,18 @@ class _Headers(HeaderRegistry):
                 self._usual.clear()
             known = self._usual[name, value] = super().__call__(name, value)
         return known
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether the library would write it like this, too: in one line, and nothing in it encoded."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= _LINE_CHARACTERS_MAX - len(name) - len(": ")
+        and value.isascii()
+        and value.isprintable()
+        and "=?" not in value
+        and value == value.strip()
+    )
 
 
 _POLICY: Final = SMTP.clone(header_factory=_Headers())
