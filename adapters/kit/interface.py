@@ -2,7 +2,7 @@
 
 An adapter for a partner with an interface brings a ``Connector``: it makes the ``Line`` to one registered
 helpdesk, with a courier for what goes out and a poller for what is fetched. What they give and take stands here;
-what several adapters have in common is in ``connecting`` and ``polling``.
+what several adapters have in common is in ``sessions``, ``connecting`` and ``polling``.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -13,7 +13,8 @@ from adapters.helpdesks.jira.documents import DOCUMENTS, Mark, Note, Ours
 from adapters.helpdesks.jira.mapping import Jira as JiraAdapter
 from adapters.helpdesks.jira.observer import JiraObserver
 from adapters.helpdesks.jira.poller import JiraPoller
-from adapters.helpdesks.jira.session import LONG_PAGE, Session, Terms
+from adapters.helpdesks.jira.session import LONG_PAGE, Session
+from adapters.helpdesks.jira.terms import Terms
 from adapters.helpdesks.jira.words import WORDS
 from adapters.kit.answers import instant
 from adapters.kit.interface import Parcel, Seen

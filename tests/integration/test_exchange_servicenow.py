@@ -13,7 +13,8 @@ from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours
 from adapters.helpdesks.servicenow.mapping import ServiceNow as ServiceNowAdapter
 from adapters.helpdesks.servicenow.observer import ServiceNowObserver
 from adapters.helpdesks.servicenow.poller import ServiceNowPoller
-from adapters.helpdesks.servicenow.session import Session, Terms
+from adapters.helpdesks.servicenow.session import Session
+from adapters.helpdesks.servicenow.terms import Terms
 from adapters.helpdesks.servicenow.words import WORDS
 from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered

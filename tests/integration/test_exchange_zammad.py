@@ -13,7 +13,8 @@ from adapters.helpdesks.zammad.documents import DOCUMENTS, Note, Ours
 from adapters.helpdesks.zammad.mapping import Zammad as ZammadAdapter
 from adapters.helpdesks.zammad.observer import ZammadObserver
 from adapters.helpdesks.zammad.poller import ZammadPoller
-from adapters.helpdesks.zammad.session import PAGE, Session, Terms
+from adapters.helpdesks.zammad.session import PAGE, Session
+from adapters.helpdesks.zammad.terms import Terms
 from adapters.helpdesks.zammad.words import WORDS
 from adapters.kit.interface import Parcel, Seen
 from domain import clock

@@ -5,7 +5,8 @@ from typing import Final
 from adapters.helpdesks.jira.courier import JiraCourier
 from adapters.helpdesks.jira.observer import JiraObserver
 from adapters.helpdesks.jira.poller import JiraPoller
-from adapters.helpdesks.jira.session import Session, Terms
+from adapters.helpdesks.jira.session import Session
+from adapters.helpdesks.jira.terms import Terms
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
 from adapters.kit.interface import Line

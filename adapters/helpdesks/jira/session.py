@@ -1,21 +1,9 @@
-"""Calls to one Jira: with the token of one account, a few at a time, answers understood or refused.
+"""A session with one Jira: with the token of one account, answers understood or refused."""
 
-    https://bridge%40example.org@site.atlassian.net/?project=OPS&type=Task&intake=HUB
-
-``project``: where issues are made, and looked for (the first one, and any number more). ``type``: of the issues
-we make. ``intake``: a project whose issues are meant for us (any number of them; none: they open no tickets
-here). ``resolution``, ``unsolved``: what a screen is told that asks for a resolution. The API token is the
-helpdesk's secret.
-"""
-
-import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import unquote
-
-from msgspec import Struct
 
 from adapters.helpdesks.jira.rows import (
     AttachmentRow,
@@ -29,66 +17,39 @@ from adapters.helpdesks.jira.rows import (
     Transition,
     Transitions,
 )
-from adapters.kit.addresses import address_of, unlike
+from adapters.helpdesks.jira.terms import Terms
 from adapters.kit.answers import as_, instant_or_latest
-from adapters.kit.downloads import Downloads, Wanted
-from adapters.kit.http import Answer, Api, Upload
+from adapters.kit.downloads import Wanted
+from adapters.kit.http import Answer, Upload
+from adapters.kit.sessions import AccountSession
 
 PAGE: Final = 50
 """Issues of one search."""
 LONG_PAGE: Final = 100
 """Comments or changes of one issue: what Jira gives at most."""
 _REST: Final = "/rest/api/3"
-_AT_ONCE: Final = 4
 _FIELDS: Final = (
     "summary,description,status,priority,components,labels,project,reporter,creator,created,updated"
     ",attachment"
 )
 
 
-class Terms(Struct, frozen=True, kw_only=True):
-    """What a helpdesk's address says."""
-
-    url: str
-    account: str
-    projects: tuple[str, ...]
-    """All that are looked at."""
-    intake: frozenset[str]
-
-    @classmethod
-    def of(cls, address: str) -> "Terms":
-        """Raises ``Undelivered``."""
-        like = "https://ACCOUNT@site.atlassian.net/?project=KEY"
-        parts = address_of(address, like)
-        intake = parts.terms.get("intake", ())
-        projects = tuple(dict.fromkeys([*parts.terms.get("project", ()), *intake]))
-        keys = all(each.replace("_", "").isalnum() and each.isascii() for each in projects)
-        if not parts.term("project") or not keys:
-            raise unlike(address, like)
-        return cls(
-            url=parts.url,
-            account=unquote(parts.account),
-            projects=projects,
-            intake=frozenset(intake),
-        )
-
-
-class Session:
+class Session(AccountSession):
     """Every method raises ``Undelivered``."""
 
     def __init__(
         self, terms: Terms, token: str, *, allow_private: bool, environment: str = ""
     ) -> None:
-        self.terms = terms
         login = b64encode(f"{terms.account}:{token}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {login}"}
-        self._api = Api(terms.url, allow_private=allow_private, environment=environment)
-        self.downloads = Downloads(self._api, self._headers)
-        self._lane = asyncio.Semaphore(_AT_ONCE)
+        super().__init__(
+            terms.url,
+            {"Authorization": f"Basic {login}"},
+            root=_REST,
+            allow_private=allow_private,
+            environment=environment,
+        )
+        self.terms = terms
         self._account = ""
-
-    async def close(self) -> None:
-        await self._api.close()
 
     # -- reading -------------------------------------------------------------------------------------
 
@@ -99,7 +60,7 @@ class Session:
         return self._account
 
     async def hello(self) -> Answer:
-        answer = await self._call("GET", "/myself")
+        answer = await self.ask("GET", "/myself")
         answer.must_succeed()
         self._account = as_(Person, answer.json()).account_id
         return answer
@@ -107,7 +68,7 @@ class Session:
     async def issue(self, number: str) -> IssueRow | None:
         """The issue, by its identifier; None where there is none, or none that we may see."""
         query: Mapping[str, str | int] = {"fields": _FIELDS, "properties": "*all"}
-        answer = await self._call("GET", f"/issue/{int(number)}", query=query)
+        answer = await self.ask("GET", f"/issue/{int(number)}", query=query)
         if answer.status == 404:
             return None
         answer.must_succeed()
@@ -122,7 +83,7 @@ class Session:
         asked: dict[str, Any] = {"jql": jql, "fields": fields, "maxResults": PAGE}
         if token:
             asked["nextPageToken"] = token
-        answer = await self._call("POST", "/search/jql", asked)
+        answer = await self.ask("POST", "/search/jql", asked)
         answer.must_succeed()
         found = as_(IssuePage, answer.json())
         return found.issues, found.next_page_token or "", answer
@@ -131,7 +92,7 @@ class Session:
         """The newest comments of an issue, and more of them until one is older; oldest first."""
         rows: list[CommentRow] = []
         while True:
-            answer = await self._call(
+            answer = await self.ask(
                 "GET",
                 f"/issue/{issue}/comment",
                 query={
@@ -161,9 +122,15 @@ class Session:
                 break
         return rows
 
+    async def _changes(self, issue: str, start: int) -> HistoryPage:
+        query: Mapping[str, str | int] = {"startAt": start, "maxResults": LONG_PAGE}
+        answer = await self.ask("GET", f"/issue/{issue}/changelog", query=query)
+        answer.must_succeed()
+        return as_(HistoryPage, answer.json())
+
     async def transitions(self, issue: str) -> list[Transition]:
         """The ways out of its present status that are open to us."""
-        answer = await self._call(
+        answer = await self.ask(
             "GET", f"/issue/{issue}/transitions", query={"expand": "transitions.fields"}
         )
         answer.must_succeed()
@@ -174,23 +141,23 @@ class Session:
     async def create(self, fields: Mapping[str, Any], properties: list[dict[str, Any]]) -> str:
         """Make an issue; its identifier."""
         asked = {"fields": fields, "properties": properties}
-        answer = await self._call("POST", "/issue", asked)
+        answer = await self.ask("POST", "/issue", asked)
         answer.must_succeed()
         return as_(IssueRow, answer.json()).id
 
     async def edit(self, issue: str, asked: Mapping[str, Any]) -> None:
         """Change ``fields``, ``update`` lists, ``properties``: all of it, or nothing."""
         query: Mapping[str, str | int] = {"notifyUsers": "true"}
-        _must_be_done(await self._call("PUT", f"/issue/{issue}", asked, query))
+        _must_be_done(await self.ask("PUT", f"/issue/{issue}", asked, query))
 
     async def write(self, issue: str, comment: Mapping[str, Any]) -> None:
-        _must_be_done(await self._call("POST", f"/issue/{issue}/comment", comment))
+        _must_be_done(await self.ask("POST", f"/issue/{issue}/comment", comment))
 
     async def rewrite(self, issue: str, comment: str, fields: Mapping[str, Any]) -> None:
         """Give a comment of our own another text, and other properties."""
         query: Mapping[str, str | int] = {"notifyUsers": "false"}
         path = f"/issue/{issue}/comment/{comment}"
-        _must_be_done(await self._call("PUT", path, fields, query))
+        _must_be_done(await self.ask("PUT", path, fields, query))
 
     async def duplicate(self, younger: str, older: str) -> None:
         """Let one issue be known as the duplicate of another, where this Jira has such links."""
@@ -198,57 +165,34 @@ class Session:
             "type": {"name": "Duplicate"},
             "inwardIssue": {"key": younger}, "outwardIssue": {"key": older},
         }  # fmt: skip
-        answer = await self._call("POST", "/issueLink", asked)
+        answer = await self.ask("POST", "/issueLink", asked)
         if answer.status not in (400, 401, 403, 404):
             answer.must_succeed()
 
     async def move(self, issue: str, transition: str, fields: Mapping[str, Any]) -> None:
         asked = {"transition": {"id": transition}, "fields": fields}
-        _must_be_done(await self._call("POST", f"/issue/{issue}/transitions", asked))
+        _must_be_done(await self.ask("POST", f"/issue/{issue}/transitions", asked))
 
     async def point(self, issue: str, name: str, page: str) -> None:
         """Let the issue point to a page; again is a no-op, because the pointer has a name."""
         asked = {"globalId": f"ticketledger:{name}", "object": {"url": page, "title": name}}
-        _must_be_done(await self._call("POST", f"/issue/{issue}/remotelink", asked))
+        _must_be_done(await self.ask("POST", f"/issue/{issue}/remotelink", asked))
 
     async def attach(self, issue: str, name: str, media_type: str, body: bytes) -> None:
         """Jira takes a form of somebody who says that no browser was tricked into sending it."""
         upload = Upload("file", name, media_type, body)
-        checked = self._headers | {"X-Atlassian-Token": "no-check"}
-        async with self._lane:
-            answer = await self._api.call(
-                "POST", f"{_REST}/issue/{issue}/attachments", body=upload, headers=checked
-            )
-        _must_be_done(answer)
+        checked = {"X-Atlassian-Token": "no-check"}
+        path = f"/issue/{issue}/attachments"
+        _must_be_done(await self.ask("POST", path, body=upload, headers=checked))
 
     async def remove_file(self, attachment: str) -> None:
-        answer = await self._call("DELETE", f"/attachment/{int(attachment)}")
+        answer = await self.ask("DELETE", f"/attachment/{int(attachment)}")
         if answer.status not in (403, 404):
             _must_be_done(answer)
 
     def file(self, row: AttachmentRow) -> Wanted:
         """How a file is fetched: Jira points to where it is."""
         return Wanted(path=f"{_REST}/attachment/content/{int(row.id)}", size=row.size)
-
-    # -- calling -------------------------------------------------------------------------------------
-
-    async def _changes(self, issue: str, start: int) -> HistoryPage:
-        query: Mapping[str, str | int] = {"startAt": start, "maxResults": LONG_PAGE}
-        answer = await self._call("GET", f"/issue/{issue}/changelog", query=query)
-        answer.must_succeed()
-        return as_(HistoryPage, answer.json())
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        json: Any = None,
-        query: Mapping[str, str | int] | None = None,
-    ) -> Answer:
-        async with self._lane:
-            return await self._api.call(
-                method, _REST + path, json=json, query=query, headers=self._headers
-            )
 
 
 def _must_be_done(answer: Answer) -> None:

@@ -39,7 +39,8 @@ class Reader:
     async def creation(self, issue: Issue) -> Change:
         """The issue as it was made, as far as its history still tells."""
         status = next((d for j in issue.journals if (d := j.changes("attr", "status_id"))), None)
-        first = await self._session.name(STATUS, status.old_value) if status else issue.status.name
+        names = self._session.names
+        first = await names.name(STATUS, status.old_value) if status else issue.status.name
         return Change(
             created=in_seconds(issue.created_on),
             by=await self._role(issue.author.id, issue),
@@ -71,7 +72,7 @@ class Reader:
         detail = journal.changes("attr", f"{kind}_id")
         if detail is None:
             return None
-        name = self._session.name
+        name = self._session.names.name
         return Step(old=await name(kind, detail.old_value), new=await name(kind, detail.new_value))
 
     async def _role(self, user: int, issue: Issue) -> str:

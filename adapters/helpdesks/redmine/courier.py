@@ -73,9 +73,9 @@ class RedmineCourier:
         fields: dict[str, Any] = dict(document.create)
         for name in (PROJECT, PRIORITY):
             if value := fields.pop(name, ""):
-                fields[ATTRIBUTES[name]] = await self._session.number(name, value)
+                fields[ATTRIBUTES[name]] = await self._session.names.number(name, value)
         if tracker := self._session.terms.tracker:
-            fields["tracker_id"] = await self._session.number("tracker", tracker)
+            fields["tracker_id"] = await self._session.names.number("tracker", tracker)
         custom = [
             {"id": await self._session.field(EXTERNAL_ID), "value": document.external_id},
             {
@@ -172,7 +172,7 @@ class RedmineCourier:
         now = {STATUS: issue.status, PRIORITY: issue.priority, PROJECT: issue.project}
         wrong: dict[str, int] = {}
         for name, value in document.set.items():
-            number = await self._session.number(name, value)
+            number = await self._session.names.number(name, value)
             if number != now[name].id and name not in but:
                 wrong[ATTRIBUTES[name]] = number
         if (status := wrong.get("status_id")) and issue.allowed_statuses:

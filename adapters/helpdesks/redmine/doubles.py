@@ -130,7 +130,7 @@ class Doubles:
         """Raises ``Undelivered``."""
         fields: dict[str, Any] = {"notes": why, "private_notes": True}
         if state := status_there(self._words, Status.UNSOLVED):
-            fields["status_id"] = await self._session.number(STATUS, state)
+            fields["status_id"] = await self._session.names.number(STATUS, state)
         if number := issue.field(EXTERNAL_ID):
             fields["custom_fields"] = [{"id": number, "value": ""}]
         await self._session.change(issue.id, fields)

@@ -113,7 +113,7 @@ class RedminePoller:
 
     async def _messages(self, row: Issue, at: Cursor, known: Known) -> tuple[list[Incoming], Seen]:
         unseen = at.looked_at(row)
-        intake = await self._session.is_intake(row.project)
+        intake = await self._session.names.is_intake(row.project)
         linked = await known(str(row.id), row.created_on)
         concerns = linked or bool(self._reader.our_id(row))
         if not (concerns or intake):

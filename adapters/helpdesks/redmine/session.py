@@ -1,32 +1,29 @@
-"""A session with one Redmine: ask, understand, and know its numbers by their names."""
+"""A session with one Redmine: ask, and understand what it answers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
-
-from msgspec import Struct
 
 from adapters.helpdesks.redmine.answers import (
     errors_of,
     must_not_be_refused,
     part_of,
 )
+from adapters.helpdesks.redmine.names import Names
 from adapters.helpdesks.redmine.rows import Issue, Named, Page
 from adapters.helpdesks.redmine.terms import Terms
 from adapters.kit.answers import loosely, told_at
-from adapters.kit.downloads import Downloads
-from adapters.kit.http import Answer, Api
+from adapters.kit.http import Answer
 from adapters.kit.retry import Undelivered
+from adapters.kit.sessions import AccountSession
 
 PAGE: Final = 100
 """What Redmine gives at most."""
 TOO_LARGE: Final = "answer-too-large"
 """The code of an answer that is not read to its end."""
 _BYTES_MAX: Final = 10_000_000
-_AT_ONCE: Final = 4
 _READ_OFF: Final = 25
 """Issues off which numbers of custom fields are read."""
-_PROJECTS_MAX: Final = 2000
 _CONFLICTS_MAX: Final = 8
 _CONFLICT_PAUSE_S: Final = 0.05
 _ALL: Final = "journals,attachments,allowed_statuses"
@@ -34,35 +31,23 @@ _SHA256: Final = 64
 """Digits. Older Redmines have another digest."""
 
 
-class _Project(Struct, frozen=True):
-    id: int
-    name: str
-    identifier: str
-
-
-class Session:
+class Session(AccountSession):
     """Every method raises ``Undelivered``."""
 
     def __init__(
         self, terms: Terms, key: str, *, allow_private: bool, environment: str = ""
     ) -> None:
-        self.terms = terms
-        self._key = key
-        self._api = Api(
+        super().__init__(
             terms.url,
-            allow_private=allow_private,
+            {"X-Redmine-API-Key": key},
             bytes_max=_BYTES_MAX,
+            allow_private=allow_private,
             environment=environment,
         )
-        self.downloads = Downloads(self._api, {"X-Redmine-API-Key": key})
-        self._lane = asyncio.Semaphore(_AT_ONCE)
-        self._names: dict[str, dict[int, str]] = {}
-        self._projects: dict[int, _Project] = {}
+        self.terms = terms
+        self.names = Names(self, terms.intake)
         self._fields = dict(terms.fields)
         self._me = 0
-
-    async def close(self) -> None:
-        await self._api.close()
 
     # -- issues --------------------------------------------------------------------------------------
 
@@ -155,44 +140,6 @@ class Session:
             await self.check()
         return self._me
 
-    async def name(self, kind: str, number: str | int | None) -> str:
-        """What Redmine calls a ``status``, a ``priority`` or a ``project``; its number where it has no name."""
-        if not number or not str(number).isdigit():
-            return ""
-        known = self._names.get(kind, {})
-        if int(number) not in known:
-            known = await self._learn(kind)
-        return known.get(int(number), str(number))
-
-    async def number(self, kind: str, name: str) -> int:
-        """The number of a status, a priority or a project by its name, of a project by its identifier, too."""
-        found = self._called(kind, name)
-        if not found:
-            await self._learn(kind)
-            found = self._called(kind, name)
-        if len(found) != 1:
-            await self.check()
-            what = f"Redmine shows our account {len(found) or 'no'} {kind} {name!r}"
-            raise Undelivered("unknown-there", what, final=True)
-        return found[0]
-
-    def _called(self, kind: str, name: str) -> list[int]:
-        found = [number for number, each in self._names.get(kind, {}).items() if each == name]
-        if kind == "project" and len(found) != 1:
-            exact = [each.id for each in self._projects.values() if each.identifier == name]
-            return exact or found
-        return found
-
-    async def is_intake(self, project: Named) -> bool:
-        """Whether the issues of a project are meant for us. It may be named by its identifier, too."""
-        intake = self.terms.intake
-        if not intake or project.name in intake:
-            return bool(intake)
-        if project.id not in self._projects:
-            await self._learn("project")
-        known = self._projects.get(project.id)
-        return known is not None and known.identifier in intake
-
     async def field(self, name: str) -> int:
         """The number of a custom field, which only an administrator may ask for: read off an issue."""
         if not (number := await self.field_if_any(name)):
@@ -220,28 +167,6 @@ class Session:
         name = f"{found.get('firstname', '')} {found.get('lastname', '')}".strip()
         return name, str(found.get("mail") or "")
 
-    async def _learn(self, kind: str) -> dict[int, str]:
-        if kind == "project":
-            projects = await self._all_projects()
-            self._projects = {each.id: each for each in projects}
-            self._names[kind] = {each.id: each.name for each in projects}
-        else:
-            path, part = _LISTS[kind]
-            found = loosely(list[Named], part_of(await self.call("GET", path), part))
-            self._names[kind] = {each.id: each.name for each in found}
-        return self._names[kind]
-
-    async def _all_projects(self) -> Sequence[_Project]:
-        found: list[_Project] = []
-        while len(found) < _PROJECTS_MAX:
-            query = {"limit": PAGE, "offset": len(found)}
-            answer = await self.call("GET", "/projects.json", query=query)
-            page = loosely(list[_Project], part_of(answer, "projects"))
-            found += page
-            if len(page) < PAGE:
-                break
-        return found
-
     # -- calling -------------------------------------------------------------------------------------
 
     async def call(
@@ -252,23 +177,11 @@ class Session:
         query: Mapping[str, str | int] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        headers = {"X-Redmine-API-Key": self._key}
-        if body is not None:
-            headers["Content-Type"] = "application/octet-stream"
-        async with self._lane:
-            answer = await self._api.call(
-                method, path, json=json, query=query, headers=headers, body=body
-            )
+        headers = {} if body is None else {"Content-Type": "application/octet-stream"}
+        answer = await self.ask(method, path, json, query, headers=headers, body=body)
         if 300 <= answer.status < 400:
             where = answer.headers.get("location", "")[:200]
             raise Undelivered(
                 "redirected", f"status {answer.status}: {path} leads to {where}", final=False
             )
         return answer
-
-
-_LISTS: Final[Mapping[str, tuple[str, str]]] = {
-    "status": ("/issue_statuses.json", "issue_statuses"),
-    "priority": ("/enumerations/issue_priorities.json", "issue_priorities"),
-    "tracker": ("/trackers.json", "trackers"),
-}

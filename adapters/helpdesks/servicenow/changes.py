@@ -9,7 +9,7 @@ from adapters.helpdesks.servicenow.documents import (
     TheirTicket,
     event_id,
 )
-from adapters.helpdesks.servicenow.session import AttachmentRow, Incident, JournalRow, instant
+from adapters.helpdesks.servicenow.rows import AttachmentRow, Incident, JournalRow, instant
 from adapters.kit.documents import ours
 from adapters.kit.interface import Incoming
 

@@ -3,7 +3,8 @@
 from adapters.helpdesks.servicenow.courier import ServiceNowCourier
 from adapters.helpdesks.servicenow.observer import ServiceNowObserver
 from adapters.helpdesks.servicenow.poller import ServiceNowPoller
-from adapters.helpdesks.servicenow.session import Session, Terms
+from adapters.helpdesks.servicenow.session import Session
+from adapters.helpdesks.servicenow.terms import Terms
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
 from adapters.kit.interface import Line

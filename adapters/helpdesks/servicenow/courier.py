@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from adapters.helpdesks.servicenow.documents import DOCUMENTS, Ours, event_id, marked
 from adapters.helpdesks.servicenow.doubles import Doubles
 from adapters.helpdesks.servicenow.files import Files
-from adapters.helpdesks.servicenow.session import Incident, JournalRow, Session
+from adapters.helpdesks.servicenow.rows import Incident, JournalRow
+from adapters.helpdesks.servicenow.session import Session
 from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours

@@ -11,7 +11,8 @@ import structlog
 
 from adapters.helpdesks.servicenow import words
 from adapters.helpdesks.servicenow.documents import event_id
-from adapters.helpdesks.servicenow.session import Incident, JournalRow, Session
+from adapters.helpdesks.servicenow.rows import Incident, JournalRow
+from adapters.helpdesks.servicenow.session import Session
 from adapters.kit.batches import batches
 from adapters.kit.interface import Known
 from adapters.kit.retry import Undelivered

@@ -5,7 +5,8 @@ files, its caller too, so there are none for supporters only.
 """
 
 from adapters.helpdesks.servicenow.documents import Entry, Ours
-from adapters.helpdesks.servicenow.session import PAGE, AttachmentRow, Session
+from adapters.helpdesks.servicenow.rows import AttachmentRow
+from adapters.helpdesks.servicenow.session import PAGE, Session
 from adapters.kit.attaching import Listed, OurFile, Uploads, copies, fetched
 from adapters.kit.interface import Parcel
 

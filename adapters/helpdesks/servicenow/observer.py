@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from adapters.helpdesks.servicenow.documents import event_id
 from adapters.helpdesks.servicenow.doubles import Doubles, doubled
-from adapters.helpdesks.servicenow.session import PAGE, Incident, JournalRow, Session
+from adapters.helpdesks.servicenow.rows import Incident, JournalRow
+from adapters.helpdesks.servicenow.session import PAGE, Session
 from adapters.kit.documents import our_id
 from adapters.kit.interface import Seen
 from domain.words import Words

@@ -13,13 +13,8 @@ from msgspec import Struct
 from adapters.helpdesks.servicenow.changes import Reader
 from adapters.helpdesks.servicenow.doubles import Doubles
 from adapters.helpdesks.servicenow.files import Files
-from adapters.helpdesks.servicenow.session import (
-    PAGE,
-    Incident,
-    JournalRow,
-    Session,
-    instant,
-)
+from adapters.helpdesks.servicenow.rows import Incident, JournalRow, instant
+from adapters.helpdesks.servicenow.session import PAGE, Session
 from adapters.kit.attaching import full
 from adapters.kit.batches import batches
 from adapters.kit.interface import Found, Incoming, Known

@@ -15,7 +15,8 @@ from adapters.helpdesks.zammad.documents import (
     TheirTicket,
     hops,
 )
-from adapters.helpdesks.zammad.session import ArticleRow, HistoryRow, Session, TicketRow
+from adapters.helpdesks.zammad.rows import ArticleRow, HistoryRow, TicketRow
+from adapters.helpdesks.zammad.session import Session
 from adapters.kit.answers import instant_or_latest
 from adapters.kit.documents import ours
 from adapters.kit.searching import last_said

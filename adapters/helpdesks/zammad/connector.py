@@ -5,7 +5,8 @@ from typing import Final
 from adapters.helpdesks.zammad.courier import ZammadCourier
 from adapters.helpdesks.zammad.observer import ZammadObserver
 from adapters.helpdesks.zammad.poller import ZammadPoller
-from adapters.helpdesks.zammad.session import Session, Terms
+from adapters.helpdesks.zammad.session import Session
+from adapters.helpdesks.zammad.terms import Terms
 from adapters.kit.connecting import SessionConnector
 from adapters.kit.contract import Place
 from adapters.kit.interface import Line

@@ -13,7 +13,8 @@ from typing import Any, Final
 from adapters.helpdesks.zammad import words
 from adapters.helpdesks.zammad.documents import DOCUMENTS, EXTERNAL_ID, Note, Ours, event_id
 from adapters.helpdesks.zammad.doubles import Doubles
-from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
+from adapters.helpdesks.zammad.rows import ArticleRow, TicketRow
+from adapters.helpdesks.zammad.session import Session
 from adapters.kit.attaching import OurFile, Uploads
 from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered

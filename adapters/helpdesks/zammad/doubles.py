@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 
 from adapters.helpdesks.zammad.documents import EXTERNAL_ID, event_id
-from adapters.helpdesks.zammad.session import ArticleRow, Session, TicketRow
+from adapters.helpdesks.zammad.rows import ArticleRow, TicketRow
+from adapters.helpdesks.zammad.session import Session
 from adapters.kit.batches import batches
 from adapters.kit.interface import Known
 from adapters.kit.retry import Undelivered

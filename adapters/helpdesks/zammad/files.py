@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from adapters.helpdesks.zammad.documents import DOCUMENTS, Theirs
-from adapters.helpdesks.zammad.session import ArticleRow, Session
+from adapters.helpdesks.zammad.rows import ArticleRow
+from adapters.helpdesks.zammad.session import Session
 from adapters.kit.attaching import Listed, fetched
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from adapters.helpdesks.zammad import words
 from adapters.helpdesks.zammad.documents import EXTERNAL_ID, event_id
 from adapters.helpdesks.zammad.doubles import Doubles, doubled
-from adapters.helpdesks.zammad.session import Session, TicketRow
+from adapters.helpdesks.zammad.rows import TicketRow
+from adapters.helpdesks.zammad.session import Session
 from adapters.kit.documents import our_number, ours
 from adapters.kit.interface import Seen
 from adapters.kit.retry import Undelivered

@@ -15,7 +15,8 @@ from adapters.helpdesks.zammad.changes import Reader
 from adapters.helpdesks.zammad.documents import DOCUMENTS, Theirs
 from adapters.helpdesks.zammad.doubles import Doubles
 from adapters.helpdesks.zammad.files import with_files
-from adapters.helpdesks.zammad.session import PAGE, HistoryRow, Session, TicketRow
+from adapters.helpdesks.zammad.rows import HistoryRow, TicketRow
+from adapters.helpdesks.zammad.session import PAGE, Session
 from adapters.kit.answers import instant_or_latest, their_time
 from adapters.kit.attaching import full
 from adapters.kit.interface import Found, Incoming, Known
