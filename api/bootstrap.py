@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -83,7 +83,7 @@ async def running(
     Raises ``DataDirectoryInUse``, ``MigrationRefused``, ``StoreUnavailable``, ``psycopg.Error``.
     """
     async with AsyncExitStack() as stack:
-        conninfo = _database(settings, stack, shared=shared_server)
+        conninfo = database(settings, stack, shared=shared_server)
         await migrate(conninfo)
         store = await stack.enter_async_context(
             await PostgresStore.open(conninfo, readers_max=settings.readers_max)
@@ -169,7 +169,7 @@ def conformance(services: Services) -> Work:
     return Driver(services).run
 
 
-def _database(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> str:
+def database(settings: Settings, stack: ExitStack | AsyncExitStack, *, shared: bool) -> str:
     """The connection string of the database to use; starts an own server when none is given.
 
     This blocks: nothing else runs in the loop yet.

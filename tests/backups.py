@@ -1,26 +1,31 @@
-"""Backups of databases, as copies of their files: what the service is when it is restored from one."""
+"""Backups of databases, as our operators make them: what the service is when it is restored from one."""
 
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from adapters.store.dumping import back_up, restore
 
 _numbers = itertools.count(1)
 
 
 @contextmanager
 def backup(conninfo: str) -> Iterator[str]:
-    """The connection string of a copy, as the database is now. Nobody may be connected to it meanwhile."""
-    source = str(conninfo_to_dict(conninfo)["dbname"])
-    name = f"{source}_backup_{next(_numbers)}"
-    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    """The connection string of a database that was restored from a backup of this one, as it is now."""
+    name = sql.Identifier(f"{conninfo_to_dict(conninfo)['dbname']}_backup_{next(_numbers)}")
     with psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as server:
-        server.execute(copy.format(sql.Identifier(name), sql.Identifier(source)))
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(name))
+        restored = make_conninfo(conninfo, dbname=name.as_string().strip('"'))
         try:
-            yield make_conninfo(conninfo, dbname=name)
+            with TemporaryDirectory() as folder:
+                back_up(conninfo, Path(folder) / "backup")
+                restore(restored, Path(folder) / "backup")
+            yield restored
         finally:
-            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-            server.execute(drop.format(sql.Identifier(name)))
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -37,6 +37,13 @@ CREATE: Final = """
     );
 """
 APPLIED: Final = "SELECT version, sha256 FROM ledger.migration"
+VIEW_IS_MISSING: Final = (
+    "SELECT to_regnamespace('view') IS NULL AND to_regclass('ledger.event') IS NOT NULL"
+)
+VIEW: Final = """
+    CREATE SCHEMA IF NOT EXISTS view;
+    GRANT USAGE, CREATE ON SCHEMA view TO ticketledger_service;
+"""
 RECORD: Final = "INSERT INTO ledger.migration (version, name, sha256) VALUES (%s, %s, %s)"
 
 
@@ -80,6 +87,7 @@ async def migrate(conninfo: str, migrations: list[Migration] | None = None) -> N
         await _wait_for_lock(connection)
         try:
             await _apply(connection, bundled() if migrations is None else migrations)
+            await _view(connection)
         finally:
             if not connection.closed:
                 await connection.execute(UNLOCK, [MIGRATION_LOCK])
@@ -124,3 +132,9 @@ async def _apply(connection: Connection, migrations: list[Migration]) -> None:
             await connection.execute("SET LOCAL lock_timeout = '5s'")
             await connection.execute(migration.body, prepare=False)
             await connection.execute(RECORD, [migration.version, migration.name, migration.sha256])
+
+
+async def _view(connection: Connection) -> None:
+    """Make room for the projections again, where a backup was made without them: they make their tables themselves."""
+    if (await (await connection.execute(VIEW_IS_MISSING)).fetchone()) == (True,):
+        await connection.execute(VIEW, prepare=False)

@@ -165,6 +165,7 @@ def plain_error(error: Exception) -> str | None:
     """One line with a hint for what can be expected to go wrong; None for mistakes of ours."""
     import psycopg  # noqa: PLC0415
 
+    from adapters.store.dumping import BackupFailed  # noqa: PLC0415
     from adapters.store.embedded import (  # noqa: PLC0415
         AccountUnusable,
         DataDirectoryInUse,
@@ -180,7 +181,10 @@ def plain_error(error: Exception) -> str | None:
             return f"{error}{'' if 'possible:' in str(error) else hint}"
         case DataDirectoryInUse():
             return f"{error}; stop it, or name another --data-dir"
-        case ServerBinariesMissing() | ServerStartFailed() | AccountUnusable() | MigrationRefused():
+        case (
+            ServerBinariesMissing() | ServerStartFailed() | AccountUnusable() | MigrationRefused()
+            | BackupFailed()
+        ):  # fmt: skip
             return str(error)
         case psycopg.Error():
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -23,20 +23,25 @@ app = typer.Typer(help="The log itself, after it was restored.", no_args_is_help
 _NAMED_MAX = 20
 """So many tickets of a partner are named on a terminal."""
 
+UntilPosition = Annotated[
+    int | None,
+    typer.Option(
+        "--lost-until",
+        min=1,
+        help="The last position that may have been given out, if you know better.",
+    ),
+]
+UntilNumber = Annotated[
+    int | None,
+    typer.Option("--numbers-until", min=0, help="The last ticket number, likewise."),
+]
+
 
 @app.command()
 def restored(
     context: typer.Context,
-    until_position: Annotated[
-        int | None,
-        typer.Option(
-            "--lost-until", min=1, help="The last position that may have been given out, if you know better."
-        ),
-    ] = None,
-    until_number: Annotated[
-        int | None,
-        typer.Option("--numbers-until", min=0, help="The last ticket number, likewise."),
-    ] = None,
+    until_position: UntilPosition = None,
+    until_number: UntilNumber = None,
     again: Annotated[
         bool, typer.Option("--again", help="It was restored once more within the hour.")
     ] = False,
@@ -44,7 +49,7 @@ def restored(
         bool, typer.Option("--dry-run", help="Only tell what would be done.")
     ] = False,
     json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Say that the log was restored without its last events. Do this before anything else writes to it.
 
     What these were given - positions, ticket numbers, sequences of feeds - is left out, so that it comes to mean

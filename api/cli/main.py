@@ -8,6 +8,7 @@ import typer
 
 from api.cli import (
     adapter,
+    backups,
     conformance,
     demo,
     directory,
@@ -57,6 +58,7 @@ writing.install(app)
 reading.install(app)
 files.install(app)
 operation.install(app)
+backups.install(app)
 demo.install(app)
 app.add_typer(tokens.app, name="token")
 app.add_typer(directory.app, name="directory")
