@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.kit.contract import Adapter, Before, Place, Reading
-from adapters.kit.correcting import Heard, Readings, decides
+from adapters.kit.correcting import Heard
+from adapters.kit.correcting_fields import Readings, decides
 from adapters.kit.translating import Translation, read, translate
 from api.mapping_publications import Publication
 from domain.commands import Command

@@ -1,6 +1,6 @@
 """Signed webhooks, as the Standard Webhooks specification says: one POST, one answer.
 
-The address comes from a partner, so what it leads to is judged before anything is connected to (``kit.http``).
+The address comes from a partner, so what it leads to is judged before anything is connected to (``kit.reachable``).
 """
 
 import asyncio
@@ -18,16 +18,8 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec import Struct
 
-from adapters.kit.http import (
-    BYTES_PER_S_MIN,
-    PIECE_BYTES,
-    Answer,
-    must_be_encrypted,
-    names_small,
-    permitted_address,
-    pieces,
-    user_agent,
-)
+from adapters.kit.http import BYTES_PER_S_MIN, PIECE_BYTES, Answer, names_small, pieces, user_agent
+from adapters.kit.reachable import must_be_encrypted, permitted_address
 from adapters.kit.retry import Undelivered
 from domain import clock
 from domain.errors import Invalid

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.helpdesks.rt.session import Session, Terms
-from adapters.kit.http import Api, permitted_address
+from adapters.kit.http import Api
+from adapters.kit.reachable import permitted_address
 from adapters.kit.retry import Patience, Undelivered
 from adapters.kit.webhook import Delivery, WebhookOut
 from domain.errors import Invalid

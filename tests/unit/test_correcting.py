@@ -2,7 +2,8 @@
 
 import pytest
 
-from adapters.kit.correcting import Changed, Heard, Readings, Since, commands_of, state_correction
+from adapters.kit.correcting import Changed, Heard, Since, commands_of, state_correction
+from adapters.kit.correcting_fields import Readings
 from domain import commands as c
 from domain.commands import FindUnsolvable, PutOnHold, Reopen, Solve, StartWork
 from domain.identifiers import random_id
