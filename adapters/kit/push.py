@@ -110,8 +110,10 @@ class Pusher:
                 helpdesk=helpdesk, version=subscription.begun, acknowledged=subscription.after
             )
             await self._progress.save(place)
-        if place.retry_at is not None and place.retry_at > clock.now():
-            return min((place.retry_at - clock.now()).total_seconds(), _LOOK_S)
+        now = clock.now()
+        put_back = place.changed_at is not None and place.changed_at > now  # the clock, since then
+        if place.retry_at is not None and place.retry_at > now and not put_back:
+            return min((place.retry_at - now).total_seconds(), _LOOK_S)
         page = await self._source.deliveries(helpdesk, place.acknowledged, PAGE)
         if not page:
             await self._source.wait(helpdesk, place.acknowledged, _LOOK_S)

@@ -1,29 +1,17 @@
 """What must hold when a federation has come to rest."""
 
-import re
 from collections import Counter, defaultdict
 
-from domain.content import Sealed
 from domain.exchange import Exchange
 from domain.identifiers import ticket_number
 from domain.lifecycle import FINAL
 from domain.store import Recorded
 from domain.ticket import Ticket
 from tests.simulation.exchange_agreement import agreement
+from tests.simulation.exchange_feed_checks import check_feeds
 from tests.simulation.exchange_hub import USER, Hub
+from tests.simulation.exchange_texts import WORD, texts
 from tests.simulation.exchange_world import World, exchanges, parked, recorded, tickets
-
-_WORD = re.compile(r"(?:public|hidden|subject|file)\d+x|vacation")
-
-
-async def texts(hub: Hub, event) -> str:
-    ids = [
-        value.id
-        for name in event.__struct_fields__
-        if isinstance(value := getattr(event, name), Sealed)
-    ]
-    found = await hub.memory.contents(ids)
-    return "\n".join(found[each].text() for each in ids if each in found)
 
 
 async def public_words(hub: Hub) -> dict[int, Counter[str]]:
@@ -33,7 +21,7 @@ async def public_words(hub: Hub) -> dict[int, Counter[str]]:
         number = ticket_number(each.event.originator_id)
         if not number or getattr(each.event, "visibility", "public") != "public":
             continue
-        words = set(_WORD.findall(await texts(hub, each.event)))
+        words = set(WORD.findall(await texts(hub, each.event)))
         found[number].update(word for word in words if not word.startswith("subject"))
     return found
 
@@ -75,6 +63,7 @@ class Federation:
         await self._rogue_is_kept_in()
         await self._no_flood()
         self.world.agreement += await agreement(self.world, await self.linked())
+        await check_feeds(self.world)
 
     def _created_once(self) -> None:
         counted = Counter((name, request) for (name, _), request in self.request.items())
@@ -125,7 +114,7 @@ class Federation:
         for hub in self.world.hubs.values():
             for each in await recorded(hub):
                 if isinstance(each.event, Ticket.Solved | Ticket.FoundUnsolvable | Ticket.Reopened):
-                    found |= set(_WORD.findall(await texts(hub, each.event)))
+                    found |= set(WORD.findall(await texts(hub, each.event)))
         return found
 
     async def _desk_told_once(self) -> None:
@@ -138,7 +127,7 @@ class Federation:
                 assert int(exchange.external_id) not in linked
                 linked.add(int(exchange.external_id))
                 ticket = self.world.desk.tickets[int(exchange.external_id)]
-                there = Counter(_WORD.findall("\n".join(ticket.texts)))
+                there = Counter(WORD.findall("\n".join(ticket.texts)))
                 here = {w for w in self.words[name][exchange.number] if not w.startswith("file")}
                 assert all(count == 1 for count in there.values()), f"twice at the desk: {there}"
                 differ = (here ^ set(there)) - excused[name]
@@ -177,7 +166,7 @@ class Federation:
             origin, number = each.event.provenance.origin, ticket_number(each.event.originator_id)
             if number and origin and origin.helpdesk == "rogue":
                 assert number in exchanged, f"the rogue touched {number}: {each.event}"
-        heard = set(_WORD.findall(b"".join(rogue.heard).decode()))
+        heard = set(WORD.findall(b"".join(rogue.heard).decode()))
         allowed = {word for number in exchanged for word in self.words[rogue.hub].get(number, ())}
         other = {word for word in heard - allowed if not word.startswith("subject")}
         assert not other, f"the rogue heard {other}"
@@ -213,7 +202,7 @@ class Federation:
                     or (self.world.closing_only and getattr(event, "withheld", ()))
                 ):
                     raw = raws.get((event.originator_id, event.reference), b"")  # one of ours
-                    found[name] |= set(_WORD.findall(raw.decode()))
+                    found[name] |= set(WORD.findall(raw.decode()))
         return found
 
     async def _no_flood(self) -> None:

@@ -26,6 +26,7 @@ from domain.ledger import Ledger
 from domain.provenance import Provenance, acting
 from domain.rights import Actor
 from domain.store import Recorded
+from tests.simulation.exchange_feeds import HubFeeds
 from tests.simulation.exchange_wires import REFUSALS
 
 USER = Actor.rule("user@1")
@@ -88,6 +89,7 @@ class Hub:
         self.crash_in = 0
         """Steps of the store until the next crash; 0 for none."""
         self.read: list[Recorded] = []
+        self.feeds = HubFeeds(self, Random(f"feeds of {name} {world.rng.random()}"))
         self._tasks: dict[asyncio.Task, None] = {}
 
     def _clock(self) -> datetime:
@@ -129,6 +131,8 @@ class Hub:
         self.door = WebhookDoor(self.parts, self, OpenDoors(), per_s_max=PER_S_MAX)
         _in_one_step_or_two(self.parts.inbox, Random(f"{self.name} {life}"))
         self.spawn(self.parts.worker.run(asyncio.Event()))
+        if self.world.kinds:
+            self.feeds.live(store, step, PATIENCE)
 
     def die(self) -> None:
         """Fall over, and get up again some time later."""

@@ -35,8 +35,10 @@ class Way:
     def __init__(self, world) -> None:
         self.world = world
 
-    async def go(self, busy: str, arrive: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
-        """Let something arrive: once, twice, late, or not at all. Raises ``Undelivered``."""
+    async def go(
+        self, busy: str, arrive: Callable[[], Awaitable[AnswerT]], *, twice: bool = True
+    ) -> AnswerT:
+        """Let something arrive: once, ``twice``, late, or not at all. Raises ``Undelivered``."""
         world = self.world
         world.carried += 1
         await asyncio.sleep(world.rng.uniform(0.01, 3))
@@ -44,10 +46,11 @@ class Way:
             raise Undelivered("not-reached", "no connection", final=False)
         if world.happens(0.05):
             raise Undelivered(busy, "later", final=False)
-        if world.happens(0.1):
+        if world.happens(0.1) and twice:
             self._later(arrive)
         if world.happens(0.05):
-            self._later(arrive)
+            if twice:
+                self._later(arrive)
             await asyncio.sleep(15)
             raise Undelivered("slow", "it is still under way", final=False)
         answer = await arrive()

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +21,7 @@ from domain.vocabulary import Priority, Visibility
 from tests.simulation.exchange_desk import Desk, DeskAdapter
 from tests.simulation.exchange_hub import Hub
 from tests.simulation.exchange_people import People
+from tests.simulation.exchange_readers import PushedReader, Reader
 from tests.simulation.exchange_rogue import Rogue
 from tests.simulation.exchange_wires import Keys, Posting, Way, place
 
@@ -50,6 +51,7 @@ class World:
         self.rogue: Rogue | None = None
         self.faults = 0.0
         """How likely what can go wrong goes wrong, as a multiple of the usual."""
+        self.ending = False
         self.slow_steps = True
         self.crashes = self.carried = 0
         self.words = 0
@@ -57,6 +59,15 @@ class World:
         self.agreement: Counter[str] = Counter()
         """How tickets that are shared belong together at the end."""
         self.with_desk = False
+        self.kinds: Sequence[type[Reader]] = ()
+        """How partners read their feeds, if they do."""
+        self.readers: dict[str, Reader] = {}
+        """Of feeds: by hub and partner."""
+        self.read: Counter[str] = Counter()
+        """What readers of feeds went through."""
+        self.failures: list[Exception] = []
+        """Of what nobody waits for."""
+        self.running: set[asyncio.Task] = set()
         self._late: set[asyncio.Task] = set()
 
     def happens(self, likely: float) -> bool:
@@ -108,7 +119,27 @@ class World:
             self.hubs[name] = Hub(name, self, skew=skew)
             all_units = [*units, *([own[name]] if name in own else [])]
             await self.hubs[name].spawn(self.hubs[name].register(all_units, partners[name]))
+            for partner in partners[name] if self.kinds else ():
+                await self._read(self.hubs[name], partner[0])
             self.hubs[name].live()
+
+    async def _read(self, hub: Hub, partner: str) -> None:
+        """The partner reads its feed, in one of the ways there are."""
+        place = f"{hub.name.lower()}/{partner}"
+        rng = random.Random(f"{place} {self.rng.random()}")
+        reader = self.readers[place] = rng.choice(self.kinds)(self, hub, partner, rng)
+        if isinstance(reader, PushedReader):
+            subscribing = hub.feeds.subscribe(partner, f"https://reader.test/{place}")
+            reader.keys.append(await hub.spawn(subscribing))
+        self.running.add(self.loop.create_task(self.watched(reader.run())))
+
+    async def watched(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Somebody is to know of its failure."""
+        try:
+            await coroutine
+        except Exception as failure:
+            self.failures.append(failure)
+            raise
 
     def _partner(self, ours: str, theirs: str, how: str, units: list[str]) -> tuple:
         """As it is registered with one hub."""
@@ -135,6 +166,10 @@ class World:
     async def at_door(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """What the door for webhooks answers. Raises ``Undelivered`` when nobody does."""
         domain, helpdesk = place(url)
+        if domain == "reader.test":
+            reader = self.readers[helpdesk]
+            assert isinstance(reader, PushedReader)
+            return reader.receive(headers, body)
         if self.rogue and domain == "rogue.test":
             return self.rogue.take(body)
         hub = next(each for each in self.hubs.values() if each.domain == domain)
@@ -222,7 +257,7 @@ class World:
 
     async def settle(self) -> None:
         """Nothing goes wrong any more, and operators let go on what was given up; until nothing moves."""
-        self.faults = 0.0
+        self.faults, self.ending = 0.0, True
         for hub in self.hubs.values():
             hub.crash_in = 0
         until, still, before = self.loop.time() + 3 * DAY_S, 0, -1
@@ -235,6 +270,20 @@ class World:
             now = sum([await hub.memory.head() for hub in self.hubs.values()])
             idle = now == before and not self._late and all(hub.idle for hub in self.hubs.values())
             still, before = still + 1 if idle else 0, now
+        await self._readers_have_all()
+        self.ending = False
+
+    async def _readers_have_all(self) -> None:
+        """What is in the feeds."""
+        until = self.loop.time() + DAY_S
+        while True:
+            behind = [place for place, each in self.readers.items() if not await each.has_all()]
+            if not behind:
+                return
+            assert not self.failures, self.failures
+            shown = [(each, self.readers[each]) for each in behind]
+            assert self.loop.time() < until, f"these never come to the end: {shown}"
+            await asyncio.sleep(30)
 
     async def _operate(self, hub: Hub) -> None:
         """Try again what was parked because of the way, not because of what it says."""

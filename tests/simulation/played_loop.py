@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from adapters.kit import recent
+from adapters.kit import push, recent
 from api import webhooks
 from domain import live_directory
 
@@ -43,6 +43,8 @@ def chance(seed: int) -> Generator[random.Random]:
         patched.enter_context(patch.object(random, "_urandom", drawn.randbytes))
         for module in (live_directory, recent, webhooks):
             patched.enter_context(patch.object(module, "monotonic", _played))
+        # Who has nothing to do is woken by what comes, and looks for itself a few times an hour.
+        patched.enter_context(patch.object(push, "_LOOK_S", 300))
         yield random.Random(seed)
 
 

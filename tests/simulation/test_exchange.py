@@ -5,7 +5,7 @@ A run follows from its shape and its seed alone. TICKETLEDGER_SIMULATIONS says h
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import structlog
@@ -13,8 +13,10 @@ import structlog
 from adapters.kit.openings import SAME_MAX
 from domain import commands as c
 from domain.exchange import Exchange
-from tests.simulation.exchange_checks import Federation, states_agree, texts
+from tests.simulation.exchange_checks import Federation, states_agree
 from tests.simulation.exchange_desk import DeskAdapter
+from tests.simulation.exchange_readers import KINDS, Reader
+from tests.simulation.exchange_texts import texts
 from tests.simulation.exchange_world import WISHES, World, parked, recorded, tickets
 from tests.simulation.played_loop import PlayedLoop, chance
 
@@ -38,11 +40,20 @@ SHAPES = {
     "chain of beginnings and ends": ("ABC", ["A-B", "B=C"], {"closing_only": True}),
     "rogue": ("AB", ["A=B"], {"rogue": "A"}),
 }
+TROUBLES = {"conversation in trouble", "pushing in trouble"}
 Story = Callable[[World], Awaitable[None]]
 
 
-def simulate(shape: str, seed: int, story: Story | None = None) -> dict:
-    """Let a federation live, come to rest, and be checked; figures of what happened."""
+def simulate(
+    shape: str,
+    seed: int,
+    story: Story | None = None,
+    readers: Sequence[type[Reader]] | None = None,
+) -> dict:
+    """Let a federation live, come to rest, and be checked; figures of what happened.
+
+    ``readers`` of feeds: of all kinds where nothing else is told.
+    """
     names, links, more = SHAPES[shape]
     with chance(seed) as rng, structlog.testing.capture_logs() as logs:
         loop = PlayedLoop()
@@ -50,6 +61,7 @@ def simulate(shape: str, seed: int, story: Story | None = None) -> dict:
         world = World(rng, loop)
 
         async def live() -> None:
+            world.kinds = readers or (() if story else KINDS)
             await world.build(names, links, **more)
             await asyncio.sleep(1)
             await (story or at_random)(world)
@@ -64,13 +76,14 @@ def simulate(shape: str, seed: int, story: Story | None = None) -> dict:
             loop.run_until_complete(asyncio.sleep(1))
             loop.close()
             asyncio.set_event_loop(None)
-    troubles = [each for each in logs if each["event"] == "conversation in trouble"]
+    troubles = [each for each in logs if each["event"] in TROUBLES]
     assert not troubles, troubles[0]
     return {
         "carried": world.carried,
         "crashes": world.crashes,
         "refused": dict(world.refusals),
         "shared": dict(world.agreement),
+        "read": dict(world.read),
         "hours": round(loop.time() / 3600),
     }
 

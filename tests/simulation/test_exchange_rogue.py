@@ -10,9 +10,9 @@ from domain.identifiers import named_id, random_id
 from domain.lifecycle import Status
 from domain.provenance import Provenance, acting
 from domain.words import Table, Tables
-from tests.simulation.exchange_checks import texts
 from tests.simulation.exchange_hub import USER, Hub
 from tests.simulation.exchange_rogue import FOREIGN
+from tests.simulation.exchange_texts import texts
 from tests.simulation.exchange_world import World, exchanges, parked, recorded, tickets
 from tests.simulation.test_exchange import RUNS, simulate
 
