@@ -3,11 +3,14 @@
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from api import documentation, problems, web
 from api.attachments import FORM_BYTES_MAX
 from api.bootstrap import Services
 from api.documentation import PROBLEMS
+from api.doors import Hub
 from api.edge import Edge, Measures
 from api.routes import ROUTERS, health, metrics, session, soap, webhooks
 
@@ -30,7 +33,7 @@ TAGS: Final = {
 
 def create_app(services: Services) -> FastAPI:
     """``services`` are running already, and are ended by whoever started them."""
-    app = FastAPI(
+    app = Hub(
         title="Ticket Ledger",
         description="One helpdesk for a federation of helpdesks. Times in answers are UTC.",
         openapi_url=f"{PREFIX}/openapi.json",
@@ -42,7 +45,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.measures = Measures(services.settings.environment.value)
     problems.install(app)
     documentation.install(app, TAGS)
-    app.router.routes.append(webhooks.straight(PREFIX))
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=PROBLEMS)
     app.include_router(session.router, responses=PROBLEMS)
@@ -50,11 +52,17 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(soap.router)
     web.install(app)
-    app.add_middleware(
-        Edge,
-        body_bytes_max=services.settings.body_bytes_max,
-        file_bytes_max=FORM_BYTES_MAX,
-        measures=app.state.measures,
-        environment=services.settings.environment.value,
+    edge = {
+        "body_bytes_max": services.settings.body_bytes_max,
+        "file_bytes_max": FORM_BYTES_MAX,
+        "measures": app.state.measures,
+        "environment": services.settings.environment.value,
+    }
+    app.add_middleware(Edge, **edge)
+    app.doors = Starlette(
+        routes=[webhooks.straight(PREFIX)],
+        middleware=[Middleware(Edge, **edge)],
+        exception_handlers=app.exception_handlers,
     )
+    app.doors.state = app.state
     return app

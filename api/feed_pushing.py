@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from adapters.kit.push import Pusher
 from adapters.kit.retry import Patience
-from adapters.kit.webhook import ANSWER_S_MAX, Delivery, must_be_address, shown_secret
+from adapters.kit.webhook import Delivery, must_be_address, shown_secret
+from adapters.kit.webhook_out import ANSWER_S_MAX
 from adapters.store.engine import PostgresStore
 from adapters.store.feed_delivery import FeedKeys, FeedProgress
 from api.feed_hub import FeedHub

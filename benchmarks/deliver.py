@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import httpx2
+import aiohttp
 from pydantic import SecretStr
 
 from adapters.kit.webhook import MEDIA_TYPE
@@ -80,9 +80,12 @@ async def run(bench: Bench) -> list[Result]:
             return count
 
         async def baseline() -> int:
-            async with httpx2.AsyncClient(trust_env=False) as client:
+            async with aiohttp.ClientSession() as client:
                 for _ in range(count):
-                    await client.post(url, content=body, headers={"Content-Type": MEDIA_TYPE})
+                    async with client.post(
+                        url, data=body, headers={"Content-Type": MEDIA_TYPE}
+                    ) as answer:
+                        await answer.read()
             return count
 
         result = await bench.compare(

@@ -12,7 +12,8 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.kit.retry import Patience, Undelivered
-from adapters.kit.webhook import GONE, Delivery, WebhookOut
+from adapters.kit.webhook import Delivery
+from adapters.kit.webhook_out import GONE, WebhookOut
 from adapters.store.feed_delivery import FeedKeys, FeedProgress, Progress
 from domain import clock
 from domain.errors import Refused, StoreUnavailable

@@ -9,7 +9,8 @@ from adapters.helpdesks.rt.session import Session, Terms
 from adapters.kit.http import Api
 from adapters.kit.reachable import permitted_address
 from adapters.kit.retry import Patience, Undelivered
-from adapters.kit.webhook import Delivery, WebhookOut
+from adapters.kit.webhook import Delivery
+from adapters.kit.webhook_out import WebhookOut
 from domain.errors import Invalid
 from domain.helpdesk import Helpdesk
 from domain.identifiers import named_id

@@ -14,7 +14,8 @@ from adapters.helpdesks.webhook.message import STRUCTURED, Message, written
 from adapters.kit.attaching import ATTEMPTS_MAX
 from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
-from adapters.kit.webhook import BROKE_OFF, ID_HEADER, WebhookOut
+from adapters.kit.webhook import ID_HEADER
+from adapters.kit.webhook_out import BROKE_OFF, WebhookOut
 from tests.peers.webhook_scenarios import KEY
 
 FILE = bytes(range(256)) * 4_000

@@ -14,7 +14,8 @@ from adapters.kit.contract import Place, Unreadable
 from adapters.kit.http import Api
 from adapters.kit.interface import Delivered, Line, Parcel
 from adapters.kit.retry import Undelivered
-from adapters.kit.webhook import BROKE_OFF, ID_HEADER, Delivery, WebhookOut
+from adapters.kit.webhook import ID_HEADER, Delivery
+from adapters.kit.webhook_out import BROKE_OFF, WebhookOut
 
 _TOO_LARGE: Final = "http-413"
 _ANOTHER: Final = "http-409"
