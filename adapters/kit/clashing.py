@@ -28,6 +28,8 @@ _OVER: Final = frozenset({Status.SOLVED, Status.UNSOLVED})
 _NO_TEXT: Final = ("As the partner ", "The partner ")
 """How a text begins that an adapter wrote because the partner wrote none."""
 _STAYS: Final = "It stays as it was, with another unit."
+_CANNOT_BE: Final = (":no-regress", ":over")
+"""How it is said that our ticket cannot become what the partner's is."""
 _AT_ONCE: Final = "Both sides ended the ticket at the same time, and theirs holds."
 
 _STATES: Final[Mapping[type[c.Command], Status]] = MappingProxyType({
@@ -180,7 +182,7 @@ class Scales(Struct, frozen=True, kw_only=True):
             return False
         apart = not self.linked and said is not None and stage(said) != stage(ours)
         crossed = any(self._changes(field) for field in ("state", "priority"))
-        regress = any(each.endswith(":no-regress") for each in withheld)
+        regress = any(each.endswith(_CANNOT_BE) for each in withheld)
         again = self.confirmed and any(isinstance(each, c.Reopen) for each in commands)
         return bool(clashes) or apart or crossed or regress or again
 

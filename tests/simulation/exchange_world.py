@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.helpdesks.webhook.connector import WebhookConnector
+from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.aggregate import Event
 from domain.errors import Refused
@@ -52,6 +53,8 @@ class World:
         self.faults = 0.0
         """How likely what can go wrong goes wrong, as a multiple of the usual."""
         self.ending = False
+        self.cut_off: set[str] = set()
+        """Hubs from which nothing arrives anywhere."""
         self.slow_steps = True
         self.crashes = self.carried = 0
         self.words = 0
@@ -166,6 +169,7 @@ class World:
     async def at_door(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """What the door for webhooks answers. Raises ``Undelivered`` when nobody does."""
         domain, helpdesk = place(url)
+        self._must_arrive(helpdesk)
         if domain == "reader.test":
             reader = self.readers[helpdesk]
             assert isinstance(reader, PushedReader)
@@ -183,10 +187,15 @@ class World:
 
     async def _arrive(self, raw: bytes, sender: str, recipient: str) -> str:
         domain = recipient.partition("@")[2]
+        self._must_arrive(sender.partition("@")[2].removesuffix(".test"))
         if domain == "people.test":
             return self.people.take(raw)
         hub = next(each for each in self.hubs.values() if each.domain == domain)
         return await hub.take(raw, sender, recipient)
+
+    def _must_arrive(self, sender: str) -> None:
+        if sender.upper() in self.cut_off:
+            raise Undelivered("not-reached", "no connection", final=False)
 
     def something_changes(self) -> None:
         """A key, or a clock for some hours."""

@@ -320,3 +320,28 @@ def test_a_ticket_that_was_ended_and_reopened_while_the_other_side_passed_it_on_
         assert await statuses(world, numbers) <= OPEN
 
     simulate(shape, 1, story)
+
+
+@pytest.mark.parametrize("shape", ["pair", "pair by webhooks"])
+def test_a_ticket_that_goes_to_another_unit_after_its_reopening_did_not_count_is_over_on_both(
+    shape: str,
+):
+    """In "chain of three by webhooks", seed 33, the last word came too early: before the ticket was passed on."""
+
+    async def story(world: World) -> None:
+        numbers = await shared(world, "UNIT_B")
+        world.cut_off = {"B"}
+        for command in (
+            c.Solve(number=numbers["B"], solution=world.word("public")),
+            c.Reopen(number=numbers["B"], comment=world.word("public")),
+        ):
+            await world.hubs["B"].do(command)
+        await world.hubs["A"].do(c.StartWork(number=numbers["A"], note=world.word("public")))
+        await asyncio.sleep(3600)
+        assign = c.Assign(number=numbers["B"], unit="UNIT_A", note=world.word("public"))
+        await world.hubs["B"].do(assign)
+        world.cut_off = set()
+        await world.settle()
+        assert await statuses(world, numbers) == {Status.SOLVED}
+
+    simulate(shape, 1, story)
