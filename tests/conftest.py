@@ -5,10 +5,11 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -17,6 +18,9 @@ from psycopg import sql
 from adapters.store import server_binaries
 from adapters.store.embedded import EmbeddedServer
 from domain import clock as domain_clock
+
+if TYPE_CHECKING:
+    from tests.exchange_scenarios import Mailbox
 
 ROOT = Path(__file__).parents[1]
 
@@ -133,6 +137,17 @@ def _folder() -> Iterator[Path]:
     folder.chmod(0o711)  # the account of the server passes through
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def mailbox() -> "AsyncIterator[Mailbox]":
+    """Give the mail server of a partner, which takes all mails."""
+    from tests.exchange_scenarios import Mailbox
+
+    box = Mailbox()
+    await box.up()
+    yield box
+    await box.down()
 
 
 def _database(server: EmbeddedServer, template: str) -> Iterator[str]:

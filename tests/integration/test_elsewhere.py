@@ -1,7 +1,5 @@
 """A ticket in the systems of several partners: it goes from one to the other, and is found by any of its names."""
 
-import pytest
-
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
@@ -9,19 +7,11 @@ from domain.identifiers import named_id, random_id
 from domain.rights import Actor
 from domain.ticket import Ticket
 from projections.ticket_page import TicketFilter, tickets
-from tests.exchange_scenarios import Mailbox, by_test, hub, mail
+from tests.exchange_scenarios import by_test, hub, mail
 from tests.projecting import asking, caught_up, projecting
 from tests.scenarios import attributed
 
 SECOND = "machine@second.test"
-
-
-@pytest.fixture
-async def mailbox():
-    box = Mailbox()
-    await box.up()
-    yield box
-    await box.down()
 
 
 async def second_partner(ledger) -> None:

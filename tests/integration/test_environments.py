@@ -6,16 +6,8 @@ from adapters.kit.http import user_agent
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState
 from domain.identifiers import named_id
-from tests.exchange_scenarios import ADDRESS, SENDER, Mailbox, by_test, hub
+from tests.exchange_scenarios import ADDRESS, SENDER, by_test, hub
 from tests.serving import ticketledger, told
-
-
-@pytest.fixture
-async def mailbox():
-    box = Mailbox()
-    await box.up()
-    yield box
-    await box.down()
 
 
 async def registered_as(ledger, environment: str) -> None:

@@ -21,19 +21,11 @@ from domain.reply_keys import ReplyKeys
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from tests.couriers import Crash
-from tests.exchange_scenarios import RULE, Mailbox, Patience, by_test, hub
+from tests.exchange_scenarios import RULE, Patience, by_test, hub
 from tests.mail_people import LIST, SUPPORTER, bounce_of, join, read, reply_to
 from tests.serving import told
 
 PLAIN = "savannah@hub.test"
-
-
-@pytest.fixture
-async def mailbox():
-    box = Mailbox()
-    await box.up()
-    yield box
-    await box.down()
 
 
 @pytest.fixture

@@ -19,15 +19,7 @@ from domain.lifecycle import Status
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from tests.couriers import Crash
-from tests.exchange_scenarios import RULE, SENDER, Mailbox, Patience, by_test, hub, mail
-
-
-@pytest.fixture
-async def mailbox():
-    box = Mailbox()
-    await box.up()
-    yield box
-    await box.down()
+from tests.exchange_scenarios import RULE, SENDER, Patience, by_test, hub, mail
 
 
 def fields(raw: bytes) -> dict[str, str]:

@@ -21,7 +21,7 @@ from domain.rights import Actor
 from domain.ticket import Ticket
 from domain.words import Table, Tables
 from replay.verify import verify
-from tests.exchange_scenarios import RULE, Mailbox, by_test, hub, mail
+from tests.exchange_scenarios import RULE, by_test, hub, mail
 from tests.numbered_desk import NUMBERED, OURS
 
 ROOT = Path(__file__).parents[2]
@@ -32,14 +32,6 @@ OPPOSITE = Table(
         "reopened": "6", "solved": "2", "unsolved": "1", "verified": "2", "closed": "2",
     },
 )  # fmt: skip
-
-
-@pytest.fixture
-async def mailbox():
-    box = Mailbox()
-    await box.up()
-    yield box
-    await box.down()
 
 
 async def publish(ours, helpdesk: str = "osg", **given):

@@ -1,18 +1,8 @@
 """A message that says it is the first about their ticket is believed until the store says otherwise."""
 
-import pytest
-
 from domain.exchange import Exchange
 from domain.ticket import Ticket
-from tests.exchange_scenarios import Mailbox, hub, mail
-
-
-@pytest.fixture
-async def mailbox():
-    box = Mailbox()
-    await box.up()
-    yield box
-    await box.down()
+from tests.exchange_scenarios import hub, mail
 
 
 async def test_what_opens_a_ticket_asks_for_no_conversation(database, mailbox, monkeypatch):

@@ -18,7 +18,7 @@ from adapters.kit.retry import Patience
 from domain.errors import StoreUnavailable
 from domain.exchange import Exchange
 from domain.ticket import Ticket
-from tests.exchange_scenarios import RULE, Mailbox, by_test, hub, mail
+from tests.exchange_scenarios import RULE, by_test, hub, mail
 from tests.mail_people import SUPPORTER, join, read, reply_to
 from tests.peers.mail_server import DOVECOT, ImapServer, missing
 from tests.waiting import until
@@ -46,14 +46,6 @@ def imap(installed):
     yield server
     server.end()
     shutil.rmtree(folder)
-
-
-@pytest.fixture
-async def mailbox():
-    box = Mailbox()
-    await box.up()
-    yield box
-    await box.down()
 
 
 @pytest.fixture
