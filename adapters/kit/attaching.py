@@ -30,6 +30,8 @@ DOCUMENT_BYTES_MAX: Final = 8_388_608
 """Of a document that holds files, in base64, and texts: the store keeps no more in one piece."""
 PAGE_BYTES_MAX: Final = 12_000_000
 """Of the changes that a poller holds: no more are looked at after that."""
+WITHDRAWN: Final = "It was withdrawn."
+"""What is read in place of a file that was erased here."""
 ATTEMPTS_MAX: Final = 5
 """So often a file is sent that breaks off: an upload begins anew each time."""
 _TEXTS_BYTES: Final = 500_000
@@ -71,7 +73,7 @@ def told(news: News, event: Ticket.Attached) -> tuple[Told, OurFile | None]:
     name = telling.text(news, event.name)
     said = f"A file was attached at {news.place.our_name}: {name}"
     if event.file.id not in news.files:
-        return Told(text=f"{said}\n\nIt was withdrawn.", public=True), None
+        return Told(text=f"{said}\n\n{WITHDRAWN}", public=True), None
     file = OurFile(
         id=event.file.id, name=file_name(name), type=event.file.media_type, size=event.file.size,
         sha256=event.file.sha256, otherwise=telling.stays(news),
@@ -100,7 +102,7 @@ class Uploads:
             return ""
         body = await parcel.contents(file.id) if parcel.contents else None
         if body is None:
-            return "\n\nIt was withdrawn."
+            return f"\n\n{WITHDRAWN}"
         assert sha256_of(body) == file.sha256, "the store gives what it was given"
         try:
             await bring(file, body)

@@ -2,8 +2,10 @@
 
 import itertools
 from base64 import b64encode
+from typing import Final
 from uuid import uuid4
 
+import psycopg
 import pytest
 from msgspec import structs
 
@@ -12,20 +14,21 @@ from adapters.kit.attaching import OurFile
 from adapters.kit.downloads import Wanted
 from adapters.kit.interface import Parcel
 from adapters.kit.retry import Undelivered
+from api.demo.request_tracker import RequestTracker
 from domain import commands as c
 from domain.content import sha256_of
 from domain.exchange import Exchange
 from domain.ticket import Ticket
 from domain.vocabulary import Visibility
 from tests.peers.proxy import Proxy
-from tests.peers.rt_scenarios import message, opening, rt_hub, session_of
+from tests.peers.rt_scenarios import Desk, message, opening, rt_hub, session_of
 
 SECONDS = 60
 LETTERS = "Größe: 5 µm\r\n".encode("latin-1")
 _numbers = itertools.count(21_000)
 
 
-def attached(theirs: str, number: int, body: bytes) -> Parcel:
+def attached(theirs: str, number: int, body: bytes, which: str = "file") -> Parcel:
     """A message of ours that brings a file to a ticket."""
     file = OurFile(
         id=uuid4(), name="a.log", type="text/x-log", size=len(body), sha256=sha256_of(body),
@@ -35,7 +38,7 @@ def attached(theirs: str, number: int, body: bytes) -> Parcel:
     async def contents(_: object) -> bytes | None:
         return body
 
-    parcel = message(number, f"file-{number}", text="A file.", file=file, external_id=theirs)
+    parcel = message(number, f"{which}-{number}", text="A file.", file=file, external_id=theirs)
     return structs.replace(parcel, contents=contents)
 
 
@@ -128,6 +131,75 @@ async def test_a_file_that_breaks_off_again_and_again_is_told_instead(request_tr
     assert len(lost) == 5
     [said] = await supporter.texts(theirs, "Correspond")
     assert "A file.\n\nIt could not be handed over in 5 attempts. It stays at GGUS" in said
+
+
+KEPT: Final = {
+    "DropLongAttachments": "it was not kept there",
+    "TruncateLongAttachments": "only its beginning was kept there",
+}
+"""What RT does with large files where it is set so; as it is shipped it keeps them."""
+
+
+def set_to(tracker: RequestTracker, config: str) -> None:
+    """The same RT with other settings."""
+    tracker.kill()
+    (tracker.folder / "RT_SiteConfig.pm").write_text(config)
+    tracker.serve()
+
+
+async def test_a_file_that_rt_says_yes_to_and_does_not_keep_is_named_once(request_tracker):
+    shipped = (request_tracker.folder / "RT_SiteConfig.pm").read_text()
+    found: dict[str, list[str]] = {}
+    try:
+        for how, told in KEPT.items():
+            limit = f"\nSet($MaxAttachmentSize, 5000); Set(${how}, 1);\n1;\n"
+            set_to(request_tracker, shipped.replace("\n1;\n", limit))
+            session, number = session_of(request_tracker), next(_numbers)
+            courier = RtCourier(session, settle_s=0)
+            theirs = (await courier.deliver(opening(number))).external_id
+            small = await courier.deliver(attached(theirs, number, b"small"))
+            assert "kept there" not in small.receipt
+            large = attached(theirs, number, bytes(range(256)) * 40, "large")
+            for _ in range(2):
+                receipt = (await courier.deliver(large)).receipt
+                assert f"{told}: 10240 bytes, at most 3750 are taken" in receipt
+            await session.close()
+            async with Desk(request_tracker, "supporter") as supporter:
+                found[told] = await supporter.texts(theirs, "Correspond")
+    finally:
+        set_to(request_tracker, shipped)
+    for told, texts in found.items():
+        why = f"a.log: {told}: 10240 bytes, at most 3750 are taken. It stays at GGUS"
+        assert [why in each for each in texts] == [False, False, True]
+
+
+async def test_a_file_that_is_gone_without_a_word_is_sent_once_more_and_then_named(
+    request_tracker, supporter
+):
+    async with Proxy(request_tracker.url) as proxy:
+        left = 0
+
+        def trouble(method: str, path: str) -> str:
+            nonlocal left
+            if method == "POST" and path.endswith("/correspond") and left:
+                left -= 1
+                with psycopg.connect(request_tracker.database()) as intruder:
+                    intruder.execute("DELETE FROM attachments WHERE filename = 'a.log'")
+            return ""
+
+        proxy.trouble = trouble
+        session = session_of(request_tracker, proxy.url)
+        courier = RtCourier(session, settle_s=0)
+        said = ["A file.", "The file once more: a.log", "a.log: it is not there"]
+        for times in (1, 2):
+            left, number = times, next(_numbers)
+            theirs = (await courier.deliver(opening(number))).external_id
+            for _ in range(2):
+                await courier.deliver(attached(theirs, number, b"some bytes"))
+            texts = await supporter.texts(theirs, "Correspond")
+            for text, each in zip(said[: times + 1], texts, strict=True):
+                assert text in each
+        await session.close()
 
 
 async def test_a_file_is_there_once_though_its_end_was_not_heard(request_tracker, supporter):

@@ -8,29 +8,23 @@ so where there was one, the next waits a while.
 """
 
 import asyncio
-from base64 import b64encode
-from collections.abc import Sequence
 from typing import Any, Final
 
 from adapters.helpdesks.rt import words
-from adapters.helpdesks.rt.documents import DOCUMENTS, EVENT_ID, EXTERNAL_ID, Ours
+from adapters.helpdesks.rt.documents import DOCUMENTS, EXTERNAL_ID, Ours
+from adapters.helpdesks.rt.notes import Notes
 from adapters.helpdesks.rt.session import (
     Session,
     TicketRow,
-    TransactionRow,
-    either,
     marked,
     quoted,
 )
 from adapters.kit.answers import instant
-from adapters.kit.attaching import OurFile, Uploads
 from adapters.kit.interface import Delivered, Parcel
 from adapters.kit.retry import Undelivered
 from adapters.kit.reused import must_be_ours
 from adapters.kit.settling import Settling, twice
 
-_NOTES_LOOKED_AT: Final = 20
-"""Of ours, the newest: in one conversation a message is sent again before the next one is sent."""
 _SET: Final = {"Status": "Status", "Queue": "Set", "Priority": "Set"}
 """Which type of transaction changes a field."""
 
@@ -39,7 +33,7 @@ class RtCourier:
     def __init__(self, session: Session, *, settle_s: float) -> None:
         """``settle_s``: so long after an attempt of which we heard no end nothing is written again."""
         self._session, self.settling = session, Settling(settle_s)
-        self._uploads, self._creating = Uploads(), asyncio.Lock()
+        self._notes, self._creating = Notes(session, self.settling), asyncio.Lock()
 
     async def deliver(self, parcel: Parcel) -> Delivered:
         document = DOCUMENTS.to_do(parcel.raw)
@@ -112,58 +106,14 @@ class RtCourier:
         if ticket.status == words.DELETED:
             raise Undelivered("deleted-there", f"RT's ticket {ticket.id} was deleted", final=True)
         streams = sorted({ticket.id, int(external_id)})
-        notes = await self._notes(streams)
-        note = _note_of(document, notes)
-        if note is None:
-            await self.settling.be_certain(document.event_id, document.decided_at)
-            async with self.settling.attempt(document.event_id):
-                await self._write(document, ticket.id, parcel)
-            notes = await self._notes(streams)
-            note = _note_of(document, notes)
-            if note is None:
-                raise Undelivered("refused", "RT said yes and did not keep the text", final=True)
-        receipt = f"ticket {ticket.id} transaction {note.id}"
+        noted = await self._notes.written(document, ticket.id, streams, parcel)
+        receipt = f"ticket {ticket.id} transaction {noted.note.id}"
+        receipt += await self._notes.file_kept(document, noted, ticket.id, streams, parcel)
         if document.set or document.custom:
             ticket = await self._ticket(external_id)
-            receipt += await self._set(document, ticket, after=note.id)
-        marks = [(marked(each), str(each.id)) for each in notes]
+            receipt += await self._set(document, ticket, after=noted.note.id)
+        marks = [(marked(each), str(each.id)) for each in noted.texts]
         return _delivered(receipt + twice("transaction", str(ticket.id), marks), ticket)
-
-    async def _notes(self, streams: list[int]) -> list[TransactionRow]:
-        """Texts of ours that the ticket has, the newest ones, oldest first."""
-        account = quoted(self._session.terms.account)
-        kinds = "(Type = 'Correspond' OR Type = 'Comment')"
-        newest = await self._session.transactions(
-            f"{either('ObjectId', streams)} AND Creator = {account} AND {kinds}",
-            newest_first=True,
-            per_page=_NOTES_LOOKED_AT,
-        )
-        return sorted(newest, key=lambda each: each.id)
-
-    async def _write(self, document: Ours, ticket: int, parcel: Parcel) -> None:
-        """Text, file and state in one call; without the file, where that alone is refused."""
-        fields: dict[str, Any] = {
-            "Subject": _subject(document),
-            "ContentType": "text/plain",
-            "TxnCustomFields": {EVENT_ID: document.event_id},
-        }
-        if "Status" in document.set:
-            fields["Status"] = document.set["Status"]
-        text, how = document.note.text, "correspond" if document.note.public else "comment"
-        written = False
-
-        async def bring(file: OurFile, body: bytes) -> None:
-            nonlocal written
-            attached = {
-                "FileName": file.name, "FileType": file.type, "FileContent": b64encode(body).decode(),
-            }  # fmt: skip
-            with_file = fields | {"Content": _content(text), "Attachments": [attached]}
-            await self._session.write(ticket, how, with_file)
-            written = True
-
-        more = await self._uploads.bring(parcel, document.file, document.event_id, bring)
-        if not written:
-            await self._session.write(ticket, how, fields | {"Content": _content(text + more)})
 
     async def _set(self, document: Ours, ticket: TicketRow, *, after: int) -> str:
         """Make the fields so, apart from those that somebody there changed meanwhile; what to add to the receipt."""
@@ -216,20 +166,6 @@ class RtCourier:
         if ticket is None:
             raise Undelivered("gone-there", f"RT has no ticket {number} any more", final=True)
         return ticket
-
-
-def _note_of(document: Ours, notes: Sequence[TransactionRow]) -> TransactionRow | None:
-    """The text of this message, if RT has it."""
-    return next((each for each in notes if marked(each) == document.event_id), None)
-
-
-def _content(text: str) -> str:
-    """A text alone that is nothing to Perl would not be written."""
-    return "0\n" if text == "0" else text
-
-
-def _subject(document: Ours) -> str:
-    return f"{document.external_id} {document.event_id}"
 
 
 def _delivered(receipt: str, ticket: TicketRow) -> Delivered:

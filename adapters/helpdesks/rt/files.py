@@ -41,6 +41,12 @@ async def with_texts_and_files(document: Theirs, session: Session) -> Theirs:
     return structs.replace(document, attached=attached, files=left)
 
 
+async def names_of_files(transaction: int, session: Session) -> list[str]:
+    """Raises ``Undelivered``."""
+    found = await session.rows(AttachmentRow, _path(transaction), fields="Filename", per_page=PAGE)
+    return [each.filename for each in found if each.filename]
+
+
 async def plain_text(transaction: int, session: Session) -> str:
     """What was written, where that was plain text. Raises ``Undelivered``."""
     found = await _parts(transaction, session)
@@ -60,7 +66,7 @@ def _listed(transaction: int, row: AttachmentRow) -> Listed:
 
 async def _parts(transaction: int, session: Session) -> list[AttachmentRow]:
     """The parts of a transaction's text and its files, at most a page. Files have no content here."""
-    path = f"/transaction/{transaction}/attachments"
+    path = _path(transaction)
     fields = "ContentType,ContentLength,Filename"
     try:
         return await session.rows(AttachmentRow, path, fields=f"{fields},Content", per_page=PAGE)
@@ -74,6 +80,10 @@ async def _parts(transaction: int, session: Session) -> list[AttachmentRow]:
         structs.replace(row, content=(bodies.get(row.id) or b"").decode("utf-8", "replace"))
         for row in rows
     ]
+
+
+def _path(transaction: int) -> str:
+    return f"/transaction/{transaction}/attachments"
 
 
 async def _text(attachment: int, session: Session) -> bytes | None:
