@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from uuid import UUID
@@ -11,7 +12,9 @@ from uuid import UUID
 import aiosmtplib
 from aiosmtpd.smtp import SMTP
 
+from adapters.helpdesks.osg_mail.document import parse
 from adapters.kit import by_hand
+from adapters.kit import mail as kit_mail
 from adapters.kit.assembly import ExchangeParts, Installation, assemble
 from adapters.kit.mail_out import MailOut, RelaySecurity
 from adapters.kit.retry import Patience
@@ -153,6 +156,11 @@ def mail(subject: str = "ticket", message_id: str = "", body: str | None = None,
     )
     message.set_content(f"<Ticket>\n{elements}</Ticket>\n" if body is None else body)
     return message.as_bytes()
+
+
+def fields_of(raw: bytes) -> dict[str, str]:
+    """What a mail of ours to a machine says, by the names without brackets."""
+    return parse(kit_mail.texts(message_from_bytes(raw))[0])
 
 
 @asynccontextmanager
