@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from api.elapsed import elapsed
+from api.remedies import remedy
 from domain.vocabulary import Priority
 
 _HERE: Final = Path(__file__).parent
@@ -48,6 +49,7 @@ def _environment() -> Environment:
         utc=_utc,
         iso=_iso,
         elapsed=elapsed,
+        remedy=remedy,
         slug=lambda status: str(status).replace(" ", "-"),
         rank=lambda priority: _RANKS.get(str(priority), 0),
     )

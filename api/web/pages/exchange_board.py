@@ -10,7 +10,7 @@ from adapters.kit.by_hand import REASON_CHARACTERS_MAX
 from api import partners
 from api.bootstrap import Services
 from api.conformance.going_live import agreed
-from api.outcomes import LOG_EVENTS_MAX, MessageOutcome, outcomes, tried_again
+from api.outcomes import LOG_EVENTS_MAX, MessageOutcome, outcome, outcomes, tried_again
 from api.repair import Choice, repair
 from api.web.pages.operating import as_caller, decided, for_writing, may, may_write
 from api.web.pages.reader import Reader, services_of
@@ -101,9 +101,12 @@ async def preview(
     request: Request, caller: Reader, exchange: UUID, reference: Reference, helpdesk: Word = ""
 ) -> Response:
     """What a parked message would do if it were tried again now."""
-    found = await services_of(request).exchange.by_hand.preview(caller.actor, exchange, reference)
+    services = services_of(request)
+    found = await services.exchange.by_hand.preview(caller.actor, exchange, reference)
     values: dict[str, Any] = {
         "found": found,
+        "message": await outcome(services, exchange, reference),
+        "may_audit": may(caller, Right.AUDIT),
         "exchange": exchange,
         "reference": reference,
         "helpdesk": helpdesk,

@@ -47,10 +47,11 @@ async def find(
     )
     if ours and not found.items and not cursor:
         return _to(ours)
-    rows: dict[int, TicketView | TicketInFull] = {each.number: each for each in found.items}
+    rows: dict[int, TicketView | TicketInFull] = {}
     if ours and not cursor:
         with suppress(TicketNotFound, Forbidden):
-            rows = {ours: await services.tickets.read(caller.actor, ours)} | rows
+            rows[ours] = await services.tickets.read(caller.actor, ours)
+    rows |= {each.number: each for each in found.items}
     if len(rows) == 1 and not cursor and not found.next:
         return _to(*rows)
     values = {
