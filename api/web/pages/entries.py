@@ -1,7 +1,9 @@
 """The timeline of a ticket as its page shows it: a title, texts, and details to open."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -36,6 +38,7 @@ _SHOWN_ELSEWHERE: Final = frozenset(
         "field",
         "raw",
         "file",
+        "helpdesk",
         "name",
     }
 )
@@ -57,26 +60,42 @@ class Shown(Struct, frozen=True):
     occurred_at: datetime
     texts: list[str]
     details: list[tuple[str, str]]
+    message: str
+    """Where the message is given byte for byte; empty where it is none, or not for this reader."""
 
 
 async def shown_entries(
-    services: Services, number: int, *, as_of: AsOf | None, internal: bool
+    services: Services,
+    number: int,
+    partners: Mapping[UUID, str],
+    *,
+    as_of: AsOf | None,
+    internal: bool,
+    raw: bool,
 ) -> tuple[list[Shown], int]:
-    """The latest entries, oldest first, and how many came before. Without ``internal`` what the public may read."""
+    """The latest entries, oldest first, and how many came before. Without ``internal`` what the public may read.
+
+    ``partners``: with whom each of its conversations is. ``raw``: messages may be read byte for byte.
+    """
     found, earlier = await services.ask(
         lambda connection: timeline.latest(
             connection, number, as_of=as_of, internal=internal, most=_ENTRIES_MAX
         )
     )
     named = actor_names(services)
-    return [_shown(entry, await named(entry.actor)) for entry in found], earlier
+    shown = []
+    for entry in found:
+        actor, partner = await named(entry.actor), partners.get(entry.stream, "")
+        shown.append(_shown(entry, actor, partner, raw=raw))
+    return shown, earlier
 
 
-def _shown(entry: Entry, actor: str) -> Shown:
+def _shown(entry: Entry, actor: str, partner: str, *, raw: bool) -> Shown:
     fields = entry.fields
+    message = f"/api/v1/exchanges/{entry.stream}/messages/{entry.version}/raw"
     return Shown(
         position=entry.position,
-        title=_title(entry.topic, fields),
+        title=_title(entry.topic, fields, partner),
         kind=entry.kind,
         internal=entry.visibility == "internal",
         actor=actor,
@@ -89,6 +108,7 @@ def _shown(entry: Entry, actor: str) -> Shown:
             and name not in _TEXTS
             and name not in _SHOWN_ELSEWHERE
         ],
+        message=message if raw and fields.get("raw") else "",
     )
 
 
@@ -96,7 +116,7 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _title(topic: str, fields: dict[str, Any]) -> str:
+def _title(topic: str, fields: dict[str, Any], partner: str) -> str:
     stream, _, name = topic.partition(".")
     title = _TITLES.get(topic) or name.replace("-", " ").capitalize()
     match topic:
@@ -108,4 +128,6 @@ def _title(topic: str, fields: dict[str, Any]) -> str:
             title = f"File: {fields.get('name') or '(erased)'}"
         case "ticket.reclassified":
             title = f"{str(fields.get('field', '')).replace('_', ' ').capitalize()} changed"
-    return f"Exchange: {title.lower()}" if stream == "exchange" else title
+    if stream != "exchange":
+        return title
+    return f"Exchange{f' with {partner}' if partner else ''}: {title.lower()}"

@@ -16,6 +16,7 @@ from api.commanding import Caller, carry_out, may_read, possible
 from api.dependencies import correlation_id
 from api.problems import ScopeMissing
 from api.web.pages.entries import shown_entries
+from api.web.pages.operating import may
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import page
@@ -162,8 +163,15 @@ async def _parts(request: Request, caller: Caller, number: int, at: int | None) 
     ticket = Ticket.replay(head.id, [each.event for each in history[:version]]) if past else head
     internal = bool(caller.actor.roles(head) & PERMITTED[Right.READ_INTERNAL])
     as_of = history[version - 1].position if past else None
-    entries, earlier = await shown_entries(services, number, as_of=as_of, internal=internal)
     partners = await services.ask(lambda connection: exchanges.board(connection, number=number))
+    entries, earlier = await shown_entries(
+        services,
+        number,
+        {each.id: each.helpdesk for each in partners.items},
+        as_of=as_of,
+        internal=internal,
+        raw=internal and may(caller, Right.SEND),
+    )
     subject, description = await _texts(services, ticket.subject, ticket.description)
     offered = (
         set(possible(head, caller.actor)) if not past and Scope.WRITE in caller.scopes else set()
