@@ -71,6 +71,11 @@ class Visit(Struct, frozen=True, gc=False):
     def reads_internal(self) -> bool:
         return bool(self.actor.roles() & PERMITTED[Right.READ_INTERNAL])
 
+    async def must_know(self, helpdesk: str | None) -> None:
+        """A name that was mistyped is no empty list. Raises ``EntryNotFound``."""
+        if helpdesk is not None:
+            await self.services.exchange.conversations.known_partner(helpdesk)
+
     async def ask(self, question: Question[T], after: int | None = None) -> T:
         """Ask the projections, once they have reached position ``after``. Raises ``NotYet``."""
         await self.reached(after)

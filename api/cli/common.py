@@ -24,6 +24,9 @@ _PIPE_COLUMNS: Final = 400
 RULE: Final = "command-line@1"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+CursorOption = Annotated[
+    str | None, typer.Option("--cursor", help="Go on where a list was cut: what it said there.")
+]
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,12 @@ def note(message: str) -> None:
     """For people only: on a terminal, beside the output."""
     if sys.stderr.isatty():
         print(message, file=sys.stderr)
+
+
+def say_more(cursor: str | None) -> None:
+    """Nobody, and no program, takes a list that was cut for all there is."""
+    if cursor is not None:
+        print(f"there are more: --cursor {cursor}", file=sys.stderr)
 
 
 def print_json(content: Any) -> None:

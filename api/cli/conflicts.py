@@ -6,12 +6,14 @@ from uuid import UUID
 import typer
 
 from api.cli.common import (
+    CursorOption,
     Json,
     as_operator,
     harmless,
     operator,
     print_json,
     run,
+    say_more,
     settings_of,
     shown,
 )
@@ -35,17 +37,23 @@ def conflicts(
     context: typer.Context,
     helpdesk: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: CursorOption = None,
     json: Json = False,
 ) -> None:
     """Fields that both sides changed without knowing of the other's change, and which rule decided."""
     from projections.conflicts import conflicting  # noqa: PLC0415
 
     async def read(services: "Services") -> "Page[ConflictingView]":
+        if helpdesk is not None:
+            await services.exchange.conversations.known_partner(helpdesk)
         return await services.ask(
-            lambda connection: conflicting(connection, helpdesk=helpdesk, limit=limit)
+            lambda connection: conflicting(
+                connection, helpdesk=helpdesk, cursor=cursor, limit=limit
+            )
         )
 
     page = run(context, read, work=True)
+    say_more(page.next)
     if json:
         print_json(page.items)
         return

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from api.cli import comparing, conflicts, partners, reply_keys
 from api.cli.common import (
+    CursorOption,
     Json,
     as_operator,
     console,
@@ -16,6 +17,7 @@ from api.cli.common import (
     operator,
     print_json,
     run,
+    say_more,
     settings_of,
     shown,
 )
@@ -66,18 +68,26 @@ def send(
 def parked(
     context: typer.Context,
     helpdesk: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
+    code: Annotated[str | None, typer.Option(help="Only those parked for this reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: CursorOption = None,
     json: Json = False,
 ) -> None:
-    """What waits for an operator, and why."""
+    """What waits for an operator, why, and what is to be done about it; the oldest first."""
+    from api.remedies import remedy  # noqa: PLC0415
     from projections import exchanges  # noqa: PLC0415
 
     async def read(services: "Services") -> "Page[MessageView]":
+        if helpdesk is not None:
+            await services.exchange.conversations.known_partner(helpdesk)
         return await services.ask(
-            lambda connection: exchanges.parked(connection, helpdesk=helpdesk, limit=limit)
+            lambda connection: exchanges.parked(
+                connection, helpdesk=helpdesk, code=code, cursor=cursor, limit=limit
+            )
         )
 
     page = run(context, read, work=True)
+    say_more(page.next)
     if json:
         print_json(page.items)
         return
@@ -87,7 +97,10 @@ def parked(
             f"{each.exchange} {each.reference}  {each.direction:<3} {each.helpdesk}"
             f"  ticket {each.number or '-'}  since {shown(each.changed_at, zone)}"
         )
-        print(f"    {each.code}: {each.detail or '(erased)'}")
+        print(f"    {each.code}: {harmless(each.detail or '(erased)')}")
+    for found in dict.fromkeys(each.code for each in page.items):
+        if what := remedy(found):
+            print(f"{found}: {what}")
     if not page.items:
         print("Nothing is parked.")
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HelpdeskArgument = Annotated[str, typer.Argument(help="Name of the partner.")]
 _PAGE = 200
+_TABLE_COLUMNS = 150
 
 
 def install(app: typer.Typer) -> None:
@@ -55,9 +56,13 @@ def status(context: typer.Context, json: Json = False) -> None:
     if not found:
         print("No helpdesk is registered: see `ticketledger directory helpdesk --help`.")
         return
+    zone = settings_of(context).zone
+    if console().width < _TABLE_COLUMNS:
+        for each in found:
+            _show_narrow(each, zone)
+        return
     from rich.table import Table  # noqa: PLC0415
 
-    zone = settings_of(context).zone
     table = Table(
         "helpdesk", "interface", "waiting in", "waiting out", "parked", "failures", "per minute in/out",
         "heard at", "told at", "next attempt", "trouble", box=None,
@@ -69,7 +74,7 @@ def status(context: typer.Context, json: Json = False) -> None:
             _waiting(each.waiting_in, each.lag_in_s),
             _waiting(each.waiting_out, each.lag_out_s),
             _waiting(each.parked, each.parked_s),
-            str(each.failures + (each.polling.failures if each.polling else 0)),
+            str(_failures(each)),
             f"{each.rate_in:.1f}/{each.rate_out:.1f}",
             shown(each.heard_at, zone),
             shown(each.told_at, zone),
@@ -77,6 +82,28 @@ def status(context: typer.Context, json: Json = False) -> None:
             harmless(_trouble(each)),
         )
     console().print(table, markup=False)
+
+
+def _show_narrow(partner: "PartnerStatus", zone: str) -> None:
+    """On a terminal where the table would have more letters left out than shown."""
+    print(f"{partner.name}: {partner.interface}")
+    for label, value in (
+        ("waiting in", _waiting(partner.waiting_in, partner.lag_in_s)),
+        ("waiting out", _waiting(partner.waiting_out, partner.lag_out_s)),
+        ("parked", _waiting(partner.parked, partner.parked_s)),
+        ("failures", str(_failures(partner))),
+        ("per minute", f"in {partner.rate_in:.1f}, out {partner.rate_out:.1f}"),
+        ("heard at", shown(partner.heard_at, zone)),
+        ("told at", shown(partner.told_at, zone)),
+        ("next attempt", shown(partner.next_attempt_at or _asked_again_at(partner), zone)),
+        ("trouble", harmless(_trouble(partner))),
+    ):
+        if value not in ("", "0"):
+            print(f"  {label:<13} {value}")
+
+
+def _failures(partner: "PartnerStatus") -> int:
+    return partner.failures + (partner.polling.failures if partner.polling else 0)
 
 
 def _asked_again_at(partner: "PartnerStatus") -> "datetime | None":
@@ -149,10 +176,16 @@ def secret(context: typer.Context, helpdesk: HelpdeskArgument) -> None:
     import sys  # noqa: PLC0415
 
     from adapters.store.secrets import HelpdeskSecrets  # noqa: PLC0415
+    from domain.errors import Invalid  # noqa: PLC0415
 
-    asked = (
-        getpass.getpass(f"Secret for {helpdesk}: ") if sys.stdin.isatty() else sys.stdin.readline()
-    ).strip()
+    line = (
+        getpass.getpass(f"Secret for {helpdesk}: ") + "\n"
+        if sys.stdin.isatty()
+        else sys.stdin.readline()
+    )
+    if not line:  # a command before ours failed: that is no wish to forget it
+        raise Invalid("nothing came from standard input; an empty line makes the secret forgotten")
+    asked = line.strip()
 
     async def keep(services: "Services") -> "Receipt":
         entry = await services.exchange.conversations.known_partner(helpdesk)

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.common import Json, console, harmless, operator, print_json, run, settings_of, shown
+from api.cli.common import (
+    CursorOption,
+    Json,
+    console,
+    harmless,
+    operator,
+    print_json,
+    run,
+    say_more,
+    settings_of,
+    shown,
+)
 
 if TYPE_CHECKING:
     from api.attachments import AttachedFile
@@ -21,6 +32,7 @@ AsOfOption = Annotated[
 NumberArgument = Annotated[int, typer.Argument(help="Of the ticket.", min=1)]
 
 _FOUND_MAX = 50
+_PAGE = 200
 
 
 def install(app: typer.Typer) -> None:
@@ -96,6 +108,7 @@ def find(
         str, typer.Argument(help="Identifier or reference of the ticket at a partner.")
     ],
     helpdesk: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
+    cursor: CursorOption = None,
     json: Json = False,
 ) -> None:
     """Tickets by what a partner calls them, now or before."""
@@ -103,13 +116,19 @@ def find(
 
     chosen = ticket_page.TicketFilter(external_id=external_id, helpdesk=helpdesk)
 
-    async def read(services: "Services") -> "list[TicketInFull]":
+    async def read(services: "Services") -> "tuple[list[TicketInFull], str | None]":
+        if helpdesk is not None:
+            await services.exchange.conversations.known_partner(helpdesk)
         page = await services.ask(
-            lambda connection: ticket_page.tickets(connection, chosen, limit=_FOUND_MAX)
+            lambda connection: ticket_page.tickets(
+                connection, chosen, cursor=cursor, limit=_FOUND_MAX
+            )
         )
-        return [await services.tickets.read(operator(), each.number) for each in page.items]
+        read_all = [await services.tickets.read(operator(), each.number) for each in page.items]
+        return read_all, page.next
 
-    found = run(context, read, work=True)
+    found, following = run(context, read, work=True)
+    say_more(following)
     if json:
         print_json(found)
         return
@@ -181,30 +200,36 @@ def queue(
     unit: Annotated[str, typer.Argument(help="Support unit.")],
     as_of: AsOfOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    cursor: CursorOption = None,
     json: Json = False,
 ) -> None:
     """What waits for a unit: most urgent first, then what waits longest."""
     from api import moments  # noqa: PLC0415
+    from domain.errors import EntryNotFound  # noqa: PLC0415
     from projections import queues  # noqa: PLC0415
 
     moment = moments.as_of(as_of)
 
-    async def read(services: "Services") -> "list[QueueRow]":
+    async def read(services: "Services") -> "tuple[list[QueueRow], str | None]":
         found: list[QueueRow] = []
-        cursor: str | None = None
+        at = cursor
         while len(found) < limit:
+            left = min(_PAGE, limit - len(found))
             page: Page[QueueRow] = await services.ask(
-                lambda connection, at=cursor: queues.queue(  # type: ignore[misc]
-                    connection, unit=unit, as_of=moment, cursor=at, limit=min(200, limit)
+                lambda connection, at=at, left=left: queues.queue(  # type: ignore[misc]
+                    connection, unit=unit, as_of=moment, cursor=at, limit=left
                 )
             )
             found += page.items
-            cursor = page.next
-            if cursor is None:
+            at = page.next
+            if at is None:
                 break
-        return found[:limit]
+        if not found and await services.ledger.directory.unit(unit) is None:
+            raise EntryNotFound("unit", unit)
+        return found, at
 
-    rows = run(context, read, work=True)
+    rows, following = run(context, read, work=True)
+    say_more(following)
     if json:
         print_json(rows)
         return

@@ -99,6 +99,7 @@ async def divergences(
 ) -> Response:
     """What their ticket and ours should have alike and have not, as the last comparison found it."""
     visit.require_reading_all()
+    await visit.must_know(name)
     page = await visit.ask(
         lambda connection: diverging(connection, name, field=field, cursor=cursor, limit=limit),
         after,

@@ -73,6 +73,7 @@ async def conflicts(
 ) -> Response:
     """Fields that both sides changed without knowing of the other's change, and which rule decided."""
     visit.require_reading_all()
+    await visit.must_know(helpdesk)
     page = await visit.ask(
         lambda connection: conflicting(connection, helpdesk=helpdesk, cursor=cursor, limit=limit),
         after,

@@ -86,6 +86,7 @@ async def exchanges(
 ) -> Response:
     """Every conversation with a partner helpdesk, the one that changed last first."""
     visit.require_reading_all()
+    await visit.must_know(helpdesk)
     page = await visit.ask(
         lambda connection: board(connection, helpdesk=helpdesk, cursor=cursor, limit=limit), after
     )
@@ -104,6 +105,7 @@ async def parked_messages(
 ) -> Response:
     """What waits for an operator and why, the oldest first."""
     visit.require(Right.SEND)
+    await visit.must_know(helpdesk)
     way = direction.value if direction else None
     page = await visit.ask(
         lambda connection: parked(
@@ -134,6 +136,8 @@ async def repair_parked(body: Repair, desk: Writer) -> Response:
             cursor=body.cursor,
             limit=body.limit,
         )
+    if not done.messages:
+        await desk.services.exchange.conversations.known_partner(body.helpdesk)
     return answer(done)
 
 

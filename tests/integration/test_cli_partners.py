@@ -58,7 +58,14 @@ async def test_an_operator_looks_pauses_tries_out_and_repairs(database, settings
     [osg] = told("exchange", "status", **settings)
     assert (osg["interface"], osg["interface_reason"]) == ("paused", "their system moves")
 
-    [first, *_] = told("exchange", "parked", **settings)
+    cut = ticketledger("exchange", "parked", "--limit=2", **settings)
+    assert "publish a mapping" in cut.stdout
+    cursor = cut.stderr.partition("there are more: --cursor ")[2].strip()
+    following = told("exchange", "parked", f"--cursor={cursor}", **settings)
+
+    everything = told("exchange", "parked", **settings)
+    assert following == everything[2:]
+    first = everything[0]
     preview = told("exchange", "preview", first["exchange"], str(first["reference"]), **settings)
     assert (preview["outcome"], preview["code"]) == ("parked", "unreadable")
 
@@ -67,6 +74,10 @@ async def test_an_operator_looks_pauses_tries_out_and_repairs(database, settings
     assert told(*repair, "--most=2", **settings)["done"] == 2
     assert told(*repair, **settings)["done"] == 1
     assert told("exchange", "parked", **settings) == []
+
+    mistyped = ticketledger("exchange", "parked", "--helpdesk=ogs", **settings)
+    assert (mistyped.returncode, mistyped.stdout) == (1, "")
+    assert "there is no helpdesk 'ogs'" in mistyped.stderr
 
 
 @pytest.mark.timeout(600)
@@ -82,7 +93,6 @@ async def test_a_ticket_is_found_by_what_a_partner_calls_it(database, settings):
     [found] = told("find", "7932", **settings)
     assert found["number"] == number
     assert [each["external_id"] for each in found["elsewhere"]] == ["7932"]
-    assert told("find", "7932", "--helpdesk=nobody", **settings) == []
     shown = ticketledger("show", str(number), **settings)
     assert "at osg" in shown.stdout
     assert "7932" in shown.stdout
@@ -101,3 +111,6 @@ async def test_a_rotated_secret_is_on_record_without_the_secret(database, settin
         contents = await store.rows("SELECT body FROM ledger.content")
     assert not any(b"sesame" in bytes(value) for (value,) in [*states, *contents])
     assert "sesame" not in json.dumps(told("exchange", "status", **settings))
+    silent = ticketledger("exchange", "secret", "osg", **settings)  # its input ends at once
+    assert silent.returncode == 1
+    assert "an empty line makes the secret forgotten" in silent.stderr
