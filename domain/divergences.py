@@ -16,6 +16,8 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType({
     "number": "Their ticket bears another number of ours, or none and cannot be known by its texts. Look at it there"
     " first. Ours: they are told it anew, in another ticket.",
     "messages": "What we had sent is not there any more. Ours: it is sent again, the same bytes.",
+    "forgotten": "They have messages of ours that we lost when our log was restored: only their ticket tells what we"
+    " said. Write down here what is needed; theirs: it is let be.",
     "doubled": "It stands there twice, since a write that was given up took effect later, and their interface has no"
     " way to take it back. Ask them to remove the second one; theirs: it is let be.",
     "state": "Ours: they are told our state. Theirs: our ticket is moved to it.",

@@ -29,6 +29,8 @@ class Log(Aggregate):
         super().__init__(originator_id)
         self.numbers: tuple[tuple[int, int], ...] = ()
         """Numbers of tickets that were left out, after the one and up to the other."""
+        self.positions: tuple[tuple[int, int], ...] = ()
+        """Positions, likewise."""
 
     def left_out(self, number: int) -> bool:
         """Whether a ticket with this number was lost, if there was one."""
@@ -78,6 +80,7 @@ class Log(Aggregate):
     @mutates(Restored)
     def _restored(self, event: Restored) -> None:
         self.numbers = (*self.numbers, (event.numbers_after, event.numbers_until))
+        self.positions = (*self.positions, (event.after, event.until))
 
 
 LOG_ID: Final = named_id(Log.KIND, "log")

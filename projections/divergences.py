@@ -38,7 +38,7 @@ _BEGINNING: Final = UUID(int=0)
 
 class DivergenceView(Struct, frozen=True):
     field: str
-    """``ticket``, ``number``, ``state``, ``priority``, ``unit``, ``messages`` or ``doubled``."""
+    """``ticket``, ``number``, ``state``, ``priority``, ``unit``, ``messages``, ``forgotten`` or ``doubled``."""
     ours: str
     """With ``messages``, the positions of the events that the partner was told of."""
     theirs: str

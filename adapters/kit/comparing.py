@@ -6,10 +6,12 @@ look at: a rule never takes the partner's word for news (that comes as a message
 ticket of which it is not certain that it is ours.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Final
+from uuid import UUID
 
 from msgspec import Struct, structs
 
@@ -46,6 +48,7 @@ class Difference(Struct, frozen=True):
 class Ours(Struct, frozen=True, kw_only=True):
     """What the comparison must know of our side."""
 
+    conversation: UUID
     number: int
     external_id: str
     linked_at: datetime
@@ -60,6 +63,8 @@ class Ours(Struct, frozen=True, kw_only=True):
     """Of theirs, as the last message said that we understood; 0 where it did not."""
     told: Mapping[str, int]
     """Our messages that the partner took, by identifier: the position of the event that each tells of."""
+    left_out: tuple[tuple[int, int], ...] = ()
+    """Positions that our log lost when it was restored, after the one and up to the other."""
     heard: frozenset[str] = frozenset()
     """Of ``priority`` and ``unit`` those that the partner itself set last, so that it had them once."""
     units: tuple[str, ...] = ()
@@ -73,6 +78,8 @@ class Ours(Struct, frozen=True, kw_only=True):
 GONE: Final = "gone"
 ONCE: Final = "once"
 _NUMBERLESS: Final = "none"
+_MARK: Final = re.compile(r"<([0-9a-f]{32})\.(\d{1,18})@[^>]+>")
+"""Of a message of ours: the conversation, and the position of the event that it tells of."""
 
 
 def differences(ours: Ours, seen: Seen, words: Words) -> list[Difference]:
@@ -83,6 +90,7 @@ def differences(ours: Ours, seen: Seen, words: Words) -> list[Difference]:
     if not (ours.quiet and seen.quiet):
         return []
     found = [*_number(ours, seen), *_messages(ours, seen)]
+    found += _forgotten(ours, seen)
     if seen.doubled:
         found.append(Difference("doubled", ONCE, "; ".join(seen.doubled), Repair.NONE))
     found += _state(ours, seen, words)
@@ -132,6 +140,15 @@ def _messages(ours: Ours, seen: Seen) -> Iterator[Difference]:
     lost = sorted(position for mark, position in ours.told.items() if mark not in seen.messages)
     if lost:
         yield Difference("messages", " ".join(map(str, lost)), "", Repair.REPEAT)
+
+
+def _forgotten(ours: Ours, seen: Seen) -> Iterator[Difference]:
+    """What we had told and do not know any more: our log was restored without it."""
+    marks = (_MARK.fullmatch(each) for each in seen.messages or () if ours.left_out)
+    told = sorted(int(mark[2]) for mark in marks if mark and mark[1] == ours.conversation.hex)
+    lost = [at for at in told if any(after < at <= until for after, until in ours.left_out)]
+    if lost:
+        yield Difference("forgotten", "", " ".join(map(str, lost)), Repair.NONE)
 
 
 def _state(ours: Ours, seen: Seen, words: Words) -> Iterator[Difference]:

@@ -21,6 +21,7 @@ from adapters.kit.repairing import Effect, Repairing
 from domain.errors import NothingToDo, NotNow
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk
+from domain.log import LOG_ID, Log
 
 PAGE: Final = 50
 """What an observer is asked for at once."""
@@ -128,10 +129,12 @@ class Pages:
     async def _judge(
         self, observer: Observer, partner: Helpdesk, streams: Sequence[UUID]
     ) -> list[_Judged]:
+        log = await self._conversations.ledger.load(Log, LOG_ID)
+        lost = log.positions if log else ()
         sides = [
             side
             for stream in streams
-            if (side := await our_side(self._conversations, stream, partner)) is not None
+            if (side := await our_side(self._conversations, stream, partner, lost)) is not None
         ]
         if not sides:
             return []

@@ -20,9 +20,12 @@ _MESSAGES: Final = timedelta(days=30)
 
 
 async def our_side(
-    conversations: Conversations, stream: UUID, partner: Helpdesk
+    conversations: Conversations,
+    stream: UUID,
+    partner: Helpdesk,
+    left_out: tuple[tuple[int, int], ...] = (),
 ) -> tuple[Exchange, Ours] | None:
-    """None where no ticket of theirs is known."""
+    """None where no ticket of theirs is known. ``left_out``: positions that our log lost."""
     ledger = conversations.ledger
     history = await ledger.store.stream(stream)
     exchange = Exchange.replay(stream, [each.event for each in history])
@@ -42,6 +45,7 @@ async def our_side(
         field for field in ("priority", "unit") if _by(last_change(about, field), partner.name)
     }
     return exchange, Ours(
+        conversation=stream,
         number=exchange.number,
         external_id=exchange.external_id,
         linked_at=exchange.linked_at,
@@ -52,6 +56,7 @@ async def our_side(
         remote_state=exchange.remote_state,
         heard_version=await _heard_version(conversations, exchange, partner),
         told=told,
+        left_out=left_out,
         heard=frozenset(heard),
         units=partner.units,
         everything=partner.policy is Policy.FULL,

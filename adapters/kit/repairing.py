@@ -37,13 +37,14 @@ _OF_STATE: Final = (
 )  # fmt: skip
 
 _BY_HAND: Final[Mapping[str, Repair]] = MappingProxyType({
-    "ticket":   Repair.CREATE,
-    "number":   Repair.CREATE,
-    "messages": Repair.REPEAT,
-    "doubled":  Repair.NONE,
-    "state":    Repair.TELL,
-    "priority": Repair.TELL,
-    "unit":     Repair.TELL,
+    "ticket":    Repair.CREATE,
+    "number":    Repair.CREATE,
+    "messages":  Repair.REPEAT,
+    "forgotten": Repair.NONE,
+    "doubled":   Repair.NONE,
+    "state":     Repair.TELL,
+    "priority":  Repair.TELL,
+    "unit":      Repair.TELL,
 })  # fmt: skip
 """What it means that ours wins."""
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from projections.paging import Page
 
 
-_FIELDS = "ticket, number, state, priority, unit, messages or doubled"
+_FIELDS = "ticket, number, state, priority, unit, messages, forgotten or doubled"
 
 
 def install(app: typer.Typer) -> None:

@@ -23,7 +23,9 @@ router = APIRouter(tags=["exchange"], route_class=DirectRoute)
 
 Name = Annotated[str, Path(max_length=100, pattern=r"^\w+$", examples=["osg"])]
 ExchangeId = Annotated[UUID, Path(examples=["3f1f2c8e-5a83-4d5f-9c1b-0f2b7f6f5a10"])]
-Diverging = Literal["ticket", "number", "state", "priority", "unit", "messages", "doubled"]
+Diverging = Literal[
+    "ticket", "number", "state", "priority", "unit", "messages", "forgotten", "doubled"
+]
 FieldName = Annotated[Diverging, Path(examples=["state"])]
 OnlyField = Annotated[Diverging | None, Query(description="Only where this field diverges.")]
 

@@ -1,6 +1,7 @@
 """What a comparison says about a field, ours and theirs: the table of cases."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from domain.vocabulary import Priority
 from domain.words import Table, Words
 
 LINKED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CONVERSATION = UUID(int=0xC0)
 BEFORE, LATER = LINKED_AT - timedelta(seconds=1), LINKED_AT + timedelta(days=2)
 WORDS = Words(
     states=Table(
@@ -40,7 +42,7 @@ def ours(**more) -> Ours:
     usual = {
         "number": 42, "external_id": "57", "linked_at": LINKED_AT, "status": Status.IN_PROGRESS,
         "priority": Priority.URGENT, "unit": "ROC_DE", "told": {"<m1>": 11, "<m2>": 12},
-        "units": ("ROC_DE", "ROC_IT"), "everything": True, "quiet": True,
+        "units": ("ROC_DE", "ROC_IT"), "everything": True, "quiet": True, "conversation": CONVERSATION,
     }  # fmt: skip
     return Ours(**(usual | more))
 
@@ -55,6 +57,19 @@ def seen(**more) -> Seen:
 
 def found(side: Ours, other: Seen) -> list[Difference]:
     return differences(side, other, WORDS)
+
+
+def test_what_they_have_of_us_and_we_lost_is_named():
+    def mark(position: int, conversation: UUID = CONVERSATION) -> str:
+        return f"<{conversation.hex}.{position}@ggus.example.org>"
+
+    theirs = seen(messages=frozenset({
+        "<m1>", "<m2>", mark(20), mark(21), mark(30), mark(31), mark(25, UUID(int=1)), "<0.x@y>",
+    }))  # fmt: skip
+    assert found(ours(), theirs) == []
+    lost = Difference("forgotten", "", "21 30", Repair.NONE)
+    assert found(ours(left_out=((20, 30),)), theirs) == [lost]
+    assert found(ours(left_out=((20, 30),)), seen(messages=None)) == []
 
 
 def test_what_is_alike_does_not_diverge():

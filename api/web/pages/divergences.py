@@ -22,7 +22,10 @@ _ROWS = 50
 
 Helpdesk = Annotated[str, Query(min_length=1, max_length=100)]
 Field = Annotated[
-    Literal["", "ticket", "number", "state", "priority", "unit", "messages", "doubled"], Query()
+    Literal[
+        "", "ticket", "number", "state", "priority", "unit", "messages", "forgotten", "doubled"
+    ],
+    Query(),
 ]
 
 
