@@ -4,12 +4,18 @@ from email import message_from_bytes
 from email.message import EmailMessage, Message
 from email.policy import SMTP, default
 
+import aiosmtplib
+import pytest
+
+from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
 from domain.identifiers import named_id, random_id
 from tests.exchange_scenarios import Hub, by_test
 
 LIST = "support@list.test"
 SUPPORTER = "supporter@site.test"
+PLAIN = "savannah@hub.test"
+"""The address of the helpdesk with us, without a ticket in it."""
 
 
 async def join(ours: Hub, policy: Policy = Policy.FULL) -> None:
@@ -59,3 +65,24 @@ def bounce_of(raw: bytes, status: str = "5.1.1") -> bytes:
         "--b", "Content-type: text/rfc822-headers", "",
         f"Message-ID: {told['Message-ID']}", f"Subject: {told['Subject']}", "", "--b--", "",
     ]).encode()  # fmt: skip
+
+
+def sent_by(reply: tuple[bytes, str], sender: str = SUPPORTER) -> tuple[bytes, str, str]:
+    """What ``Hub.send`` takes: the mail, who sends it, and where to."""
+    raw, recipient = reply
+    return raw, sender, recipient
+
+
+async def refused(ours: Hub, raw: bytes, sender: str, recipient: str) -> tuple[int, str]:
+    """Send a mail that is refused at the door; with which code and words."""
+    with pytest.raises((aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPDataError)) as refusal:
+        await ours.send(raw, sender, recipient)
+    error = refusal.value
+    first = error.recipients[0] if isinstance(error, aiosmtplib.SMTPRecipientsRefused) else error
+    return first.code, first.message
+
+
+async def conversation(ours: Hub, number: int) -> Exchange:
+    stream = await ours.store.holder("exchange:savannah", str(number))
+    assert stream is not None
+    return await ours.parts.conversations.load(stream)
