@@ -29,6 +29,8 @@ from api.tags import Tags
 from api.views import TicketReader
 from api.workers import Work, Workers
 from domain.ledger import Ledger
+from projections.feed_recent import RecentEntries
+from projections.feeds import Feeds
 from projections.runner import Projector
 
 T = TypeVar("T")
@@ -90,7 +92,12 @@ async def running(
         )
         wakeup = await stack.enter_async_context(Wakeup(conninfo))
         ledger = Ledger(store)
-        projector = Projector(service_conninfo(conninfo, "projector"), wakeup=wakeup)
+        recent = RecentEntries()
+        projector = Projector(
+            service_conninfo(conninfo, "projector"),
+            wakeup=wakeup,
+            hearers={Feeds.name: recent.take},
+        )
         tags = Tags(store, wakeup)
         await tags.learn()
         doors = Doors(Checkpoints(store), settings.environment.value)
@@ -109,7 +116,7 @@ async def running(
             doors=doors,
             mail_fetchers=mail_fetchers(settings, exchange) if work else [],
             hints=Hints(store),
-            feed_hub=FeedHub(store.ask, wakeup, projector),
+            feed_hub=FeedHub(store.ask, wakeup, projector, recent),
             feed_pushing=FeedPushing(
                 ledger,
                 store,

@@ -8,14 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, Final, Protocol
 
 from adapters.store.connection import Connection
 from api.problems import BadRequest
 from domain.feeds import RESTORED
-from projections import feed_pages
+from projections import feed_pages, feed_recent
 from projections.feed_pages import CloudEvent, rendered
+from projections.feed_recent import RecentEntries
 
 RING_MAX: Final = 2_000
 PING_S: Final = 15.0
@@ -49,6 +49,8 @@ class Channel:
     def __init__(self, helpdesk: str) -> None:
         self.helpdesk = helpdesk
         self.last = 0
+        self.position = 0
+        """All that the log led to up to here has been published."""
         self.followers = 0
         self.closed = False
         self._ring: deque[bytes] = deque(maxlen=RING_MAX)
@@ -62,8 +64,8 @@ class Channel:
     def since(self, after: int) -> bytes:
         """All that follows ``after``, as it is sent. Followers at the same place get the same bytes."""
         if self._joined[0] != after:
-            first = len(self._ring) - (self.last - after)
-            self._joined = after, b"".join(islice(self._ring, first, None))
+            missing = range(after - self.last, 0)  # from the end: it is near, and a deque is long
+            self._joined = after, b"".join([self._ring[place] for place in missing])
         return self._joined[1]
 
     def publish(self, events: Sequence[CloudEvent]) -> None:
@@ -113,10 +115,13 @@ class Channel:
 class FeedHub:
     """Runs beside the requests of a process; follows the feeds that somebody follows."""
 
-    def __init__(self, ask: Ask, wakeup: Wakeup, projector: Progress) -> None:
+    def __init__(
+        self, ask: Ask, wakeup: Wakeup, projector: Progress, recent: RecentEntries
+    ) -> None:
         self._ask = ask
         self._wakeup = wakeup
         self._projector = projector
+        self._recent = recent
         self._channels: dict[str, Channel] = {}
         self._closed = False
 
@@ -162,7 +167,7 @@ class FeedHub:
                 head = await self._wakeup.wait(seen, _WAIT_S)
                 if head > seen and await self._projector.wait_for(head, _WAIT_S, ["feeds"]):
                     seen = head
-                await self._publish()
+                await self._publish(seen)
                 if loop.time() - pinged_at >= PING_S:
                     pinged_at = loop.time()
                     for channel in list(self._channels.values()):
@@ -175,26 +180,52 @@ class FeedHub:
                 channel.closed = self._closed
                 channel.wake()
 
-    async def _publish(self) -> None:
-        active = [name for name, channel in self._channels.items() if channel.last >= 0]
-        if not active:
-            return
-        if len(active) == 1:  # reading it shows as well whether there is something new
-            only = self._channels[active[0]]
+    async def _publish(self, head: int) -> None:
+        """``head``: the feeds have come so far in the log."""
+        active = [channel for channel in self._channels.values() if channel.last >= 0]
+        behind = [channel for channel in active if not await self._published_recent(channel, head)]
+        if len(behind) == 1:  # reading it shows as well whether there is something new
+            only = behind[0]
             found = await self.entries(only.helpdesk, only.last, _PAGE)
             if len(found) < _PAGE:
                 only.publish(found)
+                only.position = head
                 return
-        for helpdesk, last in (await self._lasts(active)).items():
-            channel = self._channels.get(helpdesk)
-            if channel is not None and last - channel.last > RING_MAX:
+        if behind:
+            await self._read_on(behind, head)
+
+    async def _published_recent(self, channel: Channel, head: int) -> bool:
+        """What is new was told by the runner in this process; False where it has to be read."""
+        young = self._recent.between(channel.position, head) if head > channel.position else None
+        if young is None:
+            return False
+        new = [
+            each
+            for each in young
+            if each.row.helpdesk == channel.helpdesk and each.row.sequence > channel.last
+        ]
+        following = range(channel.last + 1, channel.last + 1 + len(new))
+        if [each.row.sequence for each in new] != list(following):
+            return False
+        if new:
+            channel.publish(await self._ask(lambda connection: feed_recent.read(connection, new)))
+        channel.position = head
+        return True
+
+    async def _read_on(self, channels: Sequence[Channel], head: int) -> None:
+        lasts = await self._lasts([channel.helpdesk for channel in channels])
+        for channel in channels:
+            last = lasts.get(channel.helpdesk, 0)
+            if last - channel.last > RING_MAX:
                 channel.begin(last)  # too much at once: followers read the feed itself
                 channel.wake()
-            while channel is not None and 0 <= channel.last < last:
-                found = await self.entries(helpdesk, channel.last, _PAGE)
+            while channel.last < last:
+                found = await self.entries(channel.helpdesk, channel.last, _PAGE)
                 if not found:
                     break
                 channel.publish(found)
+            else:
+                channel.position = head
 
     async def _lasts(self, helpdesks: list[str]) -> dict[str, int]:
         found: dict[str, int] = await self._ask(

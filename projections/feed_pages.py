@@ -93,7 +93,7 @@ async def entries(
     cursor = await connection.execute(ENTRIES, (helpdesk, after, limit), binary=True)
     rows = [(*row[:5], decode(row[5])) for row in await cursor.fetchall()]
     sealed = [each.id for row in rows for each in sealed_in(row[5]).values()]
-    contents = await _contents(connection, sealed)
+    contents = await contents_of(connection, sealed)
     return [
         shown(helpdesk, sequence, number, rule, previous, hash_, event, contents)
         for sequence, number, rule, previous, hash_, event in rows
@@ -150,7 +150,7 @@ async def place_of(connection: Connection, helpdesk: str, sequence: int) -> Feed
     return FeedPlace(here=here, before=before, last=rows[0][0] or 0)
 
 
-async def _contents(connection: Connection, ids: list[Any]) -> dict[Any, Content]:
+async def contents_of(connection: Connection, ids: list[Any]) -> dict[Any, Content]:
     if not ids:
         return {}
     cursor = await connection.execute(CONTENTS, [ids], binary=True)

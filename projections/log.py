@@ -14,6 +14,7 @@ from projections.tables import Connection
 
 SLICE: Final = 500
 """Events that are decoded or folded without a pause: a few milliseconds."""
+FEW: Final = 20
 
 PAGE: Final = """
     SELECT position, recorded_at, state FROM ledger.event
@@ -45,15 +46,22 @@ async def page(connection: Connection, after: int, until: int, limit: int) -> li
     rows = await cursor.fetchall()
     events: list[Logged] = []
     for first in range(0, len(rows), SLICE):
+        some = rows[first : first + SLICE]
         try:
             with uncollected():
-                _decode(rows[first : first + SLICE], events)
+                _decode(some, events)
         except UnreadableEvent:
             if events:
                 return events
             raise
-        await asyncio.sleep(0)
+        await pause(len(some))
     return events
+
+
+async def pause(done: int) -> None:
+    """Let others go on after work on so many events or rows; where it was a few, they hardly had to wait."""
+    if done >= FEW:
+        await asyncio.sleep(0)
 
 
 @contextmanager

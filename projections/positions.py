@@ -1,4 +1,4 @@
-"""How far each projection has come: one row each, moved in the transaction that writes the rows.
+"""How far each projection has come: one row each, moved by the statement that writes the rows.
 
 ``form`` and ``generation`` say which tables the position belongs to: a rebuild puts new tables in place and
 counts the generation up. A fold moves a position only from where it took it, so a runner that was paused and
@@ -6,14 +6,20 @@ overtaken writes nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import astuple
+from psycopg import AsyncRawCursor
+from psycopg.errors import DivisionByZero
+from psycopg.sql import SQL, Identifier
+from psycopg.types.numeric import Int8
 
 from projections.columns import KINDS
+from projections.log import pause
 from projections.projection import Projection
-from projections.tables import Connection
+from projections.tables import Connection, Table
 
 RUNNER_LOCK: Final = 5640100010
 """Advisory lock of the one active runner, for as long as its session lives."""
@@ -36,19 +42,28 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(%b)"
 EXISTS: Final = "SELECT to_regclass('view.projection') IS NOT NULL"
 ALL: Final = "SELECT name, form, generation, position FROM view.projection"
 ADD: Final = "INSERT INTO view.projection (name, form) VALUES (%b, %b)"
-MOVE: Final = """
-    UPDATE view.projection
-       SET position = %b, moved_at = clock_timestamp(), events_per_s = taken.events_per_s,
-           error = NULL, error_position = NULL
-      FROM unnest(%b, %b, %b::float8[]) AS taken (name, generation, events_per_s)
-     WHERE projection.name = taken.name AND projection.generation = taken.generation
-       AND projection.position = %b
-"""
+MOVE: Final = SQL("""
+    WITH moved AS (
+        UPDATE view.projection
+           SET position = $1, moved_at = clock_timestamp(), events_per_s = taken.events_per_s,
+               error = NULL, error_position = NULL
+          FROM unnest($2, $3, $4::float8[]) AS taken (name, generation, events_per_s)
+         WHERE projection.name = taken.name AND projection.generation = taken.generation
+           AND projection.position = $5
+        RETURNING 1
+    ) {beside}
+    SELECT 1 / (count(*) = $6)::int FROM moved
+""")
+"""The division by zero undoes all where one of them is not where it should be."""
+BESIDE: Final = SQL(", {name} AS ({insert})")
 STALL: Final = """
     UPDATE view.projection SET error = %b, error_position = %b
      WHERE name = %b AND generation = %b AND position = %b
 """
 _ERROR_CHARACTERS_MAX: Final = 1_000
+
+Written = tuple[Table[Any], Sequence[Any]]
+"""Rows of a table; at least one."""
 
 
 class Overtaken(Exception):
@@ -96,13 +111,35 @@ class Move(Struct, frozen=True):
     events_per_s: float
 
 
-async def move(connection: Connection, moves: Sequence[Move], after: int, position: int) -> None:
-    """Move on all at once; belongs into the transaction that writes the rows. Raises ``Overtaken``."""
+async def move(
+    connection: Connection, moves: Sequence[Move], after: int, position: int, written: Sequence[Written] = ()
+) -> None:  # fmt: skip
+    """Move on all at once and write the rows that led there: one statement, of which all happens or nothing.
+
+    A statement for each, with a transaction around them, would cost as many journeys to the database.
+    Raises ``Overtaken``.
+    """
     names, generations, speeds = zip(*map(astuple, moves), strict=True)
     packed = KINDS[str].array(names), KINDS[int].array(generations)
-    cursor = await connection.execute(MOVE, (position, *packed, list(speeds), after))
-    if cursor.rowcount != len(moves):
-        raise Overtaken(", ".join(names))
+    values = [Int8(position), *packed, list(speeds), Int8(after), Int8(len(moves))]
+    for table, rows in written:
+        values += table.pack(rows)
+        await pause(len(rows))
+    statement = _moving(tuple(table for table, _ in written))
+    try:
+        await AsyncRawCursor(connection).execute(statement, values)
+    except DivisionByZero as error:
+        raise Overtaken(", ".join(names)) from error
+
+
+@cache
+def _moving(tables: tuple[Table[Any], ...]) -> bytes:
+    """A few dozen combinations of tables occur."""
+    first, beside = 7, []
+    for table in tables:
+        beside.append(BESIDE.format(name=Identifier(table.name), insert=table.insert(first)))
+        first += len(table.columns)
+    return MOVE.format(beside=SQL("").join(beside)).as_bytes()
 
 
 async def stall(

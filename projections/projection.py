@@ -55,7 +55,7 @@ class Rows(Generic[RowT]):
         self.finished.append(row)
         return row
 
-    def take(self, *, everything: bool) -> Iterable[RowT]:
+    def take(self, *, everything: bool) -> list[RowT]:
         """The rows to be written now, each once: finished ones, and (``everything``) the changed ones."""
         rows, self.finished = self.finished, []
         if everything:

@@ -33,7 +33,8 @@ TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%b)"
 UNLOCK: Final = "SELECT pg_advisory_unlock(%b)"
 # Shorter than the server takes to look for a deadlock: we give way to readers, and try again.
 PATIENCE: Final = "SET LOCAL lock_timeout = '300ms'"
-HOLD_POSITION: Final = "SELECT position FROM view.projection WHERE name = %b FOR NO KEY UPDATE"
+HOLD_POSITIONS: Final = "LOCK TABLE view.projection IN SHARE ROW EXCLUSIVE MODE"
+POSITION: Final = "SELECT position FROM view.projection WHERE name = %b"
 HOLD: Final = SQL("LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
 DROP_VIEW: Final = SQL("DROP VIEW {view}")
 DROP_TABLE: Final = SQL("DROP TABLE {table}")
@@ -171,9 +172,10 @@ async def _switch(
 
 
 async def _exchange(writer: Connection, building: Building, projection: Projection) -> None:
-    # The position first, as the runner does: from here on the live tables stand still. Then views before tables, in
-    # the order in which readers take them. Only what cannot be refused any more comes after.
-    row = await (await writer.execute(HOLD_POSITION, [projection.name])).fetchone()
+    # The positions first, as the runner's statement does: from here on the live tables stand still. Then views before
+    # tables, in the order in which readers take them. Only what cannot be refused any more comes after.
+    await writer.execute(HOLD_POSITIONS)
+    row = await (await writer.execute(POSITION, [projection.name])).fetchone()
     assert row is not None
     await writer.execute(_hold(projection))
     await building.advance(max(row[0], building.position))

@@ -8,7 +8,8 @@ see; the others are not held up by it.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import psycopg
@@ -17,7 +18,7 @@ from psycopg import AsyncConnection
 from projections import positions
 from projections.columns import ALWAYS, adapt
 from projections.log import UnreadableEvent, page
-from projections.positions import RUNNER_LOCK, Overtaken, Place
+from projections.positions import RUNNER_LOCK, Overtaken, Place, Written
 from projections.projection import Logged, Projection
 from projections.rebuild import rebuild
 from projections.registry import ALL
@@ -41,6 +42,10 @@ SESSION: Final = (
 )
 LOCK: Final = "SELECT pg_try_advisory_lock(%b)"
 
+Hearer = Callable[[int, Sequence[Logged], Sequence[Written]], None]
+"""Is told when a projection has moved on: from which position, over which events, and what was written then."""
+NOBODY: Final[Mapping[str, Hearer]] = MappingProxyType({})
+
 log = logging.getLogger(__name__)
 
 
@@ -60,11 +65,13 @@ class Projector:
         *,
         wakeup: Wakeup | None = None,
         page_max: int = PAGE_MAX,
+        hearers: Mapping[str, Hearer] = NOBODY,
     ) -> None:
         """``conninfo`` is that of the service's role, which owns the tables of the projections.
 
-        Without a ``wakeup`` the log is looked at five times a second.
+        Without a ``wakeup`` the log is looked at five times a second. ``hearers``: by the name of a projection.
         """
+        self._hearers = hearers
         self._conninfo = conninfo
         self._projections = tuple(projections)
         self._wakeup = wakeup
@@ -239,32 +246,43 @@ class Projector:
         await self._tell()
         return len(events)
 
-    @staticmethod
     async def _taken_together(
-        connection: Connection, tracks: Sequence[Track], events: Sequence[Logged]
+        self, connection: Connection, tracks: Sequence[Track], events: Sequence[Logged]
     ) -> bool:
         """One transaction for all costs a third of one for each; when one fails, each has to try alone."""
         if len(tracks) == 1:
             return False
+        after = tracks[0].position
         try:
-            await take(connection, tracks, events)
+            written = await take(connection, tracks, events)
         except psycopg.OperationalError:
             raise
         except Exception:  # noqa: BLE001 - it comes again, to the one whom it concerns
             return False
+        self._let_hear(tracks, after, events, written)
         return True
 
     async def _take_alone(
         self, connection: Connection, track: Track, events: Sequence[Logged]
     ) -> None:
+        after = track.position
         try:
-            await track.take(connection, events)
+            written = await track.take(connection, events)
         except Overtaken:
             await self._look(connection, [track])
         except psycopg.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - recorded, shown, tried again; the others go on
             await self._stop(connection, track, error, None)
+        else:
+            self._let_hear([track], after, events, written)
+
+    def _let_hear(
+        self, tracks: Sequence[Track], after: int, events: Sequence[Logged], written: list[Written]
+    ) -> None:
+        for track in tracks:
+            if hearer := self._hearers.get(track.name):
+                hearer(after, events, written)
 
     async def _stop(
         self, connection: Connection, track: Track, error: Exception, position: int | None

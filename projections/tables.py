@@ -6,8 +6,8 @@ from typing import Any, Final, Generic, LiteralString, TypeVar, get_args, get_ty
 
 from msgspec import Struct
 from msgspec.structs import astuple
-from psycopg import AsyncConnection
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from projections.columns import COPY_HEADER, COPY_TRAILER, KINDS, Kind, copy_rows
 
@@ -27,6 +27,7 @@ INSERT: Final = SQL("""
     INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})
         ON CONFLICT ({key}) DO UPDATE SET ({others}) = ROW ({new})
 """)
+PARAMETER: Final = SQL("${number}")
 COPY: Final = SQL("COPY {table} FROM STDIN (FORMAT binary)")
 
 
@@ -104,10 +105,12 @@ class Table(Generic[RowT]):
     async def write(
         self, connection: Connection, rows: Iterable[RowT], *, suffix: str = LIVE
     ) -> None:
-        """Insert rows in one statement; they take the place of those with the same key."""
+        """Insert rows in one statement."""
         arrays = self.pack(rows)
         if arrays:
-            await connection.execute(self._insert(suffix), arrays)
+            statement = self._inserts.get(suffix) or self.insert(1, suffix).as_bytes()
+            self._inserts[suffix] = statement
+            await AsyncRawCursor(connection).execute(statement, arrays)
 
     async def copy(self, connection: Connection, rows: Iterable[RowT], *, suffix: str) -> None:
         """Copy new rows into a table that has no key yet: half the work of inserting them."""
@@ -133,19 +136,22 @@ class Table(Generic[RowT]):
         """The row of these columns, in the order of ``columns``."""
         return self.row(**dict(zip(self.columns, values, strict=True)))
 
-    def _insert(self, suffix: str) -> bytes:
-        known = self._inserts.get(suffix)
-        if known is None:
-            others = [column for column in self.columns if column not in self.key]
-            known = self._inserts[suffix] = INSERT.format(
-                table=self.identifier(suffix),
-                names=_names(self.columns),
-                arrays=SQL(", ").join(SQL("%b") for _ in self.columns),
-                key=_names(self.key),
-                others=_names(others),
-                new=SQL(", ").join(Identifier("excluded", column) for column in others),
-            ).as_bytes()
-        return known
+    def insert(self, first: int, suffix: str = LIVE) -> Composed:
+        """The statement that inserts packed rows; they take the place of those with the same key.
+
+        Its parameters are ``$first`` and the next ones, one for each column: for a raw cursor, as looking for
+        placeholders among so many would take longer than all else that the driver does.
+        """
+        others = [column for column in self.columns if column not in self.key]
+        numbers = range(first, first + len(self.columns))
+        return INSERT.format(
+            table=self.identifier(suffix),
+            names=_names(self.columns),
+            arrays=SQL(", ").join(PARAMETER.format(number=Literal(each)) for each in numbers),
+            key=_names(self.key),
+            others=_names(others),
+            new=SQL(", ").join(Identifier("excluded", column) for column in others),
+        )
 
 
 def _kind(hint: Any) -> tuple[Kind, bool]:

@@ -1,12 +1,11 @@
 """Projections on their way along the log: fold, place, and what stopped one of them."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 
-from projections.log import SLICE, uncollected
-from projections.positions import Move, Place, move, stall
+from projections.log import SLICE, pause, uncollected
+from projections.positions import Move, Place, Written, move, stall
 from projections.projection import Logged, Projection
 from projections.tables import Connection
 
@@ -34,9 +33,9 @@ class Track:
     def position(self) -> int:
         return self.place.position
 
-    async def take(self, connection: Connection, events: Sequence[Logged]) -> None:
+    async def take(self, connection: Connection, events: Sequence[Logged]) -> list[Written]:
         """What ``take`` does, for this projection alone."""
-        await take(connection, [self], events)
+        return await take(connection, [self], events)
 
     async def fold_page(self, connection: Connection, events: Sequence[Logged]) -> bool:
         """Fold without writing anything; whether there was something to fold."""
@@ -48,17 +47,17 @@ class Track:
         began = loop.time()
         await self.fold.load(connection, relevant)
         for first in range(0, len(relevant), SLICE):
+            some = relevant[first : first + SLICE]
             with uncollected():
-                self.fold.apply(relevant[first : first + SLICE])
-            await asyncio.sleep(0)
+                self.fold.apply(some)
+            await pause(len(some))
         self._measure(len(relevant), loop.time() - began)
         return True
 
-    async def write(self, connection: Connection) -> None:
-        """Write the rows that were folded."""
-        for rows in self.fold.rows:
-            await rows.table.write(connection, rows.take(everything=True))
-            await asyncio.sleep(0)
+    def written(self) -> list[Written]:
+        """The rows that were folded, to be written."""
+        taken = [(rows.table, rows.take(everything=True)) for rows in self.fold.rows]
+        return [(table, rows) for table, rows in taken if rows]
 
     def moved(self, position: int) -> None:
         """Rows and position are written."""
@@ -84,8 +83,10 @@ class Track:
         self.events_per_s += _SMOOTHING * (speed - self.events_per_s)
 
 
-async def take(connection: Connection, tracks: Sequence[Track], events: Sequence[Logged]) -> None:
-    """Fold a page and write rows and new positions in one transaction, of all that stand at the same place.
+async def take(
+    connection: Connection, tracks: Sequence[Track], events: Sequence[Logged]
+) -> list[Written]:
+    """Fold a page and write rows and new positions in one statement, of all that stand at the same place.
 
     Raises ``Overtaken``, and whatever a fold or the database say: then nothing was written, for none of them.
     """
@@ -93,14 +94,12 @@ async def take(connection: Connection, tracks: Sequence[Track], events: Sequence
     try:
         folded = [track for track in tracks if await track.fold_page(connection, events)]
         moves = [Move(each.name, each.place.generation, each.events_per_s) for each in tracks]
-        # Nothing to write beside the positions: one statement is a transaction by itself.
-        async with connection.transaction() if folded else contextlib.nullcontext():
-            await move(connection, moves, tracks[0].position, position)
-            for track in folded:
-                await track.write(connection)
+        written = [rows for track in folded for rows in track.written()]
+        await move(connection, moves, tracks[0].position, position, written)
     except BaseException:
         for track in tracks:
             track.fold.forget()
         raise
     for track in tracks:
         track.moved(position)
+    return written

@@ -24,7 +24,7 @@ from projections.runner import Projector
 from projections.tables import Table
 from projections.ticket_page import TicketRow
 from projections.tickets import CHANGES, Tickets
-from projections.track import Track
+from projections.track import Track, take
 from tests.projecting import asking, by, caught_up, made, opened, projecting, save, stored
 
 
@@ -121,6 +121,34 @@ async def test_a_paused_runner_that_was_overtaken_writes_nothing(database):
             with pytest.raises(Overtaken):
                 await paused.take(connection, events)
         assert await is_sound(database)
+
+
+async def test_of_projections_that_go_together_none_writes_anything_when_one_was_overtaken(
+    database,
+):
+    async with stored(database) as store:
+        await live(store, range(1, 5))
+        connection = await psycopg.AsyncConnection.connect(
+            service_conninfo(database, "paused"), autocommit=True
+        )
+        async with connection:
+            adapt(connection)
+            await made(connection)
+            tracks = [Track(each, (await places(connection))[each.name]) for each in ALL]
+            events = await page(connection, 0, 10**9, 3)
+
+            # when another one moves the last of them on meanwhile
+            await connection.execute(
+                "UPDATE view.projection SET position = 1 WHERE name = %s", [tracks[-1].name]
+            )
+            with pytest.raises(Overtaken):
+                await take(connection, tracks, events)
+
+            # then
+            found = {name: place.position for name, place in (await places(connection)).items()}
+            assert found == {each.name: 0 for each in ALL[:-1]} | {ALL[-1].name: 1}
+            cursor = await connection.execute("SELECT count(*) FROM view.ticket")
+            assert await cursor.fetchone() == (0,)
 
 
 async def test_events_that_are_delivered_twice_change_nothing(database):
