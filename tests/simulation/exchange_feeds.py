@@ -28,8 +28,9 @@ from domain.ledger import Ledger
 from domain.provenance import Provenance, acting
 from domain.subscriptions import Subscription
 from projections.columns import instant
-from projections.feed_pages import CloudEvent, shown
-from projections.feed_rows import EntryRow
+from projections.feed_pages import CONTENTS, CloudEvent, shown
+from projections.feed_recent import RecentEntries
+from projections.feed_rows import ENTRY, EntryRow
 from projections.feeds import FeedFold, Feeds
 from projections.projection import Logged, logged
 from tests.simulation.exchange_wires import Posting
@@ -60,36 +61,36 @@ class Tables:
     """What the database holds of feeds: rows, and the position that was written with them."""
 
     def __init__(self, memory: Any, rng: Random) -> None:
-        self._memory, self._rng = memory, rng
+        self.memory, self._rng = memory, rng
         self.entries: dict[str, list[EntryRow]] = {}
         self._events: dict[int, Any] = {}
         self._before: dict[str, list[EntryRow]] = {}
         self._begin()
 
     def _begin(self) -> None:
-        self._fold, self.position = _Fold(self._memory), 0
+        self._fold, self.position = _Fold(self.memory), 0
 
     def build_anew(self) -> None:
         """Empty them: every entry must come again as it was."""
         self._before, self.entries = {**self.entries}, {}
         self._begin()
 
-    async def turn_page(self, limit: int) -> None:
-        """Fold what follows in the log, and write rows and position together."""
-        found = await self._memory.log(self.position, limit)
-        page = [
-            logged(each.position, instant(each.recorded_at), each.event)
-            for each in found
-            if type(each.event) in TOPICS
-        ]
+    async def turn_page(self, limit: int, recent: RecentEntries | None = None) -> None:
+        """Fold what follows in the log, and write rows and position together; then ``recent`` hears of it."""
+        found = await self.memory.log(self.position, limit)
+        whole = [logged(each.position, instant(each.recorded_at), each.event) for each in found]
+        page = [each for each in whole if type(each.event) in TOPICS]
         await self._fold.look_back(None, page)
         self._fold.apply(page)
         self._events |= {each.position: each.event for each in page}
-        for row in self._fold.entries.take(everything=True):
+        written = list(self._fold.entries.take(everything=True))
+        for row in written:
             rows = self.entries.setdefault(row.helpdesk, [])
             rows.append(row)
             before = self._before.get(row.helpdesk, [])
             assert before[len(rows) - 1 : len(rows)] in ([], [row]), "another entry than before"
+        if recent is not None and whole:
+            recent.take(self.position, whole, [(ENTRY, written)])
         self.position = found[-1].position if found else self.position
 
     def mark(self, helpdesk: str, sequence: int) -> str:
@@ -106,7 +107,7 @@ class Tables:
             found.append(
                 shown(
                     helpdesk, row.sequence, row.number, row.rule, row.previous, row.hash, event,
-                    await self._memory.contents(ids),
+                    await self.memory.contents(ids),
                 )
             )  # fmt: skip
         return found
@@ -119,8 +120,14 @@ def _sealed(event: Any) -> Iterable[Any]:
 
 class _Hub(FeedHub):
     def __init__(self, tables: Tables, step: Step, wakeup: Any, rng: Random) -> None:
-        super().__init__(_no_database, wakeup, self)
+        self._young = RecentEntries()
+        super().__init__(self._answered, wakeup, self, self._young)
         self._tables, self._step, self._rng = tables, step, rng
+
+    async def _answered(self, question: Callable[[Any], Awaitable[Any]]) -> Any:
+        """The texts of young entries: the one question that is not asked of ``entries`` or ``_lasts``."""
+        await self._step()
+        return await question(_Contents(self._tables.memory))
 
     async def entries(self, helpdesk: str, after: int, limit: int) -> list[CloudEvent]:
         await self._step()
@@ -136,13 +143,26 @@ class _Hub(FeedHub):
         await asyncio.sleep(self._rng.uniform(0, 3 * timeout_s))
         while self._tables.position < position:
             await self._step()
-            await self._tables.turn_page(self._rng.randint(1, 200))
+            await self._tables.turn_page(self._rng.randint(1, 200), self._young)
         await self._step()
         return True
 
 
-async def _no_database(_: Any) -> Any:
-    raise AssertionError("the feeds of a simulation are in memory")
+class _Contents:
+    """As the database answers ``feed_pages.contents_of``."""
+
+    def __init__(self, memory: Any) -> None:
+        self._memory = memory
+        self._rows: list[tuple[Any, ...]] = []
+
+    async def execute(self, query: str, values: Sequence[Any], *, binary: bool) -> Self:
+        assert (query, binary) == (CONTENTS, True)
+        found = await self._memory.contents(*values)
+        self._rows = [(each.id, each.salt, each.media_type, each.body) for each in found.values()]
+        return self
+
+    async def fetchall(self) -> list[tuple[Any, ...]]:
+        return self._rows
 
 
 class _Keys:
