@@ -115,10 +115,15 @@ class Conversations:
 
     async def load(self, stream: UUID) -> Exchange:
         """The conversation as it is now. Raises ``EntryNotFound``."""
-        found = await self.ledger.load(Exchange, stream)
+        reading, current = self.recent.begin_reading(stream), False
+        try:
+            found = await self.ledger.load(Exchange, stream)
+        finally:
+            current = self.recent.end_reading(stream, reading)
         if found is None:
             raise EntryNotFound("exchange", str(stream))
-        self.recent.keep(found)
+        if current:
+            self.recent.keep(found)
         return found.fork()
 
     async def kept_or_load(self, stream: UUID) -> Exchange:

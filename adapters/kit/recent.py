@@ -31,6 +31,8 @@ class Recent:
         """Versions that are on their way to the store from here."""
         self._landing: dict[UUID, list[asyncio.Future[None]]] = {}
         """Who waits until it is known what became of that."""
+        self._reading: dict[UUID, list[object]] = {}
+        """Who reads a conversation from the store just now, and was not overtaken yet."""
         self._bodies: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
         self._begun: dict[UUID, list[Recorded]] = {}
         """Streams that begin in the page of the log which is followed now."""
@@ -41,8 +43,25 @@ class Recent:
         found = None if stream in self._expected else self._kept.get(stream)
         return found.fork() if found else None
 
+    def begin_reading(self, stream: UUID) -> object:
+        """Somebody reads it from the store, and has to say when that has ended."""
+        mark = object()
+        self._reading.setdefault(stream, []).append(mark)
+        return mark
+
+    def end_reading(self, stream: UUID, mark: object) -> bool:
+        """Whether nobody wrote, and the log told of no more, meanwhile: else the reading is not to be kept."""
+        marks = self._reading.get(stream, [])
+        if mark not in marks:
+            return False
+        marks.remove(mark)
+        if not marks:
+            del self._reading[stream]
+        return stream not in self._expected
+
     def expect(self, exchange: Exchange) -> None:
         """It is about to be stored like this: the log may tell of it before ``keep``. Ends with that, or ``forget``."""
+        self._reading.pop(exchange.id, None)
         self._expected[exchange.id] = exchange.version
 
     def keep(self, exchange: Exchange) -> None:
@@ -64,6 +83,7 @@ class Recent:
     def forget(self, stream: UUID) -> None:
         """Somebody else wrote to it, or may have."""
         self._land(stream)
+        self._reading.pop(stream, None)
         if known := self._kept.pop(stream, None):
             self._forget_names(known)
 
@@ -85,11 +105,14 @@ class Recent:
             self._land(stream)
         self._kept.clear()
         self._about.clear()
+        self._reading.clear()
 
     def follow(self, stream: UUID, version: int) -> None:
         """The log tells of this version: what is known must not be older."""
         known = self._kept.get(stream)
-        if known is not None and max(known.version, self._expected.get(stream, 0)) < version:
+        if known is None:
+            self._reading.pop(stream, None)
+        elif max(known.version, self._expected.get(stream, 0)) < version:
             self.forget(stream)
 
     def idle(self, stream: UUID, direction: Direction) -> bool:

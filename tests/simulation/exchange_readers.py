@@ -15,6 +15,7 @@ import msgspec
 
 from adapters.kit.retry import Undelivered
 from adapters.kit.webhook import SECRET_PREFIX, Unverified, must_be_signed
+from domain.errors import StaleVersion
 from domain.feeds import Entry, Mark, followed
 from projections.feed_pages import CloudEvent, rendered
 from tests.simulation.exchange_hub import Hub
@@ -77,7 +78,10 @@ class Reader:
         async def arrive() -> Any:
             if self.hub.parts is None:
                 raise Undelivered("not-reached", "nobody answers", final=False)
-            return await self.hub._answer(what())
+            try:
+                return await self.hub._answer(what())
+            except StaleVersion as error:
+                raise Undelivered("http-409", str(error), final=False) from error
 
         return await self.world.way.go("http-503", arrive, twice=twice)
 
