@@ -28,12 +28,12 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
 
 
 def ticketledger(
-    *arguments: str, timeout_s: float = 60, **settings: str
+    *arguments: str, timeout_s: float = 60, typed: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end. ``settings`` are such as ``DATA_DIR="..."``."""
+    """Run one command to its end, with what is ``typed``. ``settings`` are such as ``DATA_DIR="..."``."""
     return subprocess.run(
         [*PROGRAM, *arguments],
-        cwd=ROOT, env=environment(settings), stdin=subprocess.DEVNULL,
+        cwd=ROOT, env=environment(settings), input=typed,
         capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
 

@@ -42,5 +42,5 @@ async def test_the_commands_of_the_guide_work_in_their_order(database):
     assert len(commands) >= 9
     for command in commands:
         words = [stands_for.get(word, word) for word in shlex.split(command)]
-        done = ticketledger(*words, timeout_s=200, **settings)
+        done = ticketledger(*words, timeout_s=200, typed="a new password\n", **settings)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
