@@ -94,6 +94,7 @@ MESSAGE: Final = Table(
     indexes=(
         "(position) WHERE outcome = 'parked'",
         "(helpdesk, position) WHERE outcome = 'parked'",
+        "(position) WHERE outcome = 'refused'",
         "(helpdesk, direction, begun_position) WHERE outcome = 'pending'",
     ),
 )

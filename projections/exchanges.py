@@ -29,6 +29,7 @@ MESSAGES: Final = SQL("""
 """)
 OLDEST_CHANGE: Final = SQL("message.position")
 OLDEST: Final = SQL("message.begun_position")
+NEWEST_CHANGE: Final = SQL("message.position DESC")
 OF_TICKET: Final = SQL("""
     SELECT stream FROM view.exchange WHERE number = %(number)s AND number <> 0 ORDER BY stream
 """)
@@ -148,6 +149,25 @@ async def parked(
         conditions.append(SQL("message.position > %(place)s"))
         values["place"] = read_cursor(cursor, _Key).position
     found = await _messages(connection, conditions, OLDEST_CHANGE, values)
+    return page_of(found, limit, _changed)
+
+
+async def refused(
+    connection: AsyncConnection[Any],
+    *,
+    helpdesk: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[MessageView]:
+    """Messages that asked for what is not permitted and had no effect, the latest first. Nobody waits for them."""
+    conditions: list[Composable] = [SQL("message.outcome = 'refused'")]
+    values: dict[str, Any] = {"helpdesk": helpdesk, "limit": checked_limit(limit) + 1}
+    if helpdesk is not None:
+        conditions.append(SQL("message.helpdesk = %(helpdesk)s"))
+    if cursor is not None:
+        conditions.append(SQL("message.position < %(place)s"))
+        values["place"] = read_cursor(cursor, _Key).position
+    found = await _messages(connection, conditions, NEWEST_CHANGE, values)
     return page_of(found, limit, _changed)
 
 

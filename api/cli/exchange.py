@@ -6,9 +6,8 @@ from uuid import UUID
 import typer
 from msgspec import structs
 
-from api.cli import comparing, conflicts, partners, reply_keys
+from api.cli import comparing, conflicts, messages, partners, reply_keys
 from api.cli.common import (
-    CursorOption,
     Json,
     as_operator,
     console,
@@ -17,9 +16,6 @@ from api.cli.common import (
     operator,
     print_json,
     run,
-    say_more,
-    settings_of,
-    shown,
 )
 
 if TYPE_CHECKING:
@@ -28,11 +24,10 @@ if TYPE_CHECKING:
     from api.outcomes import MessageOutcome
     from api.repair import Repaired
     from domain.store import Receipt
-    from projections.exchanges import MessageView
-    from projections.paging import Page
 
 app = typer.Typer(help="Messages from and to partner helpdesks.", no_args_is_help=True)
 partners.install(app)
+messages.install(app)
 comparing.install(app)
 conflicts.install(app)
 reply_keys.install(app)
@@ -62,47 +57,6 @@ def send(
         print_json({"exchange": exchange, "position": receipt.position})
     else:
         print(f"exchange {exchange} with {helpdesk} began at position {receipt.position}")
-
-
-@app.command()
-def parked(
-    context: typer.Context,
-    helpdesk: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
-    code: Annotated[str | None, typer.Option(help="Only those parked for this reason.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: CursorOption = None,
-    json: Json = False,
-) -> None:
-    """What waits for an operator, why, and what is to be done about it; the oldest first."""
-    from api.remedies import remedy  # noqa: PLC0415
-    from projections import exchanges  # noqa: PLC0415
-
-    async def read(services: "Services") -> "Page[MessageView]":
-        if helpdesk is not None:
-            await services.exchange.conversations.known_partner(helpdesk)
-        return await services.ask(
-            lambda connection: exchanges.parked(
-                connection, helpdesk=helpdesk, code=code, cursor=cursor, limit=limit
-            )
-        )
-
-    page = run(context, read, work=True)
-    say_more(page.next)
-    if json:
-        print_json(page.items)
-        return
-    zone = settings_of(context).zone
-    for each in page.items:
-        print(
-            f"{each.exchange} {each.reference}  {each.direction:<3} {each.helpdesk}"
-            f"  ticket {each.number or '-'}  since {shown(each.changed_at, zone)}"
-        )
-        print(f"    {each.code}: {harmless(each.detail or '(erased)')}")
-    for found in dict.fromkeys(each.code for each in page.items):
-        if what := remedy(found):
-            print(f"{found}: {what}")
-    if not page.items:
-        print("Nothing is parked.")
 
 
 @app.command()

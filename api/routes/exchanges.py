@@ -20,7 +20,7 @@ from api.repair import Choice, Repaired, repair
 from domain.exchange import Direction
 from domain.rights import Right
 from domain.store import Receipt
-from projections.exchanges import ExchangeView, MessageView, board, messages, parked
+from projections.exchanges import ExchangeView, MessageView, board, messages, parked, refused
 
 router = APIRouter(tags=["exchange"], route_class=DirectRoute)
 
@@ -112,6 +112,25 @@ async def parked_messages(
             connection, helpdesk=helpdesk, direction=way, code=code, cursor=cursor, limit=limit
         ),
         after,
+    )
+    return listing(visit.request, page)
+
+
+@router.get(
+    "/exchanges/refused", summary="Refused messages", responses=answers(Listing[MessageView])
+)
+async def refused_messages(
+    visit: Reader,
+    helpdesk: NameQuery = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """What partners asked for in vain and why, the latest first. It had no effect, and nothing waits for it."""
+    visit.require(Right.SEND)
+    await visit.must_know(helpdesk)
+    page = await visit.ask(
+        lambda connection: refused(connection, helpdesk=helpdesk, cursor=cursor, limit=limit), after
     )
     return listing(visit.request, page)
 

@@ -76,6 +76,7 @@ async def test_users_neither_see_nor_steer_the_exchange(partner, sign_in):
     for method, path in (
         ("GET", "/api/v1/exchanges"),
         ("GET", "/api/v1/exchanges/parked"),
+        ("GET", "/api/v1/exchanges/refused"),
         ("GET", f"/api/v1/tickets/{number}/exchanges"),
         ("GET", f"/api/v1/exchanges/{partner}/messages/2/raw"),
         ("POST", f"/api/v1/exchanges/{partner}/messages/2/retry"),

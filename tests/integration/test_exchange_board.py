@@ -4,7 +4,8 @@ from uuid import uuid4
 
 from domain.exchange import Exchange
 from domain.vocabulary import Visibility
-from projections.exchanges import board, messages, parked
+from projections.exchanges import board, messages, parked, refused
+from projections.paging import Page
 from projections.timeline import latest, timeline
 from tests.projecting import asking, by, caught_up, opened, projecting, save, stored
 
@@ -53,6 +54,28 @@ async def test_a_message_that_cannot_be_read_waits_for_an_operator(database):
             assert (row.pending, row.parked, row.dispatched) == (0, 0, 1)
             outcomes = [each.outcome for each in (await messages(connection, 1)).items]
             assert outcomes == ["skipped", "applied", "dispatched"]
+
+
+async def test_messages_that_were_refused_are_listed_a_page_at_a_time(database):
+    async with stored(database) as store, projecting(database) as projector:
+        with by("helpdesk:osg"):
+            exchange = conversation(0)
+            for number in range(3):
+                message = exchange.receive(
+                    f"<{number}@osg.test>", b"?", "message/rfc822", "osg_mail@1"
+                )
+                exchange.refuse(message, "not-exchanged", f"ticket {number} is not exchanged")
+        await save(store, exchange)
+        await caught_up(projector, store)
+
+        async with asking(database) as connection:
+            page = await refused(connection, helpdesk="osg", limit=2)
+            following = await refused(connection, cursor=page.next)
+            assert await refused(connection, helpdesk="other") == Page([])
+        details = [each.detail for each in [*page.items, *following.items]]
+        assert details == [f"ticket {number} is not exchanged" for number in (2, 1, 0)]
+        assert {each.code for each in page.items} == {"not-exchanged"}
+        assert following.next is None
 
 
 async def test_a_mail_that_came_back_waits_for_an_operator_as_a_message_of_its_own(database):

@@ -45,6 +45,7 @@ async def board(
     cursor: CursorQuery = "",
     partners_from: CursorQuery = "",
     conflicts_from: CursorQuery = "",
+    refused_from: CursorQuery = "",
     tried: Annotated[str, Query(pattern=r"^(\d{1,18}-\d{1,18})?$")] = "",
 ) -> Response:
     """All partners, or one of them with what an operator can set.
@@ -60,7 +61,13 @@ async def board(
     may_repair = may_write(caller, Right.SEND)
     parked: Page[exchanges.MessageView] = Page([])
     conflicts: Page[ConflictingView] = Page([])
+    refused: Page[exchanges.MessageView] = Page([])
     if may_repair:
+        refused = await services.ask(
+            lambda connection: exchanges.refused(
+                connection, helpdesk=helpdesk or None, cursor=refused_from or None, limit=_ROWS
+            )
+        )
         parked = await services.ask(
             lambda connection: exchanges.parked(
                 connection, helpdesk=helpdesk or None, cursor=cursor or None, limit=_ROWS
@@ -77,6 +84,7 @@ async def board(
         "partners_from": partners_from,
         "tried": tried,
         "conflicts_from": conflicts_from,
+        "refused_from": refused_from,
     }
     values = {
         "helpdesk": helpdesk,
@@ -85,6 +93,8 @@ async def board(
         "tried": await _tried(services, helpdesk, tried) if tried and may_repair else [],
         "conflicts": conflicts,
         "conflicts_address": address(_PATH, **chosen | {"conflicts_from": conflicts.next or ""}),
+        "refused": refused,
+        "refused_address": address(_PATH, **chosen | {"refused_from": refused.next or ""}),
         "address": address(_PATH, **chosen),
         "parked_address": address(_PATH, **chosen | {"cursor": parked.next or ""}),
         "partners_address": address(_PATH, **chosen | {"partners_from": shown.next or ""}),
