@@ -131,6 +131,11 @@ class Conversations:
         await self.recent.landed(stream)
         return self.recent.kept(stream) or await self.load(stream)
 
+    async def seen(self, stream: UUID) -> Exchange:
+        """The same, to be read and not to be changed."""
+        await self.recent.landed(stream)
+        return self.recent.seen(stream) or await self.load(stream)
+
     async def begin_or_load(self, stream: UUID | None) -> Exchange:
         """The conversation as it was lately, or a new one that is not opened yet."""
         return Exchange(random_id()) if stream is None else await self.kept_or_load(stream)

@@ -102,7 +102,7 @@ class Deciding:
     async def decide(self, stream: UUID, causes: Sequence[Recorded]) -> None:
         """Decide what the partner is told in consequence of events of the conversation and of its ticket, in order."""
         together: list[_Decision] = []
-        exchange = await self._conversations.kept_or_load(stream)
+        exchange = await self._conversations.seen(stream)
         for cause in causes:
             found = await self._found(exchange, cause)
             if found is None:
@@ -113,7 +113,7 @@ class Deciding:
             apart = cause.event.originator_id == stream or found.verdict.rule in disclosure.WHOLE
             if apart or len(together) >= _TOGETHER_MAX or size >= _TOGETHER_BYTES_MAX:
                 await self._record(stream, together)
-                exchange = await self._conversations.kept_or_load(stream)
+                exchange = await self._conversations.seen(stream)
                 together = []
         if together:
             await self._record(stream, together)

@@ -99,7 +99,7 @@ class Following:
             case Exchange.Unlinked() | Exchange.Confirmed():
                 self._causes.setdefault(stream, []).append(recorded)
             case Exchange.Linked():
-                exchange = await self._conversations.kept_or_load(stream)
+                exchange = await self._conversations.seen(stream)
                 remember(self._about, (exchange.helpdesk, event.number), stream)
                 self._causes.setdefault(stream, []).append(recorded)
             case _:

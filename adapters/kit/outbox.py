@@ -53,7 +53,7 @@ class Outbox:
 
     async def deliver(self, stream: UUID) -> Attempt | None:
         """Send the oldest message that waits; None when there is none."""
-        exchange = await self._conversations.kept_or_load(stream)
+        exchange = await self._conversations.seen(stream)
         message = exchange.next_message(Direction.OUT)
         if message is None:
             return None

@@ -34,14 +34,19 @@ class Recent:
         self._reading: dict[UUID, list[object]] = {}
         """Who reads a conversation from the store just now, and was not overtaken yet."""
         self._bodies: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
-        self._begun: dict[UUID, list[Recorded]] = {}
-        """Streams that begin in the page of the log which is followed now."""
-        self._told_until = 0
+        self._page: Sequence[Recorded] = ()
+        """Of the log, which is followed now."""
+        self._begun: dict[UUID, list[Recorded]] | None = None
+        """Streams that begin in it; found out for the first who asks."""
 
     def kept(self, stream: UUID) -> Exchange | None:
         """The conversation, to be decided on; None where it is not known, or another version is on its way."""
-        found = None if stream in self._expected else self._kept.get(stream)
+        found = self.seen(stream)
         return found.fork() if found else None
+
+    def seen(self, stream: UUID) -> Exchange | None:
+        """The same, to be read and not to be changed."""
+        return None if stream in self._expected else self._kept.get(stream)
 
     def begin_reading(self, stream: UUID) -> object:
         """Somebody reads it from the store, and has to say when that has ended."""
@@ -117,7 +122,7 @@ class Recent:
 
     def idle(self, stream: UUID, direction: Direction) -> bool:
         """Whether no message is known to wait. Who learns of one from elsewhere learns it from the log."""
-        known = None if stream in self._expected else self._kept.get(stream)
+        known = self.seen(stream)
         return known is not None and known.next_message(direction) is None
 
     def about(self, helpdesk: str, name: int | str) -> UUID | None:
@@ -133,19 +138,14 @@ class Recent:
 
     def tell(self, page: Sequence[Recorded]) -> None:
         """The log tells of these events now, one after the other and none between them."""
-        self._begun = begun = {}
-        for recorded in page:
-            event = recorded.event
-            if event.originator_version == 1:
-                begun[event.originator_id] = [recorded]
-            elif event.originator_id in begun:
-                begun[event.originator_id].append(recorded)
-        self._told_until = page[-1].position if page else 0
+        self._page, self._begun = page, None
 
     def history(self, stream: UUID, until_position: int) -> list[Recorded]:
         """The events of a stream up to a position, oldest first, where it began in the page; empty where not."""
-        if until_position > self._told_until:
+        if not self._page or until_position > self._page[-1].position:
             return []
+        if self._begun is None:
+            self._begun = _begun(self._page)
         return [each for each in self._begun.get(stream, ()) if each.position <= until_position]
 
     # -- bytes ---------------------------------------------------------------------------------------
@@ -166,3 +166,15 @@ class Recent:
         """The bytes of a message or a text; None where they must be read."""
         until, body = self._bodies.get(sealed.id, (0.0, b""))
         return body if until > monotonic() else None
+
+
+def _begun(page: Sequence[Recorded]) -> dict[UUID, list[Recorded]]:
+    """The streams that begin in this page, and their events."""
+    begun: dict[UUID, list[Recorded]] = {}
+    for recorded in page:
+        event = recorded.event
+        if event.originator_version == 1:
+            begun[event.originator_id] = [recorded]
+        elif event.originator_id in begun:
+            begun[event.originator_id].append(recorded)
+    return begun

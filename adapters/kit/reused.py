@@ -73,7 +73,7 @@ async def given_up(conversations: Conversations, about: UUID, reading: Reading) 
 
     Only where a ticket is opened: that is said once of each, so nothing begins anew again and again.
     """
-    exchange = await conversations.kept_or_load(about)
+    exchange = await conversations.seen(about)
     if not gave_again(exchange, reading):
         return False
     helpdesk, external_id = exchange.helpdesk, exchange.external_id

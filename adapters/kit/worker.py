@@ -140,7 +140,7 @@ class ExchangeWorker:
     async def _lane(self, stream: UUID) -> Lane:
         name = self._with.get(stream)
         if name is None:
-            name = (await self._conversations.kept_or_load(stream)).helpdesk
+            name = (await self._conversations.seen(stream)).helpdesk
             remember(self._with, stream, name)
         if name not in self._lanes:
             self._lanes[name] = Lane(self._outbox, self._patience)

@@ -91,11 +91,15 @@ _DOCUMENT: Final = {
 async def take(helpdesk: HelpdeskPath, request: Request) -> Response:
     """A CloudEvent in structured or binary mode, signed with the partner's key as Standard Webhooks has it."""
     body = await request.body()
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]
+    }
     if headers.get("content-encoding", "identity") != "identity":
         return problem(415, "encoded", "send the body as it is, without Content-Encoding")
     try:
-        received = await door_of(request.app.state).take(helpdesk, request.url.path, headers, body)
+        received = await door_of(request.app.state).take(
+            helpdesk, request.scope["path"], headers, body
+        )
     except (Stranger, TooMany, Shut, Unreadable) as error:
         return refusal(error)
     if received is None:
