@@ -133,6 +133,12 @@ class MailDoor:
             await self._doorkeeper.repeated(partner)
         return received
 
+    async def addressed(self, recipient: str) -> str:
+        """Which helpdesk is written to, by its name; empty where it is none's address. Raises ``StoreUnavailable``."""
+        local, _, domain = mail.address(recipient).partition("@")
+        name, _, _ = local.partition("+")
+        return name if domain == self.domain and await self._partner(name) is not None else ""
+
     async def _partner(self, name: str) -> Helpdesk | None:
         if not name.isidentifier():
             return None

@@ -6,32 +6,23 @@ door knows it. The server tells of new mail (IDLE); whether it does or not, it i
 
 import asyncio
 import ssl
-from collections import defaultdict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from contextlib import suppress
-from datetime import datetime
-from email.message import Message
-from email.parser import BytesHeaderParser
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Final
 
 import structlog
-from msgspec import Struct
 
-from adapters.kit import mail
-from adapters.kit.mail_door import MailDoor, NotTaken
-from adapters.kit.mailbox import Mailbox, MailboxAddress, MailboxTrouble, Waiting
+from adapters.kit.mail_door import MailDoor
+from adapters.kit.mail_emptying import Emptying, MailboxHealth
+from adapters.kit.mailbox import Mailbox, MailboxAddress, MailboxTrouble
+from adapters.kit.one_thread import OneThread
 from adapters.kit.retry import Patience
 from adapters.kit.worker import ExchangeWorker
 from domain import clock
-from domain.errors import StoreUnavailable, TooLarge
+from domain.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-_PAGE: Final = 50
 _LISTEN_S: Final = 240.0
 """Shorter than routers in between forget a silent connection."""
 _LATER_S: Final = 60.0
@@ -39,31 +30,6 @@ _LATER_S: Final = 60.0
 _STORE_AWAY_S: Final = 5.0
 _REFUSED: Final = Patience(first_s=60, longest_s=3600)
 """Servers lock accounts after a few wrong passwords."""
-_HEAD_BYTES_MAX: Final = 64_000
-_RECIPIENTS_MAX: Final = 20
-_RECIPIENTS: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
-"""What says to whom a mail was sent, the most trustworthy first."""
-
-
-class MailboxHealth(Struct, kw_only=True):
-    """How emptying a mailbox goes."""
-
-    mailbox: str
-    state: str = "not started"
-    """``connecting``, ``open``, ``login-refused``, ``not-reached``, ``store-away`` or ``not started``."""
-    asked_at: datetime | None = None
-    """When it was last seen empty of all that can be taken."""
-    failures: int = 0
-    """In a row."""
-    last_error: str = ""
-    taken: int = 0
-    """Since the start, as the other figures."""
-    refused: int = 0
-    last_refusal: str = ""
-    large: int = 0
-    """Too large: the header is kept and shown among the parked messages, the mail stays in its folder."""
-    left: int = 0
-    """Mails that wait in the mailbox because they may not be taken yet."""
 
 
 class MailFetcher:
@@ -86,6 +52,7 @@ class MailFetcher:
         self._every_s = every_s
         self._patience = patience or Patience(first_s=1.0, longest_s=300.0)
         self.health = MailboxHealth(mailbox=str(address))
+        self._broken: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set; through all troubles of the server and of the store."""
@@ -110,16 +77,16 @@ class MailFetcher:
 
     async def _connection(self, stop: asyncio.Event) -> None:
         """One connection, until it breaks."""
-        mailbox = Mailbox(self._address, self._password, self._trust)
-        thread = _Thread()
+        mailbox, health = Mailbox(self._address, self._password, self._trust), self.health
+        thread = OneThread()
         try:
             await thread.do(mailbox.open)
-            self.health.state = "open"
+            health.state = "open"
             while True:
-                left = await self._empty(mailbox, thread, stop)
+                emptying = Emptying(mailbox, thread, self._door, self._worker, health, self._broken)
+                left = await emptying.run(stop)
                 if stop.is_set():
                     break
-                health = self.health
                 health.asked_at, health.failures, health.last_error = clock.now(), 0, ""
                 health.left = left
                 await self._rest(mailbox, thread, stop, _LATER_S if left else _LISTEN_S)
@@ -129,7 +96,7 @@ class MailFetcher:
             thread.end(mailbox.hang_up)
 
     async def _rest(
-        self, mailbox: Mailbox, thread: "_Thread", stop: asyncio.Event, seconds: float
+        self, mailbox: Mailbox, thread: OneThread, stop: asyncio.Event, seconds: float
     ) -> None:
         """Until the server tells something, at most so long."""
         if not mailbox.tells:
@@ -146,100 +113,6 @@ class MailFetcher:
                 for each in either:
                     each.cancel()
         await thread.do(mailbox.listen_no_more)
-
-    async def _empty(self, mailbox: Mailbox, thread: "_Thread", stop: asyncio.Event) -> int:
-        """Take all that is there; how many mails were left for later."""
-        left = 0
-        while page := await thread.do(mailbox.page, left, _PAGE):
-            away: dict[str, list[str]] = defaultdict(list)
-            try:
-                for waiting in page:
-                    if stop.is_set():
-                        return left
-                    if folder := await self._take(mailbox, thread, waiting):
-                        away[folder].append(waiting.uid)
-                    else:
-                        left += 1
-            finally:
-                for folder, uids in away.items():
-                    await thread.do(mailbox.move, uids, folder)
-        return left
-
-    async def _take(self, mailbox: Mailbox, thread: "_Thread", waiting: Waiting) -> str:
-        """Give one mail to the door; the folder that it belongs into now, or none where it is to stay."""
-        bytes_max, large = self._door.bytes_max, ""
-        if waiting.size > bytes_max:
-            large = f"{waiting.size} bytes, it lies in the folder {self._address.large}"
-            head = await thread.do(mailbox.fetch, waiting.uid, _HEAD_BYTES_MAX, "HEADER")
-            raw = None if head is None else mail.stub(head, large)
-        else:
-            raw = await thread.do(mailbox.fetch, waiting.uid, bytes_max + 1)
-        if raw is None:
-            return ""  # somebody else took it away
-        try:
-            await self._give(raw)
-        except (NotTaken, TooLarge) as refusal:
-            if isinstance(refusal, NotTaken) and refusal.later:
-                return ""
-            self.health.refused += 1
-            self.health.last_refusal = f"{clock.now():%Y-%m-%d %H:%M} UTC: {refusal}"
-            log.warning("mail was refused", mailbox=self.health.mailbox, why=str(refusal))
-            return self._address.large if large else self._address.refused
-        if large:
-            self.health.large += 1
-            return self._address.large
-        self.health.taken += 1
-        return self._address.done
-
-    async def _give(self, raw: bytes) -> None:
-        """Raises ``NotTaken``, ``TooLarge``, ``StoreUnavailable``."""
-        head = BytesHeaderParser().parsebytes(raw[:_HEAD_BYTES_MAX])
-        refusal = NotTaken("unknown", f"it is to nobody at {self._door.domain}")
-        for recipient in recipients(head, self._door.domain):
-            try:
-                received = await self._door.take(sender(head), recipient, raw)
-            except NotTaken as error:
-                refusal = error
-                if error.code != "unknown":
-                    break
-                continue
-            if received is not None and self._worker is not None:
-                self._worker.stir(received)
-            return
-        raise refusal
-
-
-def sender(head: Message) -> str:
-    """Who sent it, as the last mail server knew; else as the mail says."""
-    returns_to = mail.header(head, "Return-Path")
-    return returns_to or mail.address(mail.header(head, "From"))
-
-
-def recipients(head: Message, domain: str) -> list[str]:
-    """The addresses with us that it may have been sent to, the likeliest first."""
-    found: dict[str, None] = {}
-    for name in _RECIPIENTS:
-        for value in (head.get_all(name) or ())[:_RECIPIENTS_MAX]:
-            for each in mail.decoded(str(value)).split(","):
-                address = mail.address(each)
-                if address.endswith(f"@{domain}"):
-                    found[address] = None
-    return list(found)[:_RECIPIENTS_MAX]
-
-
-class _Thread:
-    """One thread, in which blocking calls follow each other."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mailbox")
-
-    async def do(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
-
-    def end(self, last: Callable[[], None]) -> None:
-        """Let what runs come to its end, do the last, and wait for neither."""
-        self._pool.submit(last)
-        self._pool.shutdown(wait=False)
 
 
 async def _within(stop: asyncio.Event, seconds: float) -> None:

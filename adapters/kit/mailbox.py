@@ -21,7 +21,12 @@ from imap_tools.mailbox import BaseMailBox, MailBox, MailBoxUnencrypted
 from msgspec import Struct
 
 TIMEOUT_S: Final = 20.0
-_SIZE: Final = re.compile(rb"UID (\d+) RFC822\.SIZE (\d+)|RFC822\.SIZE (\d+) UID (\d+)")
+_UID: Final = re.compile(rb"\bUID (\d+)")
+_SIZE: Final = re.compile(rb"\bRFC822\.SIZE (\d+)")
+ENVELOPE: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
+"""What says to whom a mail was sent, the most trustworthy first."""
+_ENVELOPE_BYTES_MAX: Final = 8_000
+_ASKED: Final = f"(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({' '.join(ENVELOPE).upper()})]<0.{_ENVELOPE_BYTES_MAX}>)"
 
 
 class Security(Enum):
@@ -103,6 +108,8 @@ class Waiting(Struct, frozen=True):
     uid: str
     size: int
     """In bytes, as the server says."""
+    head: bytes = b""
+    """The lines that say to whom it was sent, or their beginning."""
 
 
 class Mailbox:
@@ -146,12 +153,11 @@ class Mailbox:
             last = min(int(there), after + count)
             if last <= after:
                 return []
-            _, lines = self._opened.client.fetch(f"{after + 1}:{last}", "(UID RFC822.SIZE)")
-        found = [_SIZE.search(line) for line in lines if isinstance(line, bytes)]
+            _, parts = self._opened.client.fetch(f"{after + 1}:{last}", _ASKED)
         return [
-            Waiting((each[1] or each[4]).decode(), int(each[2] or each[3]))
-            for each in found
-            if each is not None
+            found
+            for part, rest in zip(parts, [*parts[1:], b""], strict=True)
+            if isinstance(part, tuple) and (found := _waiting(part, rest)) is not None
         ]
 
     def fetch(self, uid: str, bytes_max: int, part: str = "") -> bytes | None:
@@ -228,6 +234,13 @@ class _StartTls(BaseMailBox):
             client.shutdown()
             raise
         return client
+
+
+def _waiting(part: tuple[bytes, bytes], rest: object) -> Waiting | None:
+    """Of an answer, in which the server may put number and size before or after the lines."""
+    said = part[0] + (rest if isinstance(rest, bytes) else b"")
+    uid, size = _UID.search(said), _SIZE.search(said)
+    return Waiting(uid[1].decode(), int(size[1]), part[1]) if uid and size else None
 
 
 @contextmanager

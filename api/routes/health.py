@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from msgspec import Struct
 
-from adapters.kit.mail_fetching import MailboxHealth
+from adapters.kit.mail_emptying import MailboxHealth
 from api.bootstrap import Services
 from api.dependencies import Reader, answer
 from api.documentation import PROBLEMS, answers

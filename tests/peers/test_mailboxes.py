@@ -307,3 +307,100 @@ async def test_several_mailboxes_are_emptied_side_by_side(ours, imap):
     await put(imap, news(2), user=PEOPLE)
     async with emptied(fetcher_of(ours, imap)), emptied(fetcher_of(ours, imap, PEOPLE)):
         await ours.wait_for(Ticket.Opened, 2, seconds=SECONDS)
+
+
+# -- several partners in one mailbox ---------------------------------------------------------------------
+
+
+async def from_people(ours, mailbox) -> bytes:
+    """A mail of the other partner, as its mail server delivers it."""
+    await join(ours)
+    await ours.open_ticket("NGI_DE")
+    [opening] = await mailbox.wait_for(1)
+    raw, _ = reply_to(opening, "Which files?")
+    return b"Return-Path: <supporter@site.test>\r\n" + raw
+
+
+async def test_many_large_mails_of_one_partner_keep_no_other_waiting(ours, mailbox, imap):
+    line = b"x" * 70 + b"\r\n"
+    large = [news(number) + b"\r\n" + line * 4_000 for number in range(1, 41)]
+    theirs = await from_people(ours, mailbox)
+    await put(imap, *large, theirs)
+    before = await ours.store.head()
+    async with emptied(fetcher_of(ours, imap)) as health:
+        await until(lambda: health.taken == 41)
+    received = [
+        (await ours.store.contents([each.event.raw.id]))[each.event.raw.id].body
+        for each in await ours.store.log(before, 10_000)
+        if isinstance(each.event, Exchange.MessageReceived)
+    ]
+    assert received.index(theirs) < 5
+    assert [each for each in received if each != theirs] == large, "each partner's in their order"
+    assert len(await there(imap, "Done")) == 41
+
+
+async def test_a_partner_whose_mails_are_slow_to_take_keeps_no_other_waiting(
+    ours, mailbox, imap, monkeypatch
+):
+    theirs = await from_people(ours, mailbox)
+    await put(imap, news(1), news(2))
+    door, may_go = ours.parts.mail_door, asyncio.Event()
+    take = door.take
+
+    async def slow(sender, recipient, raw):
+        if recipient.startswith("osg@"):
+            await may_go.wait()
+        return await take(sender, recipient, raw)
+
+    monkeypatch.setattr(door, "take", slow)
+    async with emptied(fetcher_of(ours, imap)) as health:
+        await put(imap, theirs)  # while the others are under way
+        await ours.wait_for(Ticket.Commented, seconds=SECONDS)
+        assert health.taken == 1
+        may_go.set()
+        await ours.wait_for(Ticket.Opened, 3, seconds=SECONDS)
+
+
+async def test_a_mail_that_cannot_be_taken_stays_and_stops_nobody(ours, mailbox, imap, monkeypatch):
+    theirs = await from_people(ours, mailbox)
+    first = news(1)
+    await put(imap, first, news(2), theirs)
+    door = ours.parts.mail_door
+    take = door.take
+
+    async def broken(sender, recipient, raw):
+        if b"ISSUE=1 " in raw:
+            raise RuntimeError("we do not know how")
+        return await take(sender, recipient, raw)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "take", broken)
+        async with emptied(fetcher_of(ours, imap)) as health:
+            await until(lambda: health.asked_at)
+            assert (health.taken, health.left, health.failures) == (2, 1, 0)
+            told = "RuntimeError: we do not know how; it stays where it is"
+            assert health.last_refusal.endswith(told)
+        assert await there(imap, "INBOX") == [first]
+    async with emptied(fetcher_of(ours, imap)) as health:
+        await until(lambda: health.taken == 1 and health.asked_at)
+
+
+async def test_a_mail_over_which_the_connection_breaks_stops_nobody(
+    ours, mailbox, imap, monkeypatch
+):
+    theirs = await from_people(ours, mailbox)
+    first = news(1)
+    await put(imap, first, news(2), theirs)
+    fetch, breaks = ImapMailbox.fetch, []
+
+    def broken(self, uid, *arguments):
+        if uid == "1":
+            breaks.append(uid)
+            self.abort()
+        return fetch(self, uid, *arguments)
+
+    monkeypatch.setattr(ImapMailbox, "fetch", broken)
+    async with emptied(fetcher_of(ours, imap)) as health:
+        await until(lambda: health.asked_at)
+    assert (health.taken, health.left, len(breaks)) == (2, 1, 3)
+    assert await there(imap, "INBOX") == [first]
