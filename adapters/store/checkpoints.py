@@ -1,7 +1,8 @@
 """Where the followers of the log that are no projections have got to.
 
-A checkpoint only saves reading the log again: whoever follows it must bear to see events twice. So the
-table is made where the service may make tables, and losing it loses nothing.
+A checkpoint of the log only saves reading it again: whoever follows it must bear to see events twice. So the table is
+made where the service may make tables. Who asks partners keeps its place here, too: with the table that is lost, and
+asking begins anew with what comes from then on.
 """
 
 from typing import Final
