@@ -140,3 +140,11 @@ async def test_only_an_address_that_says_where_can_be_looked_at():
         with pytest.raises(Undelivered) as failure:
             WebhookConnector().check(f"https://desk.example.org/events#{fragment}")
         assert failure.value.code == "bad-address", fragment
+
+
+def test_an_address_that_is_not_encrypted_is_refused_with_what_would_permit_it():
+    for address in ("http://10.0.0.1/events", "https://desk.example.org/events#tickets=http://10.0.0.1/x"):  # fmt: skip
+        place = place_for(ADAPTERS["webhook"], their_address=address)
+        with pytest.raises(Undelivered, match="ALLOW_PRIVATE_PARTNERS") as failure:
+            WebhookConnector().connect(place, KEY, allow_private=False)
+        assert (failure.value.code, failure.value.final) == ("not-encrypted", True)

@@ -112,9 +112,13 @@ def _must_be_url(address: str, *, allow_private: bool) -> str:
     """Where looks are answered; empty for nowhere. Raises ``Undelivered``."""
     try:
         where = look_address(address)
-        well = all(_is_url(each, allow_private) for each in (address, where or address))
+        well = all(_is_url(each, allow_private=True) for each in (address, where or address))
+        encrypted = all(_is_url(each, allow_private) for each in (address, where or address))
     except ValueError:
-        well, where = False, ""
+        well, encrypted, where = False, False, ""
+    if well and not encrypted:
+        what = f"{address!r} is not encrypted: only within a private network, where TICKETLEDGER_ALLOW_PRIVATE_PARTNERS=true permits that"
+        raise Undelivered("not-encrypted", what, final=True)
     if not well:
         what = f"{address!r} is not like https://desk.example.org/events or https://desk.example.org/events#tickets=tickets"
         raise Undelivered("bad-address", what, final=True)
