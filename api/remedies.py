@@ -16,7 +16,7 @@ _WAITS: Final = "see to the network or ask the partner"
 _WORDS: Final = "read what their system said"
 
 REMEDIES: Final[dict[str, str]] = {
-    "unreadable": "a new word: publish a mapping that has it; else ask the partner, and leave out what is of no use",
+    "unreadable": "publish a mapping that has the word, or ask the partner; leave out what is of no use",
     "bad-address": _ADDRESS,
     "redirected": _ADDRESS,
     "private-address": "if the address should be private: TICKETLEDGER_ALLOW_PRIVATE_PARTNERS=true, and a restart",

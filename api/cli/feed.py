@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from api.cli.common import Json, as_operator, print_json, run, settings_of, shown
+from api.cli.common import Json, as_operator, harmless, print_json, run, settings_of, shown
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -68,9 +68,8 @@ def status(context: typer.Context, helpdesk: Partner, json: Json = False) -> Non
     why = f" ({pushed.why})" if pushed.why else ""
     print(f"pushed to {pushed.url}: {pushed.state}{why}, taken up to {pushed.acknowledged}")
     if pushed.attempts:
-        print(
-            f"{pushed.attempts} failed attempts, next at {shown(pushed.retry_at, zone)}: {pushed.last_error}"
-        )
+        again = f", next at {shown(pushed.retry_at, zone)}" if pushed.state == "active" else ""
+        print(f"{pushed.attempts} failed attempts{again}: {harmless(pushed.last_error)}")
 
 
 @app.command()

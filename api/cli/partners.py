@@ -70,7 +70,7 @@ def status(context: typer.Context, json: Json = False) -> None:
     for each in found:
         table.add_row(
             each.name,
-            each.interface,
+            _interface(each),
             _waiting(each.waiting_in, each.lag_in_s),
             _waiting(each.waiting_out, each.lag_out_s),
             _waiting(each.parked, each.parked_s),
@@ -86,7 +86,7 @@ def status(context: typer.Context, json: Json = False) -> None:
 
 def _show_narrow(partner: "PartnerStatus", zone: str) -> None:
     """On a terminal where the table would have more letters left out than shown."""
-    print(f"{partner.name}: {partner.interface}")
+    print(f"{partner.name}: {_interface(partner)}")
     for label, value in (
         ("waiting in", _waiting(partner.waiting_in, partner.lag_in_s)),
         ("waiting out", _waiting(partner.waiting_out, partner.lag_out_s)),
@@ -100,6 +100,10 @@ def _show_narrow(partner: "PartnerStatus", zone: str) -> None:
     ):
         if value not in ("", "0"):
             print(f"  {label:<13} {value}")
+
+
+def _interface(partner: "PartnerStatus") -> str:
+    return f"{partner.interface}, held" if partner.held else partner.interface
 
 
 def _failures(partner: "PartnerStatus") -> int:
@@ -117,12 +121,14 @@ def _waiting(messages: int, since_s: float) -> str:
 
 
 def _trouble(partner: "PartnerStatus") -> str:
-    """The present one; a past one is told with --json."""
+    """The present one, and why the interface is as it is; a past one is told with --json."""
+    reason = f"({partner.interface_reason})" if partner.interface_reason else ""
+    trouble = ""
     if partner.polling is not None and partner.polling.failures:
-        return partner.polling.last_error
-    if partner.failures or partner.parked:
-        return f"{partner.code}: {' '.join((partner.error or '(erased)').split())}"
-    return f"({partner.interface_reason})" if partner.interface_reason else ""
+        trouble = partner.polling.last_error
+    elif partner.failures or partner.parked:
+        trouble = f"{partner.code}: {' '.join((partner.error or '(erased)').split())}"
+    return f"{reason} {trouble}".strip()
 
 
 def interface(
