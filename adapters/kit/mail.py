@@ -37,12 +37,13 @@ _LINE_ENDS: Final = re.compile(rb"\r\n|\r|\n")
 
 
 class _Indexed(Message):
-    """A mail whose headers are found by name at once: they are asked for again and again."""
+    """A mail that is not changed: its headers are found by name at once, for they are asked for again and again."""
 
-    _first: dict[str, tuple[str, Any]] | None = None
+    _first: dict[str, Any] | None = None
+    _type = ""
 
     def set_raw(self, name: str, value: str) -> None:
-        self._first = None
+        self._first, self._type = None, ""
         super().set_raw(name, value)
 
     def get(self, name: str, failobj: Any = None) -> Any:
@@ -50,9 +51,14 @@ class _Indexed(Message):
         if first is None:
             first = self._first = {}
             for each, value in self.raw_items():
-                first.setdefault(each.lower(), (each, value))
-        found = first.get(name.lower())
-        return failobj if found is None else self.policy.header_fetch_parse(*found)
+                if each.lower() not in first:
+                    first[each.lower()] = self.policy.header_fetch_parse(each, value)
+        return first.get(name.lower(), failobj)
+
+    def get_content_type(self) -> str:
+        if not self._type:
+            self._type = super().get_content_type()
+        return self._type
 
 
 @lru_cache(maxsize=2)
