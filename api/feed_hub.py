@@ -1,23 +1,17 @@
-"""Feeds, live: every new entry is read and rendered once for all who follow, in this process.
-
-A follower keeps nothing but its place. What it has not read yet stands in a ring, or in the feed itself, so one
-that reads slowly costs no memory, and one that falls out of the ring is told so and has to come again.
-"""
+"""Feeds, live: every new entry is read once for all who follow, in this process."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from adapters.store.connection import Connection
+from api.feed_channel import RING_MAX, Channel
 from api.problems import BadRequest
-from domain.feeds import RESTORED
 from projections import feed_pages, feed_recent
-from projections.feed_pages import CloudEvent, rendered
+from projections.feed_pages import CloudEvent
 from projections.feed_recent import RecentEntries
 
-RING_MAX: Final = 2_000
 PING_S: Final = 15.0
 FOLLOWERS_MAX: Final = 500
 """Streams and long waits of one partner in one process."""
@@ -36,92 +30,17 @@ class Progress(Protocol):
     async def wait_for(self, position: int, timeout_s: float, names: Sequence[str], /) -> bool: ...
 
 
-def sse(event: CloudEvent) -> bytes:
-    """An entry as a server-sent event; JSON of ours has no line breaks."""
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (
-        event.data.sequence, event.type.encode(), rendered(event),
-    )  # fmt: skip
-
-
-class Channel:
-    """The live end of one feed."""
-
-    def __init__(self, helpdesk: str) -> None:
-        self.helpdesk = helpdesk
-        self.last = 0
-        self.position = 0
-        """All that the log led to up to here has been published."""
-        self.followers = 0
-        self.closed = False
-        self._ring: deque[bytes] = deque(maxlen=RING_MAX)
-        self._waiting: list[asyncio.Future[None]] = []
-        self._joined: tuple[int, bytes] = (0, b"")
-
-    def covers(self, after: int) -> bool:
-        """Whether the ring holds all that follows ``after``."""
-        return after >= self.last - len(self._ring)
-
-    def since(self, after: int) -> bytes:
-        """All that follows ``after``, as it is sent. Followers at the same place get the same bytes."""
-        if self._joined[0] != after:
-            missing = range(after - self.last, 0)  # from the end: it is near, and a deque is long
-            self._joined = after, b"".join([self._ring[place] for place in missing])
-        return self._joined[1]
-
-    def publish(self, events: Sequence[CloudEvent]) -> None:
-        if not events:
-            return
-        for event in events:
-            sequence = event.data.sequence
-            if sequence != self.last + 1:  # after a loss: followers read on in the feed itself
-                assert event.data.event.topic == RESTORED
-                self.begin(sequence)
-                continue
-            self._ring.append(sse(event))
-            self.last = sequence
-        self._joined = self.last, b""
-        self.wake()
-
-    def begin(self, last: int) -> None:
-        """The feed is so long now, and nothing of it is in the ring."""
-        self._ring.clear()
-        self._joined = 0, b""
-        self.last = last
-
-    def wake(self) -> None:
-        """Let all followers look: there is something new, or it is time for a ping."""
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
-
-    def look(self) -> asyncio.Future[None]:
-        """Is done with the next ``wake``."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        return future
-
-    async def wait(self, after: int, timeout_s: float) -> bool:
-        """Wait until there is something after a sequence; whether there is."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self.last <= after and not self.closed:
-                    await self.look()
-        except TimeoutError:
-            return False
-        return self.last > after
-
-
 class FeedHub:
     """Runs beside the requests of a process; follows the feeds that somebody follows."""
 
     def __init__(
-        self, ask: Ask, wakeup: Wakeup, projector: Progress, recent: RecentEntries
+        self, ask: Ask, wakeup: Wakeup, projector: Progress, recent: RecentEntries | None = None
     ) -> None:
+        """``recent``: of the runner in this process, if there is one."""
         self._ask = ask
         self._wakeup = wakeup
         self._projector = projector
-        self._recent = recent
+        self._recent = recent or RecentEntries()
         self._channels: dict[str, Channel] = {}
         self._closed = False
 

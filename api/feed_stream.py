@@ -9,7 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.tasks import end
 from api.edge import PLAIN_SEND
-from api.feed_hub import PING_S, Channel, FeedHub, sse
+from api.feed_channel import Channel, Reader, sse
+from api.feed_hub import PING_S, FeedHub
+from api.joining import WRITE_NOW
 
 PING: Final = b": ping\n\n"
 SEND_S_MAX: Final = 30.0
@@ -34,7 +36,7 @@ class FeedStream(Response):
         del self.headers["content-length"]
         self._hub = hub
         self._helpdesk = helpdesk
-        self._after = after
+        self._reader = Reader(after, _never)
         self._allowed = allowed
         self._gone = False
         self._sending_since = 0.0
@@ -43,6 +45,7 @@ class FeedStream(Response):
         await send(
             {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         )  # fmt: skip
+        self._reader.write_now = scope.get(WRITE_NOW, _never)
         with self._hub.following(self._helpdesk) as channel:
             # A task of its own: waking it up does not pass through all that was called on the way to here. Nor
             # does what it sends: the layers above care for the head of an answer.
@@ -81,20 +84,18 @@ class FeedStream(Response):
     async def _follow(self, channel: Channel, send: Send) -> None:
         await self._hub.ready(channel)
         await self._send(send, PING)
-        place = await self._catch_up(channel, send, self._after)
+        reader = self._reader
+        await self._catch_up(channel, send)
         time = asyncio.get_running_loop().time
         check_at = time() + PING_S / 2
         while not self._gone:
-            if channel.last > place:
-                if not channel.covers(place):
-                    await self._send(send, b'event: dropped\ndata: {"last":%d}\n\n' % place)
+            if channel.last > reader.place:
+                if not channel.covers(reader.place):
+                    await self._send(send, b'event: dropped\ndata: {"last":%d}\n\n' % reader.place)
                     return
-                last, found = channel.last, channel.since(place)
-                # As _send does, one call less: this is done for every entry and every reader.
-                self._sending_since = time()
-                await send({"type": "http.response.body", "body": found, "more_body": True})
-                self._sending_since = 0.0
-                place = last
+                last, found = channel.last, channel.since(reader.place)
+                await self._send(send, found)
+                reader.place = last
                 continue
             if channel.closed:
                 await self._send(send, b"event: ended\ndata: {}\n\n")
@@ -106,19 +107,24 @@ class FeedStream(Response):
                 await self._send(send, PING)
                 check_at = time() + PING_S / 2
                 continue
-            await channel.look()
+            await channel.look(reader)
 
-    async def _catch_up(self, channel: Channel, send: Send, place: int) -> int:
+    async def _catch_up(self, channel: Channel, send: Send) -> None:
         """Read the feed itself, until the ring has the rest."""
-        while not self._gone and place < channel.last and not channel.covers(place):
-            found = await self._hub.entries(self._helpdesk, place, _PAGE)
+        reader = self._reader
+        while not self._gone and reader.place < channel.last and not channel.covers(reader.place):
+            found = await self._hub.entries(self._helpdesk, reader.place, _PAGE)
             if not found:
                 break
             await self._send(send, b"".join(map(sse, found)))
-            place = found[-1].data.sequence
-        return place
+            reader.place = found[-1].data.sequence
 
     async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
         self._sending_since = asyncio.get_running_loop().time()
         await send({"type": "http.response.body", "body": body, "more_body": more})
         self._sending_since = 0.0
+
+
+def _never(_: bytes) -> bool:
+    """The web server knows no such way: everything is sent."""
+    return False

@@ -14,11 +14,13 @@ import uvicorn
 from msgspec import structs
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from adapters.store.engine import PostgresStore
 from api.app import create_app
 from api.bootstrap import Services, running
 from api.cli.serving import spare_collections
+from api.joining import JoiningProtocol
 from api.settings import Environment, Settings
 from benchmarks.common import Bench, Result, Side, figure
 from domain.exchange import Exchange
@@ -60,7 +62,7 @@ async def run(bench: Bench) -> list[Result]:
         _, token = await prepared(services)
         async with (
             _writer(services.conninfo) as writer,
-            served(create_app(services)) as ours,
+            served(create_app(services), JoiningProtocol) as ours,
             _Bare().served() as (bare, port),
         ):
             with services.feed_hub.following("osg") as channel:
@@ -178,10 +180,11 @@ async def write(conninfo: str) -> None:
 
 
 @asynccontextmanager
-async def served(app) -> AsyncGenerator[int]:
+async def served(app, protocol: type[asyncio.Protocol] = HttpToolsProtocol) -> AsyncGenerator[int]:
+    """At a port of its own; ours with the protocol that ``serve`` has."""
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off",
-                       timeout_graceful_shutdown=1)
+                       timeout_graceful_shutdown=1, http=protocol)
     )  # fmt: skip
     serving = asyncio.create_task(server._serve(None))
     while not server.started:  # noqa: ASYNC110 - it tells nobody

@@ -14,7 +14,7 @@ from api import restoring
 from api.auth import Scope
 from api.bootstrap import Services
 from api.cli.serving import _listening, _server
-from api.feed_hub import RING_MAX
+from api.feed_channel import RING_MAX
 from api.feed_pushing import FeedPushing
 from domain import clock
 from domain.feeds import Mark
@@ -251,8 +251,34 @@ async def test_a_stream_begins_anywhere_and_goes_on_live(services, address):
             assert answer.status_code == 400, bad
 
 
+async def test_a_reader_that_takes_nothing_for_a_while_holds_up_nobody_and_misses_nothing(
+    services, address
+):
+    async with partner(services, address, "osg") as osg, asyncio.TaskGroup() as tasks:
+        ticket = await begin(services.ledger, "osg", 1)
+        await current(services)
+        slow, quick = Reader(), Reader()
+        async with osg.stream("GET", "/stream") as answer:
+            lines = (line async for line in answer.aiter_lines() if line.startswith("data: "))
+            for _ in range(2):
+                slow.take(read((await anext(lines)).removeprefix("data: ")))
+            following = tasks.create_task(follow(osg, quick, 302))
+            # more than its connection holds, one by one and many at once
+            for count in (1, 1, 98, 1, 199):
+                with by():
+                    for _ in range(count):
+                        ticket.comment("\N{GRINNING FACE}" * 4_000, Visibility.PUBLIC)
+                await services.ledger.save(ticket)
+                await current(services)
+            await following
+            while slow.mark.sequence < 302:
+                slow.take(read((await anext(lines)).removeprefix("data: ")))
+        assert slow.mark == quick.mark
+
+
 async def test_a_reader_that_falls_out_of_the_ring_is_told_so(services, address, monkeypatch):
-    monkeypatch.setattr("api.feed_hub.RING_MAX", 20)
+    for module in ("api.feed_hub", "api.feed_channel"):
+        monkeypatch.setattr(f"{module}.RING_MAX", 20)
     assert RING_MAX > 20
     async with partner(services, address, "osg") as osg:
         ticket = await begin(services.ledger, "osg", 1)
