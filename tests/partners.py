@@ -40,9 +40,9 @@ async def partners(ledger: Ledger, until: datetime) -> None:
         await ledger.save(talked(name, number, at))
     for number, (name, code, why) in enumerate(
         (
-            ("osg", "unreadable", "the state 'in repair' is in no table: publish a mapping"),
-            ("osg", "unreadable", "the state 'in repair' is in no table: publish a mapping"),
-            ("dcache_rt", "refused", "403 Permission denied: the account may not create tickets"),
+            ("osg", "unreadable", "GHD_Status 'in repair' is not a state that was agreed on"),
+            ("osg", "unreadable", "GHD_Status 'in repair' is not a state that was agreed on"),
+            ("dcache_rt", "forbidden", 'status 403: {"message":"Permission Denied"}'),
         ),
         start=31,
     ):

@@ -16,7 +16,7 @@ from tests.scenarios import attributed
 
 pytestmark = pytest.mark.browser
 WAIT_MS = 30_000
-UNREADABLE = "the state 'in repair' is in no table: publish a mapping"
+UNREADABLE = "GHD_Status 'in repair' is not a state that was agreed on"
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_the_board_tells_how_each_partner_does(board, visit):
     expect(page.locator("#partner-ral_mail")).to_contain_text("their system moves until Monday")
     expect(page.locator("#partner-ral_mail")).to_contain_text(re.compile(r"3 oldest 1 h"))
     expect(page.locator("#partner-savannah")).to_contain_text("not interfaced")
-    expect(page.locator("#partner-dcache_rt")).to_contain_text("403 Permission denied")
+    expect(page.locator("#partner-dcache_rt")).to_contain_text("Permission Denied")
 
 
 def test_a_message_that_is_parked_while_somebody_looks_appears_and_is_left_out(board, visit):
