@@ -116,8 +116,15 @@ class EndSiteNotification(OnTicket, frozen=True, kw_only=True):
     pass
 
 
+class Erase(OnTicket, frozen=True, kw_only=True):
+    """Say that these contents, of the ticket or of its conversations, are deleted; whoever asks for it deletes them."""
+
+    contents: tuple[UUID, ...]
+    why: str
+
+
 TicketCommand = (
     Assign | Take | Release | StartWork | RequestReply | RecordReply | PutOnHold | Solve | FindUnsolvable
-    | Verify | Reopen | Close | Comment | Attach | Reclassify | EndSiteNotification
+    | Verify | Reopen | Close | Comment | Attach | Reclassify | EndSiteNotification | Erase
 )  # fmt: skip
 Command = OpenTicket | TicketCommand

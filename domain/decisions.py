@@ -100,6 +100,11 @@ def _comment(ticket: Ticket, command: c.Comment, actor: Actor) -> None:
         ticket.comment(command.text, command.visibility)
 
 
+def _erase(ticket: Ticket, command: c.Erase, _: Actor) -> None:
+    for content in command.contents:
+        ticket.erase(content, command.why)
+
+
 def _entry_right(command: c.Comment | c.Attach) -> Right:
     return Right.COMMENT if command.visibility is Visibility.PUBLIC else Right.COMMENT_INTERNAL
 
@@ -125,6 +130,7 @@ DECISIONS: Final[Mapping[type[c.OnTicket], Decision]] = MappingProxyType({
     c.Comment: Decision(_entry_right, _comment),
     c.Attach: Decision(_entry_right, lambda t, x, _: t.attach(x.name, x.media_type, x.body, x.visibility)),
     c.Reclassify: Decision(Right.RECLASSIFY, lambda t, x, _: t.reclassify(x.field, x.value, x.justification)),
+    c.Erase: Decision(Right.ADMINISTER, _erase),
     c.EndSiteNotification: Decision(Right.ADMINISTER, lambda t, _, __: t.end_site_notification()),
 })  # fmt: skip
 

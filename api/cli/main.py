@@ -12,6 +12,7 @@ from api.cli import (
     conformance,
     demo,
     directory,
+    erasing,
     exchange,
     feed,
     files,
@@ -58,6 +59,7 @@ writing.install(app)
 reading.install(app)
 files.install(app)
 operation.install(app)
+erasing.install(app)
 backups.install(app)
 demo.install(app)
 app.add_typer(tokens.app, name="token")

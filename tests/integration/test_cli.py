@@ -121,6 +121,26 @@ def test_a_history_tells_of_conversations_where_that_is_wanted(run: Run):
     assert history[1]["stream"] != history[0]["stream"]
 
 
+def test_texts_are_erased_by_command_line_after_a_look_at_what_goes(run: Run):
+    number = str(opened(run, "A secret subject", "--priority", "urgent")["number"])
+    nothing = run("erase", number, "--version", "1", check=False)
+    assert (nothing.returncode, "--reason" in nothing.stderr) == (2, True)
+
+    chosen = ("erase", number, "--containing", "SECRET")
+    planned = json.loads(run(*chosen, "--dry-run", "--json").stdout)
+    assert [each["field"] for each in planned["found"]] == ["subject"]
+    assert "A secret subject" in run("show", number).stdout
+
+    done = json.loads(run(*chosen, "--reason", "personal data", "--json").stdout)
+    assert done["erased"] == 1
+    assert "A secret subject" not in run("show", number).stdout
+    history = json.loads(run("history", number, "--json").stdout)
+    assert history[-1]["topic"] == "ticket.erased"
+    assert history[-1]["fields"]["why"] == "personal data"
+    assert json.loads(run("verify", "--json").stdout)["ok"]
+    assert run(*chosen, "--reason", "again").stdout == "0 erased.\n"
+
+
 def test_projections_are_rebuilt_and_a_wrong_row_is_told(run: Run, database: str):
     number = opened(run, "It is broken")["number"]
     run("queue", "TPM")  # keeps the projections until they are current
