@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Tokens for the API.", no_args_is_help=True)
 
 _DURATION: Final = re.compile(r"(\d{1,5})([mhd])")
+_ID_COLUMNS: Final = 36
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -84,7 +85,10 @@ def list_(context: typer.Context, json: Json = False) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     zone = settings_of(context).zone
-    table = Table("id", "person", "scopes", "label", "expires", "revoked", "last used", box=None)
+    table = Table(box=None)
+    table.add_column("id", min_width=_ID_COLUMNS)  # `token revoke` wants all of it
+    for title in ("person", "scopes", "label", "expires", "revoked", "last used"):
+        table.add_column(title)
     for row in found:
         table.add_row(
             str(row["id"]),
