@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from adapters.kit.contract import Adapter, Before, Place, Reading
 from adapters.kit.correcting import Heard
-from adapters.kit.correcting_fields import Readings, decides
+from adapters.kit.correcting_fields import TwoReadings, decides
 from adapters.kit.translating import Translation, read, translate
 from api.mapping_publications import Publication
 from domain.commands import Command
@@ -44,11 +44,11 @@ class Judging:
         self._same = [each.words == now.words for each in then]
         self._readings: list[tuple[Kept, Reading | Translation]] = []
         """The latest ones first."""
-        self._fields = Readings()
+        self._fields = TwoReadings()
 
-    def taken(self) -> Readings:
+    def taken(self) -> TwoReadings:
         """What the messages of the conversation, which is over, ask of fields beside the state."""
-        fields, self._fields = self._fields, Readings()
+        fields, self._fields = self._fields, TwoReadings()
         return fields
 
     def words_at(self, position: int) -> Words:

@@ -23,11 +23,14 @@ class Address(Struct, frozen=True, kw_only=True):
     account: str
     """As it stands there, percent signs and all; empty where there is none."""
     terms: Mapping[str, Sequence[str]]
+    """What stands behind the question mark: each name with its values, in their order."""
 
     def term(self, name: str, otherwise: str = "") -> str:
+        """The first value; ``otherwise`` where there is none."""
         return next(iter(self.terms.get(name, ())), otherwise)
 
     def all(self, name: str) -> frozenset[str]:
+        """Every value."""
         return frozenset(self.terms.get(name, ()))
 
 
@@ -56,6 +59,7 @@ def must_be_mailbox(address: str) -> None:
 
 
 def unlike(address: str, like: str) -> Undelivered:
+    """To be raised for an address that is none: it names ``like``, an example of a good one."""
     return Undelivered("bad-address", f"{address!r} is not like {like}", final=True)
 
 

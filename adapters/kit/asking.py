@@ -59,6 +59,7 @@ def opened(
 
 
 def entry(ticket: Ticket, text: str, *, public: bool) -> c.Comment:
+    """An entry of the public or of the internal diary."""
     visibility = Visibility.PUBLIC if public else Visibility.INTERNAL
     return c.Comment(number=ticket.number, text=text, visibility=visibility)
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from adapters.kit.by_hand import ByHand
 from adapters.kit.carriers import NO_CONNECTORS, Carriers, NoSecrets, Secrets
+from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.comparing_pages import CONFIRM_S, Linked, Nothing, Pages
 from adapters.kit.comparing_runs import Comparison
 from adapters.kit.contract import Adapter, Place, Stamping
@@ -21,7 +22,7 @@ from adapters.kit.mail_in import MailIn
 from adapters.kit.mappings import Mappings
 from adapters.kit.outbox import Outbox
 from adapters.kit.overruling import Overruling
-from adapters.kit.polling import Checkpoints, Pollers
+from adapters.kit.polling import Pollers
 from adapters.kit.repairing import Repairing
 from adapters.kit.reply_addresses import Keys, ReplyAddresses
 from adapters.kit.retry import Patience, Transport
@@ -45,6 +46,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     """Address of our page of a ticket, with ``{number}`` in it."""
 
     def place(self, partner: Helpdesk, adapter: Adapter) -> Place:
+        """The terms with a partner, as they are now."""
         return Place(
             helpdesk=partner.name,
             our_name=self.name,
@@ -121,7 +123,7 @@ def assemble(
         stamping={
             name: adapter for name, adapter in adapters.items() if isinstance(adapter, Stamping)
         },
-        notebook=checkpoints,
+        checkpoints=checkpoints,
     )
     addresses = ReplyAddresses(installation.mail_domain, reply_keys)
     writer = Writer(conversations, addresses)

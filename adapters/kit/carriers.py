@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.contract import Place, Stamping
 from adapters.kit.interface import (
     Connector,
@@ -22,7 +23,6 @@ from adapters.kit.interface import (
     Poller,
 )
 from adapters.kit.retry import Transport, Undelivered
-from adapters.kit.settling import Notebook
 from domain.helpdesk import Helpdesk
 
 NO_CONNECTORS: Final[Mapping[str, Connector]] = {}
@@ -35,7 +35,9 @@ _FRESH_S: Final = 1.0
 class Secrets(Protocol):
     """Where passwords and tokens for partners are kept. They never stand in events."""
 
-    async def secret(self, helpdesk: str) -> str: ...
+    async def secret(self, helpdesk: str) -> str:
+        """Empty where there is none. Raises ``StoreUnavailable``."""
+        ...
 
 
 class NoSecrets:
@@ -54,6 +56,7 @@ class MailCourier:
         self._transport, self._place, self._stamping = transport, place, stamping
 
     async def deliver(self, parcel: Parcel) -> Delivered:
+        """See ``Courier``. A mail that is delivered twice bears the same Message-ID both times."""
         raw: bytes | None = parcel.raw
         if self._stamping is not None:
             raw = self._stamping.stamped(parcel.raw, parcel.external_id)
@@ -89,15 +92,15 @@ class Carriers:
         *,
         allow_private: bool,
         stamping: Mapping[str, Stamping] = MappingProxyType({}),
-        notebook: Notebook | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         """``stamping``: adapters whose mails get the partner's ticket when they leave, by name.
 
-        ``notebook``: where couriers note what they begin.
+        ``checkpoints``: where couriers note what they begin.
         """
         self._place, self._transport, self._stamping = place, transport, stamping
         self._connectors, self._secrets = connectors, secrets
-        self._allow_private, self._notebook = allow_private, notebook
+        self._allow_private, self._checkpoints = allow_private, checkpoints
         self._lines: dict[str, _Connected] = {}
 
     async def courier(self, partner: Helpdesk) -> Courier:
@@ -148,8 +151,8 @@ class Carriers:
             return known.line
         line = connector.connect(place, secret, allow_private=self._allow_private)
         for about, each in line.settling.items():
-            if self._notebook is not None:
-                each.keep(self._notebook, f"{BEGUN}{partner.name}:{about}")
+            if self._checkpoints is not None:
+                each.keep(self._checkpoints, f"{BEGUN}{partner.name}:{about}")
         connected = _Connected(partner.adapter, place, secret, line, asked_at)
         self._lines[partner.name] = connected
         if known is not None:

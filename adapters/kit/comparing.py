@@ -24,6 +24,8 @@ from domain.words import Words
 
 
 class Repair(Enum):
+    """What a rule would do about a difference."""
+
     CREATE = "create"
     """Theirs is lost: ours is told them anew, as a whole."""
     FOLLOW = "follow"
@@ -39,9 +41,14 @@ class Repair(Enum):
 
 
 class Difference(Struct, frozen=True):
+    """Something that both sides should have alike, and have not."""
+
     field: str
+    """One of ``domain.divergences.FIELDS``."""
     ours: str
+    """Our value, in our words; of messages, the positions of the events that they tell of."""
     theirs: str
+    """Theirs, in their words."""
     repair: Repair
 
 

@@ -37,7 +37,9 @@ class Linked(Protocol):
         """Conversations in order of their identifiers whose ticket is not long final."""
         ...
 
-    async def helpdesks(self) -> Sequence[str]: ...
+    async def helpdesks(self) -> Sequence[str]:
+        """Names of the partners that such tickets are linked with."""
+        ...
 
 
 class Nothing:
@@ -51,6 +53,8 @@ class Nothing:
 
 
 class Diverging(Struct, frozen=True):
+    """A difference, and the ticket that it was found at."""
+
     exchange: UUID
     number: int
     external_id: str
@@ -80,6 +84,8 @@ class _Judged(Struct, frozen=True):
 
 
 class Pages:
+    """Compares a page of the tickets that are exchanged with a partner, records what differs, and puts it right where asked to."""
+
     def __init__(
         self,
         conversations: Conversations,

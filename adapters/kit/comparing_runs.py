@@ -10,8 +10,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.comparing_pages import BEGINNING, Compared, Linked, Pages
-from adapters.kit.polling import Checkpoints
 from adapters.kit.retry import Undelivered
 from domain import clock
 from domain.errors import NotNow

@@ -27,9 +27,11 @@ class SessionConnector(ABC, Generic[TermsT, SessionT]):
         self._terms, self._session = terms, session
 
     def check(self, address: str) -> None:
+        """See ``Connector``."""
         self._terms(address)
 
     def connect(self, place: Place, secret: str, *, allow_private: bool) -> Line:
+        """See ``Connector``."""
         session = self._session(
             self._terms(place.their_address),
             secret,

@@ -1,6 +1,6 @@
 """What the fields beside the state become after a partner's messages were read wrongly. Pure.
 
-``Readings`` goes through the messages with both mappings; what the last one that differs should have led to is
+``TwoReadings`` goes through the messages with both mappings; what the last one that differs should have led to is
 what the ticket gets, as long as nobody changed the field since.
 """
 
@@ -26,7 +26,7 @@ class _Wanted(Struct, frozen=True):
     heard: Heard
 
 
-class Readings:
+class TwoReadings:
     """What the messages of one conversation ask of the fields beside the state, with two mappings, in order."""
 
     def __init__(self) -> None:

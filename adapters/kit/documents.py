@@ -26,6 +26,8 @@ OUR_ID: Final = re.compile(r"([A-Z][A-Z0-9]{1,15})-(\d{1,9})")
 
 
 class Documents(Generic[Ours, Theirs]):
+    """Reads and writes the documents of one adapter, and answers for its mapping."""
+
     def __init__(
         self,
         ours: type[Ours],
@@ -34,7 +36,10 @@ class Documents(Generic[Ours, Theirs]):
         bytes_max: int = 2_000_000,
         no_document: str = "no document of this adapter",
     ) -> None:
-        """Take two tagged structs. ``no_document``: what an operator reads that anything else is."""
+        """``ours``, ``theirs``: tagged structs. ``bytes_max``: of a document that is read.
+
+        ``no_document``: what an operator reads that anything else is.
+        """
         self._ours, self._theirs = ours, theirs
         self._bytes_max, self._no_document = bytes_max, no_document
         either: Any = ours | theirs
@@ -52,6 +57,7 @@ class Documents(Generic[Ours, Theirs]):
             raise Unreadable(f"this is {self._no_document}: {error}"[:500]) from error
 
     def write(self, document: Ours | Theirs) -> bytes:
+        """JSON that people can read."""
         return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
     def to_do(self, raw: bytes) -> Ours:
@@ -86,6 +92,7 @@ class Documents(Generic[Ours, Theirs]):
         whole: Callable[[News], Ours],
         change: Callable[[News], Ours | Ignored],
     ) -> bytes | Ignored:
+        """The document that tells the partner the ``whole`` ticket, or the ``change`` of one that it knows."""
         document = whole(news) if news.whole else change(news)
         return document if isinstance(document, Ignored) else self.write(document)
 

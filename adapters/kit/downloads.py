@@ -41,6 +41,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """A file as the partner lists it."""
 
     path: str
+    """Behind the address of the partner's interface; or a whole address."""
     size: int = 0
     """Bytes, as it says; 0 where it does not."""
     sha256: str = ""
@@ -62,6 +63,8 @@ class _Away(Exception):
 
 
 class Downloads:
+    """Fetches the files of one partner, one at a time."""
+
     def __init__(
         self,
         api: Api,

@@ -12,13 +12,13 @@ import structlog
 from msgspec import Struct
 
 from adapters.kit.carriers import Carriers
+from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.contract import Adapter, Reading
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.downloads import NotFetched
 from adapters.kit.files import ReceivedFile, taken
 from adapters.kit.hops import as_for_us
 from adapters.kit.interface import Elsewhere
-from adapters.kit.polling import Checkpoints
 from adapters.kit.retry import Patience, Undelivered
 from adapters.tasks import end
 from domain.disclosure import heard
@@ -44,7 +44,9 @@ _PAUSED_S: Final = 60.0
 class Naming(Protocol):
     """An adapter whose messages may name a file that is fetched."""
 
-    def elsewhere(self, reading: Reading) -> Elsewhere | None: ...
+    def elsewhere(self, reading: Reading) -> Elsewhere | None:
+        """The file that the message names and does not bring; None for none."""
+        ...
 
 
 class Want(Struct, frozen=True):
@@ -56,6 +58,8 @@ class Want(Struct, frozen=True):
 
 
 class Fetching:
+    """Fetches what messages name, in a task for each partner, until it is there or will not come."""
+
     def __init__(
         self,
         conversations: Conversations,

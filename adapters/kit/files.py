@@ -29,6 +29,8 @@ class ReceivedFile(Struct, frozen=True):
 
 
 class Taken(Struct, frozen=True):
+    """What becomes of the files of one message."""
+
     commands: Sequence[c.Attach]
     withheld: Sequence[str]
     """Why others are left where they are, for the record."""

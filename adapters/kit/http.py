@@ -18,6 +18,7 @@ from adapters.kit.retry import Undelivered
 from domain import clock
 
 BYTES_MAX: Final = 5_000_000
+"""Of an answer."""
 PIECE_BYTES: Final = 65_536
 _JSON: Final = {"Content-Type": "application/json"}
 _TIMES: Final = httpx2.Timeout(30.0, connect=5.0)
@@ -82,6 +83,7 @@ class Answer(Struct, frozen=True):
 
 
 def names_small(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers by their names in small letters."""
     return {name.lower(): value for name, value in headers.items()}
 
 
@@ -102,7 +104,10 @@ class Api:
         in_all_s: float = _IN_ALL_S,
         environment: str = "",
     ) -> None:
-        """``in_all_s``: what a call may take, however busy the partner seems to be with answering."""
+        """``url``: what stands before the paths of all calls. ``bytes_max``: of an answer; a larger one is an error.
+
+        ``in_all_s``: what a call may take, however busy the partner seems to be with answering.
+        """
         self._bytes_max, self._in_all_s = bytes_max, in_all_s
         self._client = httpx2.AsyncClient(
             base_url=url,
@@ -165,6 +170,7 @@ class Api:
             raise Undelivered("not-reached", detail, final=False) from error
 
     def forget_session(self) -> None:
+        """Forget all cookies."""
         self._client.cookies.clear()
 
     async def close(self) -> None:

@@ -34,11 +34,14 @@ class Parcel(Struct, frozen=True, kw_only=True):
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
+    """What became of a message that the partner took."""
+
     receipt: str
     """What the partner's system answered, for the record."""
     external_id: str = ""
     """The partner's ticket, where the answer tells."""
     external_reference: str = ""
+    """How the partner wants it to be named in messages."""
     opened_at: datetime | None = None
     """When it was made, by their clock, where the answer tells."""
 
@@ -59,10 +62,14 @@ class Incoming(Struct, frozen=True, kw_only=True):
     message_id: str
     """The partner's own identifier of the change: the same whenever it is found again."""
     raw: bytes
+    """As the adapter reads it, and as it is kept."""
     sent_at: datetime | None = None
+    """When it happened, by their clock; None where they do not say."""
 
 
 class Found(Struct, frozen=True, kw_only=True):
+    """One page of changes."""
+
     messages: Sequence[Incoming]
     """In the order in which they are to have their effects."""
     cursor: bytes

@@ -22,6 +22,8 @@ BYTES_MAX: Final = WORDS_MAX * 2 * len(TABLES) * 250
 
 
 class InForce(Struct, frozen=True, kw_only=True):
+    """With what a partner's messages are read and written now."""
+
     helpdesk: str
     mapping: str
     """As it stands with every message: the adapter's mapping, and the published version where there is one."""
@@ -46,6 +48,8 @@ class Version(Struct, frozen=True, kw_only=True):
 
 
 class Mappings:
+    """Tables of words that are published for a partner, over those of its adapter."""
+
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations
         self._ledger = conversations.ledger

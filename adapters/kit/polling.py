@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 
 from adapters.kit.carriers import Carriers
+from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.conversations import CONNECTED, Conversations
 from adapters.kit.inbox import Inbox, Received
 from adapters.kit.retry import Patience, Undelivered
@@ -35,15 +36,10 @@ _KEEP_EVERY: Final = timedelta(seconds=15)
 _ERROR_CHARACTERS_MAX: Final = 500
 
 
-class Checkpoints(Protocol):
-    """Where a follower has got to, and a few bytes that it needs to go on."""
-
-    async def load(self, name: str) -> tuple[int, bytes]: ...
-    async def save(self, name: str, position: int, memory: bytes) -> None: ...
-
-
 class Stir(Protocol):
-    def __call__(self, received: Received) -> None: ...
+    def __call__(self, received: Received) -> None:
+        """A message was kept, and waits to have its effect."""
+        ...
 
 
 class PollerHealth(Struct, kw_only=True):
@@ -81,6 +77,8 @@ class LinkedTo:
 
 
 class Pollers:
+    """Asks each partner that has to be asked, in a task of its own: in its rhythm, or when something hints at news."""
+
     def __init__(
         self,
         conversations: Conversations,

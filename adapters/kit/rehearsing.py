@@ -26,6 +26,8 @@ class Said(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True, kw_only=True):
+    """What would become of a message."""
+
     direction: str
     mapping: str
     """Incoming: name and version of the mapping that would read it. Empty for outgoing messages."""
@@ -102,6 +104,7 @@ async def _stop(_: Ticket) -> Sequence[Aggregate]:
 
 
 def said(command: c.Command) -> Said:
+    """A command, for people."""
     fields = msgspec.to_builtins(command)
     told = {name: value for name, value in fields.items() if value not in (None, "", [], {})}
     told.pop("expected_version", None)

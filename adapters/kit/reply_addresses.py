@@ -28,6 +28,8 @@ _ASKED_EVERY: Final = timedelta(seconds=1)
 
 
 class SigningKey(Struct, frozen=True):
+    """A key as it is looked up; whoever has it can make addresses."""
+
     secret: bytes
     until: datetime | None = None
     """From then on what it signed is not believed; None for the one that signs."""

@@ -27,8 +27,12 @@ class Transport(Protocol):
 
 
 class Patience(Struct, frozen=True, kw_only=True):
+    """How often something is attempted, and how long the pauses between are."""
+
     first_s: float = 2.0
+    """The pause after the first attempt, in seconds."""
     longest_s: float = 900.0
+    """No pause is longer, unless the partner asks for that."""
     attempts_max: int = 24
     """About four hours in all; then the message is parked."""
 

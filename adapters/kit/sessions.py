@@ -15,6 +15,8 @@ _AT_ONCE: Final = 4
 
 
 class AccountSession:
+    """One account at one partner's interface. Calls beyond ``at_once`` wait for one to end."""
+
     def __init__(
         self,
         url: str,

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 import structlog
 
+from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.retry import Undelivered
 from domain import clock
 
@@ -22,28 +23,23 @@ TEXT_S: Final = 15.0
 """For a text: it is written within a second or two, and what was not is mostly gone with its connection."""
 
 
-class Notebook(Protocol):
-    """Where is kept what must be known after a crash."""
-
-    async def load(self, name: str) -> tuple[int, bytes]: ...
-    async def save(self, name: str, position: int, memory: bytes) -> None: ...
-
-
 class Settling:
+    """Writes of one kind at one partner, by the names under which they would be found there."""
+
     def __init__(self, settle_s: float) -> None:
         """Keep attempts apart by ``settle_s`` seconds, counted from the end of the one before."""
         self._settle = timedelta(seconds=settle_s)
         self._born_at = clock.now()
         self._doubtful: dict[str, datetime] = {}
-        self._notebook: Notebook | None = None
-        self._page = ""
+        self._checkpoints: Checkpoints | None = None
+        self._kept_as = ""
         self._before: frozenset[str] | None = None
         """See ``_begun_before``."""
         self._writing = asyncio.Lock()
 
-    def keep(self, notebook: Notebook, page: str) -> None:
+    def keep(self, checkpoints: Checkpoints, name: str) -> None:
         """Note there, under this name, what is begun: so who comes after a crash waits for nothing else."""
-        self._notebook, self._page = notebook, page
+        self._checkpoints, self._kept_as = checkpoints, name
 
     async def be_certain(self, name: str, decided_at: str) -> None:
         """Before something is written because it was not found. Raises ``Undelivered`` while it may still appear.
@@ -67,8 +63,8 @@ class Settling:
 
     async def _begun_before(self) -> frozenset[str] | None:
         """What was under way when the process before us ended; None where nobody noted that."""
-        if self._before is None and self._notebook is not None:
-            _, noted = await self._notebook.load(self._page)
+        if self._before is None and self._checkpoints is not None:
+            _, noted = await self._checkpoints.load(self._kept_as)
             self._before = frozenset(msgspec.json.decode(noted, type=list[str])) if noted else None
         return self._before
 
@@ -91,7 +87,7 @@ class Settling:
 
     async def _note(self) -> None:
         """Before the write. Its end is noted with the next one: a name too many costs nobody anything."""
-        if self._notebook is None:
+        if self._checkpoints is None:
             return
         async with self._writing:
             before: frozenset[str] | None = frozenset()
@@ -101,7 +97,7 @@ class Settling:
                 before is not None
             ):  # else nobody knows what was begun before us, and it stays like that
                 names = sorted({*self._doubtful, *before})
-                await self._notebook.save(self._page, 0, msgspec.json.encode(names))
+                await self._checkpoints.save(self._kept_as, 0, msgspec.json.encode(names))
 
 
 def repeats(what: str, marks: Iterable[tuple[str, str]]) -> list[str]:

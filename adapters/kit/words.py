@@ -19,9 +19,13 @@ def known_state(words: Words, word: str) -> Status | None:
 
     ``word`` is as the partner wrote it; tables of formats whose case does not matter hold small letters.
     """
-    plain = " ".join(word.replace("_", " ").replace("-", " ").lower().split())
-    found = words.states.read(word) or words.states.read(plain)
+    found = words.states.read(word) or words.states.read(plain(word))
     return Status(found) if found else None
+
+
+def plain(word: str) -> str:
+    """In small letters, with single spaces where hyphens and underscores were: so tables need one spelling."""
+    return " ".join(word.replace("_", " ").replace("-", " ").lower().split())
 
 
 def priority(words: Words, word: str) -> Priority | None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.conversations import Conversations
 from adapters.kit.deciding import Deciding
 from adapters.kit.fetching import ELSEWHERE, Fetching
@@ -18,7 +19,7 @@ from adapters.kit.following import Following, remember
 from adapters.kit.inbox import Inbox, Received
 from adapters.kit.lanes import Lane
 from adapters.kit.outbox import Outbox
-from adapters.kit.polling import Checkpoints, Pollers
+from adapters.kit.polling import Pollers
 from adapters.kit.progress import Progress
 from adapters.kit.retry import Patience
 from adapters.kit.turns import Turns

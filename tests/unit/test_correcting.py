@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.kit.correcting import Changed, Heard, Since, commands_of, state_correction
-from adapters.kit.correcting_fields import Readings
+from adapters.kit.correcting_fields import TwoReadings
 from domain import commands as c
 from domain.commands import FindUnsolvable, PutOnHold, Reopen, Solve, StartWork
 from domain.identifiers import random_id
@@ -109,9 +109,9 @@ def heard(position: int) -> Heard:
 
 def fields(
     *messages: tuple[list[c.Command], list[c.Command]], ticket: Ticket, withheld=()
-) -> Readings:
+) -> TwoReadings:
     """Each message as it was read and as it would be; all while the ticket was as it is."""
-    readings = Readings()
+    readings = TwoReadings()
     for position, (was, means) in enumerate(messages, 1):
         readings.note(heard(position), was, means, ticket, withheld)
     return readings

@@ -31,6 +31,7 @@ def is_number(text: str, number: int) -> bool:
 
 
 def submitter(fields: Mapping[str, str]) -> Contact | None:
+    """Who opened the ticket, as far as the fields say; None where they say nothing of it."""
     contact = Contact(
         name=line(fields.get("GHD_Name", ""), 200),
         mail=mail.address(fields.get("GHD_E-Mail", "")),

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from adapters.kit.contract import Unreadable
+from adapters.kit.words import plain
 from domain.lifecycle import Status
 from domain.vocabulary import DEFAULTS, Priority
 from domain.words import Table, Words
@@ -45,10 +46,9 @@ _DATE: Final = re.compile(
 
 
 def _read(table: Table, word: str) -> str | None:
-    """As it is written, or else in small letters with single spaces: so tables need one spelling."""
-    plain = " ".join(word.replace("_", " ").replace("-", " ").lower().split())
+    """As it is written, or else its plain spelling."""
     found = table.read(word)
-    return table.read(plain) if found is None else found
+    return table.read(plain(word)) if found is None else found
 
 
 def state(words: Words, word: str) -> Status | None:
@@ -92,8 +92,10 @@ def problem_at(text: str) -> datetime | None:
 
 
 def problem_text(at: datetime | None) -> str:
+    """How we write an instant: in UTC, to the minute; empty for none."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else ""
 
 
 def vo(word: str) -> str:
+    """The name of a VO; empty for a word that says there is none."""
     return "" if word.lower() in ("none", "n/a", "-") else word[:100]

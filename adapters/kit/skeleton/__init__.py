@@ -46,6 +46,7 @@ def write(name: str, root: Path) -> list[Path]:
 
 
 def class_name(name: str) -> str:
+    """``new_desk`` becomes ``NewDesk``."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 
