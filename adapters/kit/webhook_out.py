@@ -63,8 +63,12 @@ class WebhookOut:
         allow_private: bool = False,
         answer_s_max: float = ANSWER_S_MAX,
         environment: str = "",
+        trust: ssl.SSLContext | None = None,
     ) -> None:
-        """``environment``: ours, empty in production; each delivery names it."""
+        """``environment``: ours, empty in production; each delivery names it.
+
+        ``trust``: whose certificates are believed; by default the system's authorities, read once for all.
+        """
         self._allow_private = allow_private
         self._headers = {
             "User-Agent": user_agent(environment),
@@ -73,6 +77,7 @@ class WebhookOut:
             ENVIRONMENT_HEADER: environment or "production",
         }
         self._answer_s_max = answer_s_max
+        self._trust = trust
         self._targets: dict[str, _Target] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -151,7 +156,7 @@ class WebhookOut:
         """Made when there is a loop to make it in."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(), limit=100),
+                connector=aiohttp.TCPConnector(ssl=self._trust or True, limit=100),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
                 auto_decompress=False,
