@@ -172,3 +172,20 @@ async def test_every_field_that_can_diverge_has_a_hint_and_is_known_to_the_api(d
         assert fields(await desk.listed(field=field)) == [field]
     page = (await desk.admin.get(PAGE)).text
     assert page.count('id="divergence-') == len(FIELDS)
+
+
+async def test_a_comparison_is_begun_on_the_page_unless_the_partner_cannot_be_asked(
+    desk: Desk, sign_in: SignIn
+):
+    await desk.diverging(state=("new", "closed"))
+    said = {"helpdesk": "desk"}
+    assert 'action="/exchange/compare"' in (await desk.admin.get(PAGE)).text
+    away = await desk.admin.post("/exchange/compare", data=said)
+    assert away.status_code == 409
+    assert "desk cannot be asked" in away.text
+    assert await desk.services.exchange.comparison.progress("desk") is None
+    reader = await sign_in("auditor")
+    assert 'action="/exchange/compare"' not in (await reader.get(PAGE)).text
+    assert (await reader.post("/exchange/compare", data=said)).status_code == 403
+    part = await desk.admin.get(PAGE, headers={"hx-request": "true"})
+    assert part.text.strip().startswith('<p class="quiet">No comparison of all tickets')

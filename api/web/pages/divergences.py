@@ -7,10 +7,12 @@ from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from adapters.kit.repairing import REASON_CHARACTERS_MAX
-from api.web.pages.operating import decided, for_writing, may_write
+from api.comparing import compare
+from api.web.pages.operating import as_caller, decided, for_writing, may_write
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
-from api.web.rendering import address, page
+from api.web.rendering import address, page_or_part
+from domain import clock
 from domain.divergences import FIELDS, HINTS
 from domain.rights import Right, require
 from projections.divergences import diverging
@@ -53,10 +55,25 @@ async def divergences(
         "hints": HINTS,
         "found": found,
         "progress": await services.exchange.comparison.progress(helpdesk),
+        "address": address(_PATH, helpdesk=helpdesk, field=field, cursor=cursor),
         "next_address": address(_PATH, helpdesk=helpdesk, field=field, cursor=found.next or ""),
         "may_settle": may_write(caller, Right.SEND),
     }
-    return page(request, "divergences.html", values)
+    return page_or_part(request, "divergences", values)
+
+
+@router.post("/exchange/compare")
+async def compare_all(
+    request: Request,
+    caller: Reader,
+    helpdesk: Annotated[str, Form(min_length=1, max_length=100)],
+) -> Response:
+    """Let the service compare all tickets; the page shows how that goes. A partner that cannot be asked is told at once."""
+    services = for_writing(request, caller)
+    with as_caller(caller):
+        await compare(services, caller.actor, helpdesk, repair=False, limit=1)
+    await services.exchange.comparison.begin(helpdesk, clock.now())
+    return RedirectResponse(address(_PATH, helpdesk=helpdesk), 303)
 
 
 @router.post(_PATH)
