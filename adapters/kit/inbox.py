@@ -14,11 +14,10 @@ import structlog
 from msgspec import Struct
 
 from adapters.kit.applying import Application
+from adapters.kit.belonging import Belonging
 from adapters.kit.carrying import Settled
-from adapters.kit.contract import Reading, Unreadable
+from adapters.kit.contract import Reading
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
-from adapters.kit.hops import as_for_us
-from adapters.kit.reused import given_up
 from adapters.kit.verdicts import TellAgain, Verdict
 from domain import clock
 from domain.errors import AlreadyClaimed, NotNow, Refused, StaleVersion, StoreUnavailable
@@ -46,6 +45,7 @@ class Inbox:
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations
         self._adapters = conversations.adapters
+        self._belonging = Belonging(conversations)
         self.tell_again: TellAgain | None = None
         """Set where the exchange is put together."""
 
@@ -75,11 +75,11 @@ class Inbox:
         sent_at: datetime | None,
         about: UUID | None,
     ) -> Received:
-        reading = self._glance(partner, raw)
-        if about is None and self._opens(partner.name, reading):
+        reading = self._belonging.glance(partner, raw)
+        if about is None and self._belonging.opens(partner.name, reading):
             key, stream = reading.external_id, None
         else:
-            key, stream = await self._find(partner.name, reading, about)
+            key, stream = await self._belonging.find(partner.name, reading, about)
         async with self._conversations.alone(stream or random_id()):
             exchange = await self._conversations.begin_or_load(stream)
             provenance = _provenance(partner.name, message_id)
@@ -113,9 +113,9 @@ class Inbox:
 
         ``about`` is the conversation it belongs to, where the carrier knows it for certain.
         """
-        reading, moves = self._glance(partner, raw), True
+        reading, moves = self._belonging.glance(partner, raw), True
         for attempt in range(ATTEMPTS_MAX):
-            key, stream = await self._find(partner.name, reading, about)
+            key, stream = await self._belonging.find(partner.name, reading, about)
             async with self._conversations.alone(stream or random_id()):
                 exchange = await self._conversations.begin_or_load(stream)
                 with acting(_provenance(partner.name, message_id), _believable(sent_at)):
@@ -160,50 +160,6 @@ class Inbox:
         return exchange.receive(
             message_id, raw, self._adapters[partner.adapter].media_type, mapping
         )
-
-    def _opens(self, helpdesk: str, reading: Reading) -> bool:
-        """Whether a message is believed that it is the first about their ticket.
-
-        Where it is not, the claim of their identifier refuses the append.
-        """
-        known = self._conversations.recent.about(helpdesk, reading.external_id)
-        return bool(reading.opens and reading.external_id and not reading.number) and not known
-
-    async def _find(
-        self, helpdesk: str, reading: Reading, about: UUID | None
-    ) -> tuple[str, UUID | None]:
-        """The conversation, and the key under which it can claim a ticket of theirs that is new to it."""
-        key = ""
-        if about is None:
-            key, about = await self._conversations.find(
-                helpdesk, number=reading.number, external_id=reading.external_id
-            )
-        if (
-            about is not None
-            and reading.opens
-            and await given_up(self._conversations, about, reading)
-        ):
-            return await self._conversations.link(helpdesk, reading.external_id)
-        if about is not None and reading.moved_to:
-            key, _ = await self._conversations.link(helpdesk, reading.moved_to)
-        return key, about
-
-    def _glance(self, partner: Helpdesk, raw: bytes) -> Reading:
-        """Which conversation the message belongs to: one of its own where that cannot be told.
-
-        What is wrong with the message is found, and recorded, when it is applied.
-        """
-        adapter = self._adapters[partner.adapter]
-        try:
-            reading = self._conversations.readings.read(adapter, raw)
-        except Unreadable:
-            return Reading()
-        except Exception:  # a defect of the adapter must not cost us the message
-            log.exception("adapter failed to read", adapter=adapter.name)
-            return Reading()
-        if not isinstance(reading, Reading):
-            return Reading()
-        return as_for_us(reading, self._conversations.place(partner).our_name)
 
     async def apply(self, stream: UUID) -> bool:
         """Give the oldest waiting message its effect; False when none waits.
