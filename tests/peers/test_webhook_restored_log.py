@@ -53,7 +53,8 @@ async def test_after_a_loss_nothing_is_taken_for_what_was_lost(database, more_da
 
             async with hub(restored, "GGUS", **never) as ours:
                 await connected(ours, theirs)
-                [diverged, *_] = await ours.wait_for(Exchange.Diverged)
+                [forgotten, diverged, *_] = await ours.wait_for(Exchange.Diverged, 2)
+                assert (forgotten.field, len(forgotten.theirs.split())) == ("forgotten", 2)
                 assert (diverged.field, diverged.ours, diverged.theirs) == (
                     "state", "assigned", "on hold",
                 )  # fmt: skip
