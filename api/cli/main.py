@@ -11,6 +11,7 @@ from api.cli import (
     backups,
     conformance,
     demo,
+    differences,
     directory,
     erasing,
     exchange,
@@ -57,6 +58,7 @@ def options(
 serving.install(app)
 writing.install(app)
 reading.install(app)
+differences.install(app)
 files.install(app)
 operation.install(app)
 erasing.install(app)

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from api.routes import (
     attachments,
     audit,
+    changes,
     commands,
     comparisons,
     conflicts,
@@ -35,6 +36,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     queues.router,
     commands.router,
     attachments.router,
+    changes.router,
     sites.router,
     levels.router,
     directory.router,

@@ -105,6 +105,13 @@ def test_a_ticket_is_opened_shown_and_told_by_command_line(run: Run):
     before = history[0]["position"]
     assert json.loads(run("queue", "NGI_DE", "--as-of", str(before), "--json").stdout) == []
 
+    changes = json.loads(run("changes", number, "--since", str(before), "--json").stdout)
+    assert {"field": "unit", "before": "TPM", "after": "NGI_DE"} in changes["changes"]
+    assert "TPM -> NGI_DE" in run("changes", number, "--since", str(before)).stdout
+    came = run("queue-changes", "NGI_DE", "--since", str(before)).stdout
+    assert came.startswith("came ")
+    assert "It is broken" in came
+
     status = json.loads(run("status", "--json").stdout)
     assert status["head"] == history[-1]["position"]
     assert {each["state"] for each in status["projections"]} == {"current"}
