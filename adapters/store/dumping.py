@@ -19,6 +19,7 @@ from adapters.store.server_binaries import choose
 
 EXISTS: Final = "SELECT to_regnamespace('ledger') IS NOT NULL"
 KNOWN: Final = "SELECT FROM pg_roles WHERE rolname = %s"
+MEMBER: Final = "SELECT pg_has_role(current_user, %s, 'MEMBER')"
 _WHOLE: Final = ("--no-owner", "--exit-on-error", "--single-transaction")
 
 
@@ -56,9 +57,12 @@ def restore(conninfo: str, file: Path) -> None:
                 " say so: ticketledger log restored"
             )
         role = sql.Identifier(ROLE)
-        if connection.execute(KNOWN, (ROLE,)).fetchone() is None:
+        new = connection.execute(KNOWN, (ROLE,)).fetchone() is None
+        if new:
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+        # Whoever makes a role may give it away, but not take it on.
+        if new or connection.execute(MEMBER, (ROLE,)).fetchone() != (True,):
+            connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
     _run(conninfo, "pg_restore", *_WHOLE, "--exclude-schema=view", str(file))
     _run(conninfo, "pg_restore", *_WHOLE, "--schema=view", f"--role={ROLE}", str(file))
 
