@@ -1,10 +1,9 @@
 """The web application over running services: routes, problems, documentation, pages."""
 
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from api import documentation, problems, web
 from api.attachments import FORM_BYTES_MAX
@@ -52,17 +51,13 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(soap.router)
     web.install(app)
-    edge = {
-        "body_bytes_max": services.settings.body_bytes_max,
-        "file_bytes_max": FORM_BYTES_MAX,
-        "measures": app.state.measures,
-        "environment": services.settings.environment.value,
-    }
-    app.add_middleware(Edge, **edge)
-    app.doors = Starlette(
-        routes=[webhooks.straight(PREFIX)],
-        middleware=[Middleware(Edge, **edge)],
-        exception_handlers=app.exception_handlers,
+    edge = partial(
+        Edge,
+        body_bytes_max=services.settings.body_bytes_max,
+        file_bytes_max=FORM_BYTES_MAX,
+        measures=app.state.measures,
+        environment=services.settings.environment.value,
     )
-    app.doors.state = app.state
+    app.add_middleware(edge)
+    app.open_door(f"{PREFIX}{webhooks.PATH}", webhooks.take_straight, edge)
     return app
