@@ -63,7 +63,8 @@ FILL_MESSAGES = """
     INSERT INTO view.message
     SELECT stream, n, helpdesk, (ARRAY['in', 'out'])[n % 2 + 1],
            CASE WHEN n = 2 AND number % 20 = number / 1000 THEN 'pending'
-                WHEN n = 3 AND number % 70 = 0 THEN 'parked' ELSE 'applied' END,
+                WHEN n = 3 AND number % 70 = 0 THEN 'parked'
+                WHEN n = 3 AND number % 70 = 1 THEN 'refused' ELSE 'applied' END,
            '', '', NULL, 0, '', NULL, 0, 0, '[]', opened_at, opened_at, position * 4 + n, position * 4 + n
       FROM view.exchange, generate_series(1, 3) AS n
 """
@@ -149,6 +150,8 @@ QUESTIONS = {
         c, ticket_page.TicketFilter(external_id="REF-77", helpdesk="desk_17")
     ),
     "the exchange board": lambda c: exchanges.board(c, number=7),
+    "what was refused": exchanges.refused,
+    "what was refused of a partner": lambda c: exchanges.refused(c, helpdesk="desk_7"),
     "what is parked": exchanges.parked,
     "what is parked of a partner": lambda c: exchanges.parked(c, helpdesk="desk_7"),
     "what diverges at a partner": lambda c: divergences.diverging(c, "desk_7"),

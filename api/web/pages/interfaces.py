@@ -14,7 +14,7 @@ from api.commanding import Caller
 from api.conformance.plan import Plan, plan
 from api.conformance.report import RunReport, RunSummary, report, summary
 from api.conformance.runs import ConformanceRuns
-from api.web.pages.operating import as_caller, for_writing, may_write
+from api.web.pages.operating import as_caller, for_writing, may, may_write
 from api.web.pages.reader import Reader, services_of
 from api.web.pages.route import page_router
 from api.web.rendering import address, page, page_or_part
@@ -88,8 +88,10 @@ async def interface(
     found: Page[ConformanceRun] = Page([])
     if planned.manner:
         found = await ConformanceRuns(services).page(name, cursor=cursor or None, limit=_RUNS)
+    may_see_terms = may(caller, Right.ADMINISTER) or may(caller, Right.AUDIT)
     values = {
         "partner": status,
+        "registered": await services.exchange.by_hand.registered(name) if may_see_terms else None,
         "plan": planned,
         "runs": Page([summary(run) for run in found.items], found.next),
         "runs_address": address(_address(name), cursor=found.next or ""),
