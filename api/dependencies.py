@@ -14,8 +14,9 @@ import msgspec
 from fastapi import Depends, Path, Query, Request, Response
 from msgspec import Struct
 
-from api.auth import NotSignedIn, Scope
+from api.auth import Scope
 from api.bootstrap import Question, Services, T
+from api.callers import caller_of
 from api.commanding import Caller, carry_out
 from api.moments import POSITION_MAX
 from api.problems import BadRequest, NotYet, ScopeMissing
@@ -28,12 +29,10 @@ from domain.lifecycle import Action
 from domain.provenance import Provenance, acting
 from domain.rights import PERMITTED, Actor, Right, Role, require
 
-COOKIE: Final = "ticketledger_session"
 KEY_CHARACTERS_MAX: Final = 255
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:@/+=-]{1,100}")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _TAG: Final = re.compile(r'(?:W/)?"([\d-]{1,40})"')
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _encode = msgspec.json.Encoder().encode
 
@@ -145,42 +144,6 @@ def answer(content: Any, headers: dict[str, str] | None = None) -> Response:
 
 
 # -- who asks --------------------------------------------------------------------------------------
-
-
-async def caller_of(request: Request) -> Caller:
-    """Of a bearer token, else of a session cookie. Raises ``NotSignedIn``."""
-    services: Services = request.app.state.services
-    header = request.headers.get("authorization")
-    if header is not None:
-        kind, _, token = header.partition(" ")
-        if kind.lower() != "bearer":
-            raise NotSignedIn
-        access = await services.tokens.of_token(token.strip())
-    elif cookie := request.cookies.get(COOKIE):
-        access = await services.tokens.of_session(cookie)
-        if request.method not in _SAFE:
-            must_be_same_site(request)
-    else:
-        raise NotSignedIn
-    if access.person is None:  # the token of a partner opens its feed alone
-        raise ScopeMissing(Scope.READ.value)
-    person = await services.ledger.directory.person(access.person)
-    if person is None:
-        raise NotSignedIn
-    actor = Actor(f"user:{access.person}", access.person, person.grants)
-    return Caller(actor, access.scopes, access.person)
-
-
-def must_be_same_site(request: Request) -> None:
-    """Refuse what a foreign page makes a browser send (a cookie comes along by itself)."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        good = site in ("same-origin", "none")
-    else:
-        origin = request.headers.get("origin")
-        good = origin is None or origin.partition("://")[2] == request.headers.get("host")
-    if not good:
-        raise BadRequest("another site made this request", "cross-site", 403)
 
 
 def _visiting(scope: Scope) -> Callable[[Request], Awaitable[Visit]]:

@@ -1,4 +1,4 @@
-"""``ticketledger directory``: register units, sites, VOs, persons, helpdesks, or change what is known of them.
+"""``ticketledger directory``: register units, sites, VOs, persons, or change what is known of them.
 
 Each command states what holds now. Stating it again changes nothing.
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.common import Json, as_operator, print_json, run, settings_of
+from api.cli.common import Json, as_operator, print_json, run
 from api.cli.people import Mail, Name, Roles, find_or_register, grant_of
 
 if TYPE_CHECKING:
@@ -34,12 +34,13 @@ def _save(
 
     async def save(services: "Services") -> dict[str, Any]:
         with as_operator():
-            return await _stored(services, await decide(services.ledger))
+            return await stored(services, await decide(services.ledger))
 
-    _say(run(context, save), json)
+    say(run(context, save), json)
 
 
-async def _stored(services: "Services", entry: "Aggregate") -> dict[str, Any]:
+async def stored(services: "Services", entry: "Aggregate") -> dict[str, Any]:
+    """Save an entry; ``id``, ``version`` and ``position``, which is None where nothing happened to it."""
     receipt = await services.ledger.save(entry)
     return {
         "id": entry.id,
@@ -48,7 +49,8 @@ async def _stored(services: "Services", entry: "Aggregate") -> dict[str, Any]:
     }
 
 
-def _say(done: dict[str, Any], json: bool) -> None:
+def say(done: dict[str, Any], json: bool) -> None:
+    """Tell what ``stored`` gave."""
     if json:
         print_json(done)
     elif done["position"] is None:
@@ -209,89 +211,3 @@ def person(
         return entry
 
     _save(context, decide, json)
-
-
-@app.command()
-def helpdesk(
-    context: typer.Context,
-    name: NameArgument,
-    adapter: Annotated[str, typer.Option(help="The translation it needs, such as osg_mail.")] = "",
-    unit: Annotated[list[str], typer.Option(help="A support unit that works there.")] = (),  # type: ignore[assignment]
-    address: Annotated[str, typer.Option(help="Where its machine mail goes.")] = "",
-    sender: Annotated[str, typer.Option(help="Where its machine mail comes from.")] = "",
-    environment: Annotated[
-        str, typer.Option(help="Of its system: production, test or development; by itself ours.")
-    ] = "",
-    policy: Annotated[str, typer.Option(help="closing only, or full")] = "",
-    interface: Annotated[str, typer.Option(help="not interfaced, testing, live or paused")] = "",
-    unproved: Annotated[
-        bool, typer.Option(help="Live in production though no conformance run proves it.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """A partner helpdesk and its terms. What is not given keeps its value."""
-    from adapters.registry import ADAPTERS  # noqa: PLC0415
-    from api.conformance.going_live import agreed  # noqa: PLC0415
-    from api.conformance.runs import ConformanceRuns  # noqa: PLC0415
-    from api.settings import Environment  # noqa: PLC0415
-    from domain.errors import UnknownValue  # noqa: PLC0415
-    from domain.helpdesk import Helpdesk, InterfaceState, Policy  # noqa: PLC0415
-    from domain.identifiers import named_id  # noqa: PLC0415
-
-    ours = settings_of(context).environment.value
-    for field, value, possible in (
-        ("environment", environment, [each.value for each in Environment]),
-        ("policy", policy, [each.value for each in Policy]),
-        ("interface", interface, [each.value for each in InterfaceState]),
-        ("adapter", adapter, sorted(ADAPTERS)),
-    ):
-        if value and value not in possible:
-            raise UnknownValue(field, value, possible)
-
-    async def decide(services: "Services") -> dict[str, Any]:
-        stream = named_id(Helpdesk.KIND, name)
-        entry = await services.ledger.load(Helpdesk, stream) or Helpdesk(stream)
-        terms = (
-            adapter or entry.adapter,
-            tuple(unit) or entry.units,
-            address or entry.address,
-            sender or entry.sender,
-            environment or (entry.environment if entry.version else ours),
-        )
-        known = (entry.adapter, entry.units, entry.address, entry.sender, entry.environment)
-        if not entry.version or terms != known:
-            if terms[2] and (terms[0], terms[2]) != (entry.adapter, entry.address):
-                _must_be_address(terms[0], terms[2])
-            entry.register(
-                name, terms[0], terms[1], address=terms[2], sender=terms[3], environment=terms[4]
-            )
-        if policy and Policy(policy) is not entry.policy:
-            entry.set_policy(Policy(policy))
-        wanted = InterfaceState(interface) if interface else entry.interface
-        if wanted is not entry.interface:
-            reason = await agreed(services, entry, wanted, "", unproved=unproved)
-            entry.set_interface(wanted, reason)
-        done = await _stored(services, entry)
-        warning = await ConformanceRuns(services).warning(entry) if interface else ""
-        return done | {"warning": warning}
-
-    async def save(services: "Services") -> dict[str, Any]:
-        with as_operator():
-            return await decide(services)
-
-    done = run(context, save)
-    _say(done, json)
-    if done["warning"] and not json:
-        print(f"warning: {done['warning']}")
-
-
-def _must_be_address(adapter: str, address: str) -> None:
-    """Raises ``Invalid``: else the first ticket would be parked."""
-    from adapters.kit.retry import Undelivered  # noqa: PLC0415
-    from adapters.registry import check_address  # noqa: PLC0415
-    from domain.errors import Invalid  # noqa: PLC0415
-
-    try:
-        check_address(adapter, address)
-    except Undelivered as error:
-        raise Invalid(f"the address {error}") from error

@@ -13,6 +13,7 @@ from api.cli import (
     demo,
     differences,
     directory,
+    directory_helpdesk,
     erasing,
     exchange,
     feed,
@@ -70,6 +71,7 @@ app.add_typer(imports.app, name="import")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(adapter.app, name="adapter")
 mapping_replay.install(mapping.app)
+directory_helpdesk.install(directory.app)
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(conformance.app, name="conformance")
 app.add_typer(feed.app, name="feed")

@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Scope
 from api.bootstrap import Services
+from api.callers import caller_of
 from api.conformance.plan import Plan, plan
 from api.conformance.report import RunReport, RunSummary, report, summary
 from api.conformance.runs import ConformanceRuns
-from api.dependencies import Cursor, Limit, Visit, answer, caller_of, correlation_id
+from api.dependencies import Cursor, Limit, Visit, answer, correlation_id
 from api.documentation import answers
 from api.pagination import Listing, listing
 from api.problems import ScopeMissing

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from api.auth import NotSignedIn, Scope
 from api.bootstrap import Services
-from api.dependencies import answer, caller_of, correlation_id
+from api.callers import caller_of
+from api.dependencies import answer, correlation_id
 from api.documentation import answers
 from api.feed_cursors import certain_place, must_be_in_feed
 from api.feed_description import described

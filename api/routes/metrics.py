@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from api.auth import Scope
 from api.bootstrap import Services
-from api.dependencies import caller_of
+from api.callers import caller_of
 from api.documentation import PROBLEMS
 from api.edge import Measures
 from api.metrics import Seen

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import SESSION_MAX
 from api.bootstrap import Services
-from api.dependencies import COOKIE, answer, caller_of, must_be_same_site
+from api.callers import COOKIE, caller_of, must_be_same_site
+from api.dependencies import answer
 from api.documentation import answers
 
 router = APIRouter(prefix="/session", tags=["session"])

@@ -8,7 +8,7 @@ import pytest
 from api import auth
 from api.auth import Scope, Tokens
 from api.bootstrap import Services
-from api.dependencies import COOKIE
+from api.callers import COOKIE
 from domain import clock
 from tests.integration.conftest import Client, SignIn
 

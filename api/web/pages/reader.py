@@ -11,8 +11,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from api.auth import NotSignedIn, Scope
 from api.bootstrap import Services
+from api.callers import COOKIE, caller_of, must_be_same_site
 from api.commanding import Caller
-from api.dependencies import COOKIE, caller_of, must_be_same_site
 from api.problems import ScopeMissing
 from api.routes.session import give_cookie_to
 from api.web.pages.route import page_router
