@@ -149,7 +149,12 @@ def add_workers(services: Services) -> None:
         services.mail_fetchers,
         services.conninfo,
     )
-    housekeeping = Housekeeping(services.store, timedelta(days=services.settings.answer_days))
+    settings = services.settings
+    housekeeping = Housekeeping(
+        services.store,
+        timedelta(days=settings.answer_days),
+        settings.data_dir if settings.database_url is None else None,
+    )
     services.workers.add("housekeeping", housekeeping.run)
     services.workers.add(
         "retranslation",

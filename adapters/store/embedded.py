@@ -120,7 +120,7 @@ class EmbeddedServer:
         socket = account.folder(socket_folder(data_dir))
         options = [f"-c{name}={value}" for name, value in settings.items()]
         command = [str(folder / "postgres"), "-D", str(cluster), "-k", str(socket), *options]
-        postmaster = Postmaster(command, cluster, socket, account, _fresh_log(data_dir))
+        postmaster = Postmaster(command, cluster, socket, account, shorten_log(data_dir))
         server = cls(binaries.version, socket, (postmaster, lock))
         try:
             postmaster.start()
@@ -233,10 +233,15 @@ def _make_cluster(cluster: Path, binaries: Path, account: Account) -> None:
         os.close(folder)
 
 
-def _fresh_log(data_dir: Path) -> Path:
+def shorten_log(data_dir: Path) -> Path:
+    """Where the server writes what it says. If that has grown long, it begins anew, and the last part is kept beside it.
+
+    Also while the server runs: it writes to the end of the file, wherever that is.
+    """
     path = data_dir / "server.log"
     if path.exists() and path.stat().st_size > _LOG_BYTES_MAX:
-        path.replace(path.with_suffix(".log.1"))
+        shutil.copyfile(path, path.with_suffix(".log.1"))
+        os.truncate(path, 0)
     return path
 
 

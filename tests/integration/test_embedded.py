@@ -20,6 +20,7 @@ from adapters.store.embedded import (
     EmbeddedServer,
     ServerBinariesMissing,
     ServerStartFailed,
+    shorten_log,
 )
 from adapters.store.postmaster import RunningServer
 from adapters.store.server_account import account_for, reachable
@@ -97,6 +98,26 @@ def remember(server: EmbeddedServer, word: str) -> None:
 def remembered(server: EmbeddedServer) -> list[str]:
     with psycopg.connect(server.dsn()) as connection:
         return [word for (word,) in connection.execute("SELECT word FROM memory ORDER BY word")]
+
+
+def test_what_the_server_says_takes_bounded_room_also_while_it_runs(data_dir):
+    def complain(server: EmbeddedServer, about: str) -> None:
+        with psycopg.connect(server.dsn()) as connection, pytest.raises(psycopg.Error):
+            connection.execute(f"SELECT {about}")  # type: ignore[arg-type]
+
+    with EmbeddedServer.start(data_dir, settings=FAST) as server:
+        said = data_dir / "server.log"
+        complain(server, "one")
+        with said.open("ab") as log:
+            log.write(b"x" * 10_000_000 + b"\n")
+        assert shorten_log(data_dir) == said
+        complain(server, "two")
+        assert b"one" in said.with_suffix(".log.1").read_bytes()
+        now = said.read_bytes()
+        assert b"two" in now
+        assert b"one" not in now
+        assert b"\0" not in now
+        assert shorten_log(data_dir).read_bytes() == now
 
 
 def test_the_first_start_makes_the_database_and_later_starts_reuse_it(data_dir, bin_dir):
