@@ -94,7 +94,7 @@ class Edge:
                 status = message["status"]
                 headers = message["headers"]
                 headers += self.headers
-                if not any(name == b"cache-control" for name, _ in headers):
+                if b"cache-control" not in [name for name, _ in headers]:
                     headers.append(_NO_STORE)
             await send(message)
 

@@ -1,11 +1,12 @@
 """Tickets and their spells, folded together: one state, two tables, always at the same position."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from sys import intern
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
 
 from domain.aggregate import Event
 from domain.identifiers import ticket_number
@@ -122,9 +123,10 @@ def _moved(spell: Spell, ticket: TicketRow, at: Instant) -> bool:
     )
 
 
-def _load(suffix: str) -> Composed:
-    columns = [Identifier(column) for column in TICKET.columns]
-    return LOAD.format(columns=SQL(", ").join(columns), ticket=TICKET.identifier(suffix))
+@cache
+def _load(suffix: str) -> bytes:
+    columns = SQL(", ").join(Identifier(column) for column in TICKET.columns)
+    return LOAD.format(columns=columns, ticket=TICKET.identifier(suffix)).as_bytes()
 
 
 # -- what each event does to the row -----------------------------------------------------------------

@@ -31,10 +31,11 @@ from api.routes import (
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     # What is asked most often stands first: routes are tried in this order.
-    webhooks.router,
+    commands.frequent,
     tickets.router,
     queues.router,
     commands.router,
+    webhooks.router,  # found by ``Hub`` before all these
     attachments.router,
     changes.router,
     sites.router,
