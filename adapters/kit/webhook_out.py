@@ -18,6 +18,7 @@ from yarl import URL
 from adapters.kit.http import BYTES_PER_S_MIN, PIECE_BYTES, Answer, names_small, pieces, user_agent
 from adapters.kit.reachable import must_be_encrypted, permitted_address
 from adapters.kit.retry import Undelivered
+from adapters.kit.text import line
 from adapters.kit.webhook import (
     ENVIRONMENT_HEADER,
     ID_HEADER,
@@ -39,6 +40,7 @@ _BEGINNING_BYTES: Final = 1_000
 """Of an answer's body: enough to know a page by."""
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _PAGE: Final = re.compile(rb"\s*(<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
+_DETAIL_CHARACTERS_MAX: Final = 500
 _JUDGED_S: Final = 30.0
 _TARGETS_MAX: Final = 1_000
 
@@ -141,9 +143,10 @@ class WebhookOut:
                     if len(read) > _ANSWER_BYTES_MAX:
                         answer.close()
                         break
-                return Answer(
-                    answer.status, names_small(answer.headers), bytes(read[:_BEGINNING_BYTES])
-                )
+                said = {
+                    name: _storable(value) for name, value in names_small(answer.headers).items()
+                }
+                return Answer(answer.status, said, bytes(read[:_BEGINNING_BYTES]))
 
     async def _in_pieces(self, body: bytes, patience: asyncio.Timeout) -> AsyncIterator[bytes]:
         """Each has a time of its own to be sent, and then the answer to come."""
@@ -186,8 +189,14 @@ class WebhookOut:
         return known
 
 
+def _storable(value: str) -> str:
+    """A header as aiohttp reads it, where bytes that are no UTF-8 stay single surrogates."""
+    return value.encode("utf-8", "replace").decode()
+
+
 def _not_reached(error: Exception, code: str = "not-reached") -> Undelivered:
-    return Undelivered(code, f"{type(error).__name__}: {error}", final=False)
+    detail = line(f"{type(error).__name__}: {error}", _DETAIL_CHARACTERS_MAX)
+    return Undelivered(code, detail, final=False)
 
 
 def _must_be_taken(answer: Answer) -> None:

@@ -167,6 +167,36 @@ async def test_what_is_no_answer_is_tried_again_later(answer):
     assert (failure.code, failure.final) == ("not-reached", False)
 
 
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"302 x\r\nLocation: /\xff\xfe\r\n", "redirected"),
+        (b"500 \xff\r\nRetry-After: \xff\r\n", "http-500"),
+        (b"200 x\r\nX-Long: " + b"x" * 100_000 + b"\r\n", "not-reached"),
+        (b"200 x\r\nX \x00: y\r\n", "not-reached"),
+        (b"200 x\r\nContent-Encoding: gzip\r\nContent-Type: text/html\r\n", ""),
+        (b"200 x\r\nSet-Cookie: a=b; Domain=x\r\n", ""),
+    ],
+)
+async def test_whatever_a_partner_says_can_be_kept(answer, code):
+    async def says_so(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            assert "cookie" not in await asked(reader)
+            writer.write(b"HTTP/1.1 " + answer + b"Content-Length: 2\r\n\r\n\xff\xfe")
+
+    async with server(says_so) as port, WebhookOut(allow_private=True) as out:
+        url = f"http://127.0.0.1:{port}/"
+        if not code:
+            await out.send(url, ONE, KEYS)
+            await out.send(url, ONE, KEYS)
+            return
+        failure = await failure_of(out, url)
+    assert failure.code == code
+    assert str(failure).encode()
+    assert len(str(failure)) <= 600
+    assert "\n" not in str(failure)
+
+
 @pytest.mark.parametrize("url", ["http://[::1", "http://", "http://localhost:99999/"])
 async def test_an_address_that_is_none_leads_nowhere(url):
     async with WebhookOut(allow_private=True) as out:
