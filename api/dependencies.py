@@ -73,7 +73,7 @@ class Visit(Struct, frozen=True, gc=False):
     async def must_know(self, helpdesk: str | None) -> None:
         """A name that was mistyped is no empty list. Raises ``EntryNotFound``."""
         if helpdesk is not None:
-            await self.services.exchange.conversations.known_partner(helpdesk)
+            await self.services.exchange.by_hand.registered(helpdesk)
 
     async def ask(self, question: Question[T], after: int | None = None) -> T:
         """Ask the projections, once they have reached position ``after``. Raises ``NotYet``."""

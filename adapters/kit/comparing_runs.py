@@ -14,7 +14,7 @@ from adapters.kit.checkpoints import Checkpoints
 from adapters.kit.comparing_pages import BEGINNING, Compared, Linked, Pages
 from adapters.kit.retry import Undelivered
 from domain import clock
-from domain.errors import NotNow
+from domain.errors import EntryNotFound, NotNow
 from domain.helpdesk import Helpdesk
 from domain.identifiers import random_id
 from domain.provenance import Provenance, acting
@@ -110,8 +110,8 @@ class Comparison:
                 if self._due(await self.progress(helpdesk)):
                     try:
                         await self.whole(helpdesk, repair=False)
-                    except NotNow:
-                        continue  # nothing to compare with, or not now
+                    except (NotNow, EntryNotFound):
+                        continue  # nothing to compare with, not now, or by an adapter that is not here
                     except Undelivered as failure:
                         log.warning("cannot compare", helpdesk=helpdesk, code=failure.code)
                         pause_s = min(pause_s, _AWAY_S)

@@ -112,7 +112,7 @@ def diverged(
         raise UnknownValue("field", field, list(HINTS))
 
     async def read(services: "Services") -> "list[DivergingView]":
-        await services.exchange.conversations.known_partner(helpdesk)
+        await services.exchange.by_hand.registered(helpdesk)
         found: list[DivergingView] = []
         cursor: str | None = None
         while True:

@@ -45,7 +45,7 @@ def conflicts(
 
     async def read(services: "Services") -> "Page[ConflictingView]":
         if helpdesk is not None:
-            await services.exchange.conversations.known_partner(helpdesk)
+            await services.exchange.by_hand.registered(helpdesk)
         return await services.ask(
             lambda connection: conflicting(
                 connection, helpdesk=helpdesk, cursor=cursor, limit=limit
@@ -114,7 +114,7 @@ def owners(
     async def do(services: "Services") -> "Helpdesk":
         overruling = services.exchange.overruling
         if not agreed:
-            return await services.exchange.conversations.known_partner(helpdesk)
+            return await services.exchange.by_hand.registered(helpdesk)
         with as_operator():
             entry, _ = await overruling.set_ownership(operator(), helpdesk, wanted)
         return entry

@@ -41,7 +41,7 @@ def parked(
 
     async def read(services: "Services") -> "Page[MessageView]":
         if helpdesk is not None:
-            await services.exchange.conversations.known_partner(helpdesk)
+            await services.exchange.by_hand.registered(helpdesk)
         return await services.ask(
             lambda connection: exchanges.parked(
                 connection, helpdesk=helpdesk, code=code, cursor=cursor, limit=limit
@@ -67,7 +67,7 @@ def refused(
 
     async def read(services: "Services") -> "Page[MessageView]":
         if helpdesk is not None:
-            await services.exchange.conversations.known_partner(helpdesk)
+            await services.exchange.by_hand.registered(helpdesk)
         return await services.ask(
             lambda connection: exchanges.refused(
                 connection, helpdesk=helpdesk, cursor=cursor, limit=limit

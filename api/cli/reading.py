@@ -118,7 +118,7 @@ def find(
 
     async def read(services: "Services") -> "tuple[list[TicketInFull], str | None]":
         if helpdesk is not None:
-            await services.exchange.conversations.known_partner(helpdesk)
+            await services.exchange.by_hand.registered(helpdesk)
         page = await services.ask(
             lambda connection: ticket_page.tickets(
                 connection, chosen, cursor=cursor, limit=_FOUND_MAX

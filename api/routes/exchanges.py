@@ -156,7 +156,7 @@ async def repair_parked(body: Repair, desk: Writer) -> Response:
             limit=body.limit,
         )
     if not done.messages:
-        await desk.services.exchange.conversations.known_partner(body.helpdesk)
+        await desk.services.exchange.by_hand.registered(body.helpdesk)
     return answer(done)
 
 

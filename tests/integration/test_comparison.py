@@ -7,11 +7,12 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.store.secrets import HelpdeskSecrets
+from domain import clock
 from domain import commands as c
 from domain.directory import SupportUnit, UnitKind
 from domain.exchange import Exchange
 from domain.helpdesk import Helpdesk, InterfaceState, Policy
-from domain.identifiers import named_id
+from domain.identifiers import named_id, random_id
 from domain.lifecycle import Status
 from domain.rights import Actor
 from domain.ticket import Ticket
@@ -282,3 +283,25 @@ async def test_a_partner_that_cannot_be_compared_is_told_apart(desk, admin):
     assert progress.ended_at is not None
     last = (await admin.get(f"{DESK}/comparison")).json()
     assert (last["compared"], last["diverging"]) == (1, 0)
+
+
+async def test_a_partner_whose_adapter_is_not_here_keeps_nobody_else_from_being_compared(desk):
+    services, comparison = desk.services, desk.services.exchange.comparison
+    with attributed(RULE):
+        gone, exchange = Helpdesk(named_id(Helpdesk.KIND, "another")), Exchange(random_id())
+        gone.register("another", "not_here", ["NGI_IT"])
+        exchange.open("another", desk.number)
+        exchange.link(desk.number, "77")
+        message = exchange.receive("1", b"?", "text/plain", "not_here@1")
+        exchange.refuse(message, "not-permitted", "No.")
+        await services.ledger.save(gone, exchange)
+    assert await services.projector.wait_for(await services.store.head(), LONG_S)
+    for name in ("another", "desk"):
+        await comparison.begin(name, clock.now())
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(comparison.run(stop))
+        while (await comparison.progress("desk")).ended_at is None:
+            assert not running.done()
+            await asyncio.sleep(0.1)
+        stop.set()

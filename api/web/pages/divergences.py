@@ -42,7 +42,7 @@ async def divergences(
     """The tickets that diverge at one partner."""
     require(caller.actor, Right.READ_STATISTICS)
     services = services_of(request)
-    await services.exchange.conversations.known_partner(helpdesk)
+    await services.exchange.by_hand.registered(helpdesk)
     found = await services.ask(
         lambda connection: diverging(
             connection, helpdesk, field=field or None, cursor=cursor or None, limit=_ROWS
