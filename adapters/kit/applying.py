@@ -19,7 +19,7 @@ from adapters.kit.contract import (
 )
 from adapters.kit.conversations import ATTEMPTS_MAX, Conversations
 from adapters.kit.hops import as_for_us
-from adapters.kit.seen import unseen_by
+from adapters.kit.seen import still_to_hear, unseen_by
 from adapters.kit.verdicts import Effect, TellAgain, Verdict, failed
 from domain import commands as c
 from domain.conflicts import Clash, Side
@@ -196,6 +196,7 @@ class Application:
             theirs_began=self._exchange.theirs,
             confirmed=self._exchange.confirmed,
             linked=linked,
+            hears=not reading.seen and still_to_hear(conversation, self._message.reference),
             reading=reading,
             words=words,
         )

@@ -105,6 +105,8 @@ class Scales(Struct, frozen=True, kw_only=True):
     """As of the conversation."""
     linked: bool
     """Their ticket was known before."""
+    hears: bool = False
+    """What holds is on its way to the partner: it had not heard of that."""
     reading: Reading
     words: Words
 
@@ -132,7 +134,11 @@ class Scales(Struct, frozen=True, kw_only=True):
             if ending is not None:
                 clash, left = ending
                 clashes.append(clash)
-        confirms = self._confirms(commands, [*withheld, f":{why}"], clashes)
+        confirms = (
+            self._confirms(commands, [*withheld, f":{why}"], clashes)
+            if self.reading.seen
+            else self._stands_there(left, clashes)
+        )
         return Weighed(left, kept, clashes, frozenset(denied), confirms)
 
     def held(self, commands: Sequence[c.Command], status: Status) -> Weighed:
@@ -171,8 +177,6 @@ class Scales(Struct, frozen=True, kw_only=True):
     ) -> bool:
         """Whether it is ours to say what holds, and there is reason to."""
         ours, said = self.ticket.status, _said(self.reading, self.words)
-        if not self.reading.seen:
-            return False
         as_agreed = (said in OPEN) == (ours in OPEN) and not clashes
         if self.partner.policy is Policy.CLOSING_ONLY and as_agreed:
             return False
@@ -185,6 +189,14 @@ class Scales(Struct, frozen=True, kw_only=True):
         regress = any(each.endswith(_CANNOT_BE) for each in withheld)
         again = self.confirmed and any(isinstance(each, c.Reopen) for each in commands)
         return bool(clashes) or apart or crossed or regress or again
+
+    def _stands_there(self, left: Sequence[c.Command], clashes: Sequence[Clash]) -> bool:
+        """Whether theirs counts with us, and ours stands with a partner that cannot say what it had seen."""
+        if self.partner.policy is Policy.CLOSING_ONLY:
+            return False
+        counts = any(each.ruling.wins is Side.THEIRS for each in clashes)
+        changes = any(field_of(each) for each in left)
+        return counts or (changes and (self.reading.overtaken or self.hears))
 
     def _standing(self) -> Standing:
         return Standing(

@@ -87,6 +87,9 @@ class Reading(Struct, frozen=True, kw_only=True):
     seen: str = ""
     """Our last message that the partner had heard when it made the change: its identifier, or
     ``NOTHING_SEEN``. Empty where the message does not say."""
+    overtaken: bool = False
+    """A change of ours to the same came after it, as the partner's own record says: it shows ours. For partners that
+    do not say what they had seen."""
     responsible: Side | None = None
     """On which side the unit works that has the ticket, as the partner sees it. None where it does not say."""
     moves: bool = False

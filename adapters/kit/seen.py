@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from adapters.kit.contract import NOTHING_SEEN, Reading
+from domain.disclosure import CONFIRMED
 from domain.exchange import Exchange
 from domain.store import Recorded
 
@@ -58,23 +59,42 @@ def unseen_by(history: Sequence[Recorded], reading: Reading, reference: int) -> 
     if found and history and found[1] == history[0].event.originator_id.hex:
         seen = int(found[2])
         return lambda each: each.position > seen
-    waiting = _waiting(history, reference)
-    return lambda each: each.position in waiting
+    waiting, decided = _waiting(history, reference)
+    return lambda each: each.position in waiting or each.position > decided
 
 
-def _waiting(history: Sequence[Recorded], reference: int) -> set[int]:
-    """Positions of events that were to be told, and were not taken yet when the message came."""
+def still_to_hear(history: Sequence[Recorded], reference: int) -> bool:
+    """Whether a message came before the partner had taken what holds, which then stands there instead of it."""
+    said, decided = False, set()
+    for each in history:
+        match each.event:
+            case Exchange.Confirmed():
+                said = True
+            case Exchange.DispatchDecided() as event if event.rule == CONFIRMED.rule:
+                decided.add(event.originator_version)
+            case Exchange.Dispatched() as event if event.reference in decided:
+                said = said and event.originator_version > reference
+            case _:
+                pass
+    return said
+
+
+def _waiting(history: Sequence[Recorded], reference: int) -> tuple[set[int], int]:
+    """Positions of events that were to be told, and were not taken yet when the message came; how far was decided."""
     waiting: dict[int, int] = {}
+    until = 0
     for each in history:
         if each.event.originator_version >= reference:
             break
         match each.event:
-            case Exchange.DispatchDecided() as event if event.disclosed:
-                waiting[event.originator_version] = event.event_position
+            case Exchange.DispatchDecided() as event:
+                until = max(until, event.event_position)
+                if event.disclosed:
+                    waiting[event.originator_version] = event.event_position
             case Exchange.Dispatched() | Exchange.Ignored() as event:
                 waiting.pop(event.reference, None)
             case Exchange.Resumed() as event if event.how == "skip":
                 waiting.pop(event.reference, None)
             case _:
                 pass
-    return set(waiting.values())
+    return set(waiting.values()), until

@@ -112,6 +112,8 @@ def outcome(news: News) -> str:
 
 def told(news: News) -> Told | Ignored:
     """What they are told of the event that ``news`` is about."""
+    if news.confirms:
+        return _confirmed(news)
     kind = type(news.event)
     if kind in _MOVES:
         status, field, otherwise = _MOVES[kind]
@@ -129,6 +131,20 @@ def moved(news: News, status: Status, said: str, otherwise: str) -> Told:
         public=bool(said),
         status=status,
         state=status_there(news.place.words, status),
+    )
+
+
+def _confirmed(news: News) -> Told:
+    """Changes crossed: what holds, for their supporters."""
+    ticket, words = news.ticket, news.place.words
+    said = f"Changes crossed; at {news.place.our_name} the ticket is {ticket.status.value}."
+    begun = ticket.status not in (Status.NEW, Status.ASSIGNED)
+    return Told(
+        text=said,
+        status=ticket.status if begun else None,
+        state=status_there(words, ticket.status) if begun else "",
+        unit=their_unit(news),
+        priority=priority_there(words, ticket.priority),
     )
 
 

@@ -1,5 +1,7 @@
 """Tickets exchanged with a real Request Tracker."""
 
+import asyncio
+
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.helpdesk import Policy
@@ -165,3 +167,35 @@ async def test_closing_only_tells_and_hears_beginning_and_end(database, request_
         await supporter.change(theirs, Status="resolved")
         await ours.wait_for(Ticket.Solved)
         assert await supporter.texts(theirs, "Correspond") == ["theirs alone"]
+
+
+async def test_what_they_decided_before_ours_came_there_is_put_right_there_when_we_hear_of_it(
+    database, request_tracker, supporter
+):
+    async with rt_hub(database, request_tracker, poll_every_s=3600) as ours:
+        ours.work()
+        number = await ours.open_ticket("ROC_DE")
+        theirs = await ours.linked_to(number)
+        await ours.rest()
+        looks = ours.parts.worker.pollers.health
+        looks.clear()
+        ours.work()
+        async with asyncio.timeout(60):
+            while not ("rt" in looks and looks["rt"].next_at):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+        await supporter.reply(theirs, "Restarted it.", Status="resolved")
+        await ours.execute(c.StartWork(number=number, note="Looking at it."))
+        await ours.quiet(number)
+        assert (await supporter.ticket(theirs))["Status"] == "open", "we had not heard of the end"
+        await ours.rest()
+        ours.work()
+        await ours.wait_for(Exchange.Confirmed)
+        await ours.quiet(number)
+        assert (await ours.ledger.ticket(number)).status is Status.SOLVED
+        assert (await supporter.ticket(theirs))["Status"] == "resolved"
+        said = (await supporter.texts(theirs, "Comment"))[-1]
+        assert said == f"Changes crossed; at {prefix(database)} the ticket is solved."
+        await ours.rest()
+        ours.work()
+        await ours.quiet(number)
+        assert len(await ours.events(Exchange.Confirmed)) == 1, "what we put right is no news"

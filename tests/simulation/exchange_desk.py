@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from adapters.kit.clashing import MOVES
 from adapters.kit.contract import Asked, Before, Ignored, News, Place, Reading
 from adapters.kit.ghd.outgoing import DIARY
 from adapters.kit.hops import hop, parted
@@ -39,6 +40,7 @@ class Change(Struct, kw_only=True):
     before: str = ""
     ref: str = ""
     ours: bool = False
+    overtaken: bool = False
 
 
 class Ours(Struct, kw_only=True, tag="ours", tag_field="from"):
@@ -133,7 +135,7 @@ class Desk:
     async def poll(self, cursor: bytes, known: Known) -> Found:
         del known
         after = int(cursor or b"0")
-        page = await self.call(lambda: self.changes[after : after + 3])
+        page = await self.call(lambda: [*map(self._shown, self.changes[after : after + 3])])
         messages = [
             Incoming(message_id=f"change-{each.seq}", raw=msgspec.json.encode(Theirs(change=each)))
             for each in page
@@ -141,6 +143,14 @@ class Desk:
         ]
         last = page[-1].seq if page else after
         return Found(messages=messages, cursor=b"%d" % last, more=last < len(self.changes))
+
+    def _shown(self, change: Change) -> Change:
+        """As its record stands now: perhaps another state came after it, of ours."""
+        later = any(
+            each.ours and each.kind == change.kind == "state" and each.ticket == change.ticket
+            for each in self.changes[change.seq :]
+        )
+        return structs.replace(change, overtaken=later)
 
     def check(self, address: str) -> None:
         del address
@@ -168,7 +178,7 @@ class DeskAdapter:
         installation, number = parted(change.ref)
         return Reading(
             external_id=str(change.ticket), number=number, installation=installation,
-            state=change.state, body=document,
+            state=change.state, overtaken=change.overtaken, body=document,
         )  # fmt: skip
 
     def inbound(
@@ -182,6 +192,8 @@ class DeskAdapter:
         if change.kind == "entry":
             return Asked([c.Comment(number=number, text=text)])
         said = TO_OURS[change.state]
+        if change.before == "resolved":
+            said = Status.REOPENED
         step = action(said, TO_OURS.get(change.before), ticket.status)
         match step:
             case Action.SOLVE:
@@ -190,6 +202,8 @@ class DeskAdapter:
                 return Asked([c.PutOnHold(number=number, reason=text)])
             case Action.START_WORK:
                 return Asked([c.StartWork(number=number, note=text)])
+            case Action.REOPEN:
+                return Asked([c.Reopen(number=number, comment=text)])
             case _:
                 return Asked([c.Comment(number=number, text=text)])
 
@@ -198,7 +212,9 @@ class DeskAdapter:
         text = "\n".join(each for each in (*news.diary, outcome(news)) if each)
         if news.whole and news.ticket.description:
             text = f"{news.texts[news.ticket.description.id]}\n{text}"
-        if not news.whole and not (news.theirs and isinstance(event, Ticket.Opened)):
+        if news.confirms:
+            text = ""
+        elif not news.whole and not (news.theirs and isinstance(event, Ticket.Opened)):
             if isinstance(event, Ticket.Solved | Ticket.FoundUnsolvable):
                 sealed = event.solution
             elif isinstance(event, Ticket.Reclassified):
@@ -209,7 +225,9 @@ class DeskAdapter:
                 return Ignored("no-counterpart")
             text = news.texts[sealed.id] if sealed else ""
         subject = news.texts[news.ticket.subject.id] if news.ticket.subject else ""
-        state = theirs_of(news.ticket.status)
+        over = news.whole and news.ticket.status in TERMINAL
+        moves = over or news.confirms or isinstance(event, MOVES)
+        state = theirs_of(news.ticket.status) if moves else ""
         return msgspec.json.encode(
             Ours(ref=ref, event=news.message_id, create=news.whole, subject=subject, text=text, state=state)
         )  # fmt: skip

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.lifecycle import OPEN, Status
@@ -345,3 +346,41 @@ def test_a_ticket_that_goes_to_another_unit_after_its_reopening_did_not_count_is
         assert await statuses(world, numbers) == {Status.SOLVED}
 
     simulate(shape, 1, story)
+
+
+@pytest.mark.parametrize("polled", ["before ours came there", "after ours came there"])
+def test_what_a_partner_decided_that_cannot_say_what_it_had_seen_stands_there_in_the_end(
+    polled: str,
+):
+    """It is told once what holds, and answers nothing."""
+
+    async def story(world: World) -> None:
+        hub, desk = world.hubs["A"], world.desk
+        opening = c.OpenTicket(subject=world.word("subject"), unit="UNIT_DESK", description="All.")
+        number = (await hub.do(opening)).ticket.number
+        await world.settle()
+        [theirs] = desk.tickets.values()
+        if polled == "before ours came there":
+            deliver, desk.deliver = desk.deliver, _never
+            await hub.do(c.PutOnHold(number=number, reason=world.word("public")))
+            desk.move(theirs, "resolved", world.word("public"))
+            await asyncio.sleep(300)
+            desk.deliver = deliver
+        else:
+            poll, desk.poll = desk.poll, _never
+            desk.move(theirs, "resolved", world.word("public"))
+            await hub.do(c.PutOnHold(number=number, reason=world.word("public")))
+            await asyncio.sleep(300)
+            assert theirs.state == "stalled"
+            desk.poll = poll
+        await world.settle()
+        assert (await tickets(hub))[number].status is Status.SOLVED
+        assert theirs.state == "resolved"
+        said = [each for each in await recorded(hub) if isinstance(each.event, Exchange.Confirmed)]
+        assert len(said) == 1
+
+    simulate("desk", 1, story)
+
+
+async def _never(*_: object) -> None:
+    raise Undelivered("not-reached", "no connection", final=False)

@@ -86,6 +86,8 @@ class Email:
         return Asked([*entry, *files.commands], withheld)
 
     def outbound(self, news: News) -> bytes | Ignored:
+        if news.confirms:
+            return Ignored("no-counterpart")  # people see what happened in which order
         return write(news, agreed_words(news.place.words))
 
 

@@ -111,6 +111,8 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     issue: TheirIssue
     author: Author | None = None
     """Only where the issue is new to us."""
+    overtaken: bool = False
+    """We changed the same later, as the issue's own history says."""
     earlier: list[Change] = field(default_factory=list)
     """With a change of the status: the changes before it that said something, the newest first."""
 

@@ -30,6 +30,7 @@ class Redmine:
             external_reference=f"#{document.issue.id}",
             number=our_number(document.issue.external_id),
             state=status.new[:NAME_CHARACTERS_MAX] if status else "",
+            overtaken=document.overtaken,
             submitter=Contact(
                 name=line(author.name, NAME_CHARACTERS_MAX), mail=mail.address(author.mail)
             )

@@ -6,6 +6,7 @@ seconds later: another change may have had the same second. What our own account
 did twice is taken back.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -154,6 +155,7 @@ class RedminePoller:
         if not looked_at and issue.created_on >= at.least:
             found.append(Theirs(change=await self._reader.creation(issue), issue=about))
         earlier: list[Change] = []
+        ours: list[Change] = []
         for journal in sorted(issue.journals, key=lambda each: each.id):
             change = await self._reader.change(journal, issue)
             new = journal.created_on >= at.least
@@ -164,7 +166,11 @@ class RedminePoller:
                 found.append(Theirs(change=change, issue=about, earlier=before))
             if change.text or change.status:
                 earlier.append(change)
-        return found
+            if change.by == "us":
+                ours.append(change)
+        return [
+            msgspec.structs.replace(each, overtaken=_overtaken(each.change, ours)) for each in found
+        ]
 
     async def _opening(self, theirs: Theirs, issue: Issue) -> Theirs:
         """With all that a new ticket is made of; where the issue was moved to us, its description, too."""
@@ -190,6 +196,19 @@ def _too_large(row: Issue) -> Incoming:
     raw = msgspec.json.encode({"from": TOO_LARGE, "issue": row.id})
     at = int(row.updated_on.timestamp())
     return Incoming(message_id=f"too-large:{row.id}:{at}", raw=raw, sent_at=row.updated_on)
+
+
+def _overtaken(change: Change, ours: Iterable[Change]) -> bool:
+    """Whether what it changed was changed by us later: the issue shows ours."""
+    return any(
+        each.id > change.id
+        and (
+            (change.status and each.status)
+            or (change.priority and each.priority)
+            or (change.project and each.project)
+        )
+        for each in ours
+    )
 
 
 def _last(issue: Issue) -> int:

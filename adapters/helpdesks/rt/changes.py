@@ -71,6 +71,7 @@ class Reader:
                 affected_site=ticket.custom(AFFECTED_SITE),
             ),
             merged_into=into,
+            overtaken=self._overtaken(row, rows, ticket),
         )  # fmt: skip
         if row.type in ("Create", "Correspond", "Comment"):
             document = await with_texts_and_files(document, self._session)
@@ -81,6 +82,22 @@ class Reader:
         return Incoming(
             message_id=_identity(row), raw=write(document), sent_at=instant(row.created)
         )
+
+    def _overtaken(
+        self, row: TransactionRow, rows: Sequence[TransactionRow], ticket: TicketRow
+    ) -> bool:
+        """Whether what it changed was changed by us later: the ticket shows ours.
+
+        The ticket was read after the list: where it shows what no transaction led to, somebody was faster.
+        """
+        what = row.object_id, row.type, row.field
+        later = [
+            each for each in rows
+            if each.id > row.id and (each.object_id, each.type, each.field) == what
+        ]  # fmt: skip
+        if row.type == "Status" and not later and ticket.id == row.object_id:
+            return ticket.status != row.new_value
+        return row.type in ("Status", "Set") and any(self.by_us(each, rows) for each in later)
 
     async def _reply(self, row: TransactionRow, ticket: TicketRow) -> str:
         """What their supporter last wrote to the requestor before a change of the status.

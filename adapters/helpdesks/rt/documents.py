@@ -87,6 +87,8 @@ class Theirs(Struct, frozen=True, kw_only=True, tag="theirs", tag_field="from", 
     reply: str = ""
     """With a change of the status: what their supporter last wrote to the requestor."""
     merged_into: int = 0
+    overtaken: bool = False
+    """We changed the same later, as RT's own list says."""
 
 
 DOCUMENTS: Final = Documents(Ours, Theirs, bytes_max=DOCUMENT_BYTES_MAX)

@@ -30,6 +30,7 @@ class Rt:
             moved_to=str(document.merged_into or ""),
             number=our_number(document.ticket.external_id),
             state=changed.new[:100] if changed.type == "Status" else "",
+            overtaken=document.overtaken,
             submitter=Contact(mail=address) if address else None,
             body=document,
         )
