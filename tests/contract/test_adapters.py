@@ -235,6 +235,20 @@ def test_an_adapter_has_an_answer_to_every_event_of_a_ticket(name, topic):
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("status", Status)
+def test_what_holds_is_told_in_every_status_and_asks_nothing_of_us_when_it_comes_back(name, status):
+    adapter, ours = ADAPTERS[name], ticket_after(ENDINGS[status])
+    crossed = news(name, ENDINGS[status], {})
+    told = adapter.outbound(structs.replace(crossed, confirms=True, event=ours.pending_events[0]))
+    if isinstance(told, Ignored):
+        assert told.why in {"no-counterpart", "fetched"}
+        return
+    reading = adapter.read(told)
+    outcome = adapter.inbound(reading, ours, Before(None, reading), place_for(adapter))
+    assert isinstance(outcome, Ignored) or not outcome.commands
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
 def test_the_words_of_an_adapter_say_what_becomes_of_each_of_ours_and_can_be_read_again(name):
     """An empty word is an answer too: they are not told."""
     words = checked(ADAPTERS[name].words)
