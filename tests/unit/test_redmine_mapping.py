@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.helpdesks.redmine import documents, words
+from adapters.helpdesks.redmine.changes import overtaken
 from adapters.helpdesks.redmine.documents import Change, Note, Ours, Step, TheirIssue, Theirs
 from adapters.helpdesks.redmine.mapping import Redmine
 from adapters.helpdesks.redmine.terms import Terms
@@ -109,3 +110,17 @@ def test_what_is_no_address_is_final(address):
     with pytest.raises(Undelivered) as failure:
         Terms.of(address)
     assert (failure.value.code, failure.value.final) == ("bad-address", True)
+
+
+def test_a_change_is_overtaken_by_a_later_one_of_ours_to_the_same():
+    theirs = Change(id=2, status=Step(old="New", new="Resolved"))
+    ours = [
+        Change(id=1, by="us", status=Step(old="", new="New")),
+        Change(id=3, by="us", priority=Step(old="Normal", new="High")),
+        Change(id=4, by="us", text="and a word"),
+    ]
+    assert not overtaken(theirs, ours)
+    later = Change(id=5, by="us", status=Step(old="Resolved", new="In Progress"))
+    assert overtaken(theirs, [*ours, later])
+    document = Theirs(change=theirs, issue=TheirIssue(id=2), overtaken=True)
+    assert ADAPTER.read(documents.write(document)).overtaken

@@ -1,5 +1,7 @@
 """From the history of an issue to the documents that are kept: numbers become names, persons become roles."""
 
+from collections.abc import Iterable
+
 from adapters.helpdesks.redmine.documents import (
     AFFECTED_SITE,
     EVENT_ID,
@@ -79,6 +81,19 @@ class Reader:
         if user == await self._session.me():
             return "us"
         return "author" if user == issue.author.id else "staff"
+
+
+def overtaken(change: Change, ours: Iterable[Change]) -> bool:
+    """Whether what it changed was changed by us later: the issue shows ours."""
+    return any(
+        each.id > change.id
+        and (
+            (change.status and each.status)
+            or (change.priority and each.priority)
+            or (change.project and each.project)
+        )
+        for each in ours
+    )
 
 
 def marks(issue: Issue) -> frozenset[str]:

@@ -6,14 +6,13 @@ seconds later: another change may have had the same second. What our own account
 did twice is taken back.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from adapters.helpdesks.redmine.anchors import forgotten, newest
-from adapters.helpdesks.redmine.changes import Reader
+from adapters.helpdesks.redmine.changes import Reader, overtaken
 from adapters.helpdesks.redmine.cursor import EVER, NOT_LOOKED_AT, SECOND, Cursor, Seen
 from adapters.helpdesks.redmine.documents import Author, Change, Theirs, write
 from adapters.helpdesks.redmine.doubles import Doubles, as_far_as_possible
@@ -169,7 +168,7 @@ class RedminePoller:
             if change.by == "us":
                 ours.append(change)
         return [
-            msgspec.structs.replace(each, overtaken=_overtaken(each.change, ours)) for each in found
+            msgspec.structs.replace(each, overtaken=overtaken(each.change, ours)) for each in found
         ]
 
     async def _opening(self, theirs: Theirs, issue: Issue) -> Theirs:
@@ -196,19 +195,6 @@ def _too_large(row: Issue) -> Incoming:
     raw = msgspec.json.encode({"from": TOO_LARGE, "issue": row.id})
     at = int(row.updated_on.timestamp())
     return Incoming(message_id=f"too-large:{row.id}:{at}", raw=raw, sent_at=row.updated_on)
-
-
-def _overtaken(change: Change, ours: Iterable[Change]) -> bool:
-    """Whether what it changed was changed by us later: the issue shows ours."""
-    return any(
-        each.id > change.id
-        and (
-            (change.status and each.status)
-            or (change.priority and each.priority)
-            or (change.project and each.project)
-        )
-        for each in ours
-    )
 
 
 def _last(issue: Issue) -> int:
