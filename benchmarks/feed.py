@@ -1,6 +1,7 @@
 """feed: events that live consumers follow, from the log to their sockets; one event at a time.
 
-The baseline has the same number of consumers at the same web server and writes bytes that are ready.
+The baseline has the same number of consumers at the same web server and writes bytes that are ready. Ours has its
+connections as the program serves them, the baseline has the web server's own.
 The writer and the readers are other programs, so the processor time counted here is the server's alone.
 """
 

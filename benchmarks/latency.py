@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from api.app import create_app
 from api.bootstrap import running
 from api.cli.serving import spare_collections
+from api.joining import JoiningProtocol
 from api.settings import Environment, Settings
 from benchmarks.common import Bench, Result, figure
 from benchmarks.feed import TEXT, prepared, served
@@ -87,7 +88,7 @@ async def run(bench: Bench) -> list[Result]:
         database_url=SecretStr(await bench.database()), environment=Environment.TEST,
         allow_private_partners=True,
     )  # fmt: skip
-    async with running(settings) as services, served(create_app(services)) as port:
+    async with running(settings) as services, served(create_app(services), JoiningProtocol) as port:
         ticket, token = await prepared(services)
         request = f"GET /api/v1/feeds/osg/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
         async with _partner(port, request) as partner:
