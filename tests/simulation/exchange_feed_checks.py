@@ -8,7 +8,7 @@ from domain.exchange import Exchange
 from domain.identifiers import ticket_number
 from domain.ticket import Ticket
 from projections.feed_pages import rendered
-from tests.simulation.exchange_feeds import Tables
+from tests.simulation.exchange_feed_tables import Tables
 from tests.simulation.exchange_hub import Hub
 from tests.simulation.exchange_readers import PushedReader, Reader
 from tests.simulation.exchange_texts import WORD, texts

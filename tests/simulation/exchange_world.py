@@ -18,13 +18,13 @@ from domain.exchange import Exchange, Outcome
 from domain.identifiers import ticket_number
 from domain.store import Recorded
 from domain.ticket import Ticket
-from domain.vocabulary import Priority, Visibility
 from tests.simulation.exchange_desk import Desk, DeskAdapter
 from tests.simulation.exchange_hub import Hub
 from tests.simulation.exchange_people import People
 from tests.simulation.exchange_readers import PushedReader, Reader
 from tests.simulation.exchange_rogue import Rogue
 from tests.simulation.exchange_wires import Keys, Posting, Way, place
+from tests.simulation.exchange_wishes import WISHES, WORDS
 
 DAY_S = 86_400
 NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -343,35 +343,3 @@ async def parked(hub: Hub) -> list[tuple[UUID, int, str]]:
 WAY = {
     "not-reached", "slow", "smtp-451", "smtp", "http-500", "http-503", "courier-failed", "unauthorised",
 }  # fmt: skip
-WORDS = {"note": "hidden", "hide": "hidden", "attach": "file"}
-
-
-def _file(number: int, word: str, visibility: Visibility) -> c.Command:
-    name = f"{word}.txt"
-    return c.Attach(
-        number=number, name=name, media_type="text/plain", body=word.encode(), visibility=visibility
-    )
-
-
-WISHES: dict[str, Any] = {
-    "comment": lambda number, text, _: c.Comment(number=number, text=text),
-    "rank": lambda number, text, world: c.Reclassify(
-        number=number,
-        field="priority",
-        value=world.rng.choice(list(Priority)).value,
-        justification=text,
-    ),
-    "note": lambda number, text, _: c.Comment(
-        number=number, text=text, visibility=Visibility.INTERNAL
-    ),
-    "assign": lambda number, text, world: c.Assign(number=number, unit=world.unit(), note=text),
-    "start": lambda number, text, _: c.StartWork(number=number, note=text),
-    "ask": lambda number, text, _: c.RequestReply(number=number, question=text),
-    "reply": lambda number, text, _: c.RecordReply(number=number, text=text),
-    "hold": lambda number, text, _: c.PutOnHold(number=number, reason=text),
-    "solve": lambda number, text, _: c.Solve(number=number, solution=text),
-    "reopen": lambda number, text, _: c.Reopen(number=number, comment=text),
-    "close": lambda number, _, __: c.Close(number=number),
-    "attach": lambda number, text, _: _file(number, text, Visibility.PUBLIC),
-    "hide": lambda number, text, _: _file(number, text, Visibility.INTERNAL),
-}

@@ -17,7 +17,8 @@ from tests.simulation.exchange_checks import Federation, states_agree
 from tests.simulation.exchange_desk import DeskAdapter
 from tests.simulation.exchange_readers import KINDS, Reader
 from tests.simulation.exchange_texts import texts
-from tests.simulation.exchange_world import WISHES, World, parked, recorded, tickets
+from tests.simulation.exchange_wishes import WISHES
+from tests.simulation.exchange_world import World, parked, recorded, tickets
 from tests.simulation.played_loop import PlayedLoop, chance
 
 RUNS = int(os.environ.get("TICKETLEDGER_SIMULATIONS", "3"))

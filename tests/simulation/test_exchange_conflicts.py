@@ -8,7 +8,8 @@ from adapters.kit.retry import Undelivered
 from domain import commands as c
 from domain.exchange import Exchange
 from domain.lifecycle import OPEN, Status
-from tests.simulation.exchange_world import WISHES, World, parked, recorded, tickets
+from tests.simulation.exchange_wishes import WISHES
+from tests.simulation.exchange_world import World, parked, recorded, tickets
 from tests.simulation.test_exchange import simulate
 
 
