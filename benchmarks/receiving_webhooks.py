@@ -1,4 +1,7 @@
-"""Webhooks of a partner, taken in at the service's own route; the baseline is a route that takes bytes and answers."""
+"""Webhooks of a partner, taken in at the service's own route; the baseline is a route that takes bytes and answers.
+
+Ours has its connections as the program serves them, the baseline has the web server's own.
+"""
 
 import base64
 from collections.abc import AsyncGenerator
@@ -11,6 +14,7 @@ from pydantic import SecretStr
 from adapters.store.secrets import HelpdeskSecrets
 from api.app import create_app
 from api.bootstrap import running
+from api.joining import JoiningProtocol
 from api.settings import Environment, Settings
 from benchmarks.common import Bench
 from benchmarks.deliver import sink_beside
@@ -80,7 +84,7 @@ async def hub(bench: Bench) -> AsyncGenerator[Receiver]:
         services = await stack.enter_async_context(running(settings, work=False))
         await HelpdeskSecrets(services.store).keep(PARTNER, _KEY)
         await register(services.ledger, "webhook", address=f"http://127.0.0.1:{sink}/events")
-        port = await stack.enter_async_context(served(create_app(services)))
+        port = await stack.enter_async_context(served(create_app(services), JoiningProtocol))
         receiver = Receiver(services.store, services.exchange.worker, port)
         async with receiver.working():
             yield receiver
