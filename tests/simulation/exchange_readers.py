@@ -223,8 +223,9 @@ class PushedReader(Reader):
         self.keys.insert(0, key)
 
     async def _rewind(self) -> None:
-        mark = self.mark
-        await self.ask_until_done(lambda: self.hub.feeds.rewind(self.name, mark.sequence))
+        """Asked once each: an old wish that comes again late would leave entries out."""
+        sequence, rewind = self.mark.sequence, self.hub.feeds.rewind
+        await self.ask_until_done(lambda: rewind(self.name, sequence), twice=False)
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> int:
         """As its web server."""
