@@ -60,6 +60,8 @@ def unseen_by(history: Sequence[Recorded], reading: Reading, reference: int) -> 
         seen = int(found[2])
         return lambda each: each.position > seen
     waiting, decided = _waiting(history, reference)
+    if not decided:  # it is told nothing by messages: it asks by itself, and sees all
+        return lambda _: False
     return lambda each: each.position in waiting or each.position > decided
 
 
