@@ -14,9 +14,9 @@ from adapters.store.group_commit import STATEMENT_S_MAX, GroupCommit
 from adapters.store.numbers import Numbers
 from adapters.store.parcel import pack
 from adapters.store.stream_reading import StreamReading
+from adapters.store.written import Written
 from domain.content import Content
 from domain.errors import StoreUnavailable
-from domain.formats import decode
 from domain.store import Answer, Append, EventStore, Receipt, Recorded, StoredAnswer
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ class PostgresStore(EventStore):
         self.pool = pool
         """Service connections in autocommit, for the questions of others too. None is kept long."""
         self.streams = StreamReading(self.rows)
+        self._written = Written()
 
     @classmethod
     async def open(cls, conninfo: str, *, readers_max: int = 4) -> Self:
@@ -112,7 +113,9 @@ class PostgresStore(EventStore):
     # -- writing -------------------------------------------------------------------------------------
 
     async def append(self, append: Append) -> Receipt:
-        return await self.writer.submit(pack(append))
+        parcel = pack(append)
+        self._written.remember(parcel.states, append.events)
+        return await self.writer.submit(parcel)
 
     async def next_number(self) -> int:
         return await self._numbers.next()
@@ -138,13 +141,21 @@ class PostgresStore(EventStore):
         until_position: int | None = None,
     ) -> list[Recorded]:
         if after_version == 0 and until_version is None and until_position is None:
-            return _recorded(await self.streams.read(originator_id))
+            return self._recorded(await self.streams.read(originator_id))
         until = ALWAYS if until_version is None else until_version
         position = ALWAYS if until_position is None else until_position
-        return _recorded(await self.rows(PART, [originator_id, after_version, until, position]))
+        return self._recorded(
+            await self.rows(PART, [originator_id, after_version, until, position])
+        )
 
     async def log(self, after_position: int, limit: int) -> list[Recorded]:
-        return _recorded(await self.rows(LOG, [after_position, limit]))
+        return self._recorded(await self.rows(LOG, [after_position, limit]))
+
+    def _recorded(self, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
+        event = self._written.event
+        return [
+            Recorded(position, recorded_at, event(state)) for position, recorded_at, state in rows
+        ]
 
     async def head(self) -> int:
         ((head,),) = await self.rows(HEAD)
@@ -198,7 +209,3 @@ class PostgresStore(EventStore):
 
 def _unavailable(error: Exception) -> StoreUnavailable:
     return StoreUnavailable(f"the database cannot be asked: {first_line(error)}")
-
-
-def _recorded(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
-    return [Recorded(position, recorded_at, decode(state)) for position, recorded_at, state in rows]
