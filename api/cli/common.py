@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:  # start-up time: --help needs none of these
     from rich.console import Console
 
-    from api.bootstrap import Services
+    from api.bootstrap import Question, Services
     from api.settings import Settings
     from domain.rights import Actor
 
@@ -73,6 +73,17 @@ def run(
     if settings.environment.value != "production":
         note(f"[{settings.environment.value} environment]")
     return asyncio.run(_with_services(settings, command, work))
+
+
+def asked(context: typer.Context, helpdesk: str | None, question: "Question[T]") -> T:
+    """What the projections answer about a partner, or about all. A name that no partner has is an error."""
+
+    async def read(services: "Services") -> T:
+        if helpdesk is not None:
+            await services.exchange.by_hand.registered(helpdesk)
+        return await services.ask(question)
+
+    return run(context, read, work=True)
 
 
 async def _with_services(

@@ -9,6 +9,7 @@ from api.cli.common import (
     CursorOption,
     Json,
     as_operator,
+    asked,
     harmless,
     operator,
     print_json,
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from api.bootstrap import Services
     from domain.helpdesk import Helpdesk
     from domain.store import Receipt
-    from projections.conflicts import ConflictingView
-    from projections.paging import Page
 
 
 def install(app: typer.Typer) -> None:
@@ -43,16 +42,11 @@ def conflicts(
     """Fields that both sides changed without knowing of the other's change, and which rule decided."""
     from projections.conflicts import conflicting  # noqa: PLC0415
 
-    async def read(services: "Services") -> "Page[ConflictingView]":
-        if helpdesk is not None:
-            await services.exchange.by_hand.registered(helpdesk)
-        return await services.ask(
-            lambda connection: conflicting(
-                connection, helpdesk=helpdesk, cursor=cursor, limit=limit
-            )
-        )
-
-    page = run(context, read, work=True)
+    page = asked(
+        context,
+        helpdesk,
+        lambda connection: conflicting(connection, helpdesk=helpdesk, cursor=cursor, limit=limit),
+    )
     say_more(page.next)
     if json:
         print_json(page.items)

@@ -7,16 +7,15 @@ import typer
 from api.cli.common import (
     CursorOption,
     Json,
+    asked,
     harmless,
     print_json,
-    run,
     say_more,
     settings_of,
     shown,
 )
 
 if TYPE_CHECKING:
-    from api.bootstrap import Services
     from projections.exchanges import MessageView
     from projections.paging import Page
 
@@ -39,16 +38,13 @@ def parked(
     from api.remedies import remedy  # noqa: PLC0415
     from projections import exchanges  # noqa: PLC0415
 
-    async def read(services: "Services") -> "Page[MessageView]":
-        if helpdesk is not None:
-            await services.exchange.by_hand.registered(helpdesk)
-        return await services.ask(
-            lambda connection: exchanges.parked(
-                connection, helpdesk=helpdesk, code=code, cursor=cursor, limit=limit
-            )
-        )
-
-    page = run(context, read, work=True)
+    page = asked(
+        context,
+        helpdesk,
+        lambda connection: exchanges.parked(
+            connection, helpdesk=helpdesk, code=code, cursor=cursor, limit=limit
+        ),
+    )
     _show_messages(context, page, "Nothing is parked.", json=json)
     for found in dict.fromkeys([] if json else [each.code for each in page.items]):
         if what := remedy(found):
@@ -65,16 +61,13 @@ def refused(
     """What partners asked for in vain, and why; the latest first. Nothing waits for it."""
     from projections import exchanges  # noqa: PLC0415
 
-    async def read(services: "Services") -> "Page[MessageView]":
-        if helpdesk is not None:
-            await services.exchange.by_hand.registered(helpdesk)
-        return await services.ask(
-            lambda connection: exchanges.refused(
-                connection, helpdesk=helpdesk, cursor=cursor, limit=limit
-            )
-        )
-
-    page = run(context, read, work=True)
+    page = asked(
+        context,
+        helpdesk,
+        lambda connection: exchanges.refused(
+            connection, helpdesk=helpdesk, cursor=cursor, limit=limit
+        ),
+    )
     _show_messages(context, page, "Nothing was refused.", json=json)
 
 
